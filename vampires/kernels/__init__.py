@@ -1,0 +1,1 @@
+"""Compiled loops on plain arrays: no FITS, no headers, no configuration."""
