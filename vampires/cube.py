@@ -1,0 +1,367 @@
+"""CameraCube: the frames of one camera, one FLC state and one HWP angle, left on disk.
+
+The pixels are streamed from the raw files by whoever needs them; the methods return new
+objects that carry what has been learnt so far (calibration, measurements, selection,
+registration), so that a reduction reads as a sentence::
+
+    cube.calibrate(calibrations).measure().select("strehl", 0.2).register().coadd().plot()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import CCDData, VarianceUncertainty
+
+from vampires.astrometry import Target
+from vampires.coadd import align_frames, coadd_frames
+from vampires.exposure import group_header, raw_header
+from vampires.fields import field_centers, field_size
+from vampires.frames import FrameSource, open_frames
+from vampires.image import CameraImage
+from vampires.kernels.calibrate import PixelCalibration, calibrate
+from vampires.metrics import AnalysisSettings, FrameMetrics, measure_frames
+from vampires.psf import header_psf
+from vampires.registration import pad_to_diagonal, recenter_image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from vampires.calibration import CalibrationSet
+    from vampires.grouping import Group
+
+DEFAULT_MEMORY = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class CameraCube:
+    """A lazy cube of raw frames and what is known about them.
+
+    Parameters
+    ----------
+    source : FrameSource
+        The raw frames, uint16, (n, ny, nx), in the files.
+    header : fits.Header
+        Canonical header with geometry.
+    fields : tuple of str
+        The filter of each field on the detector.
+    rough : ndarray, shape (nfields, npsfs, 2)
+        Rough (y, x) of each PSF, 0-based, calibrated orientation.
+    calibration : PixelCalibration, optional
+        Master frames at hand for every pixel.
+    metrics : FrameMetrics, optional
+        Measurements of every frame.
+    keep : ndarray of bool, shape (n,), optional
+        Frames that passed the selection.
+    centers : ndarray, shape (nfields, n, 2), optional
+        (y, x) of the star in every frame.
+    memory : int
+        Bytes that any step may use.
+    """
+
+    source: FrameSource
+    header: fits.Header
+    fields: tuple[str, ...]
+    rough: np.ndarray
+    calibration: PixelCalibration | None = None
+    metrics: FrameMetrics | None = None
+    keep: np.ndarray | None = None
+    centers: np.ndarray | None = None
+    memory: int = DEFAULT_MEMORY
+    masters: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        paths: list[Path] | list[str],
+        target: Target | None = None,
+        exclude_frames: dict[str, list[int]] | None = None,
+        memory: int = DEFAULT_MEMORY,
+    ) -> CameraCube:
+        """Open raw files of one camera, FLC state and HWP angle; no pixel is read.
+
+        Parameters
+        ----------
+        paths : list of Path or str
+            In order of time.
+        target : Target, optional
+            Default: the coordinates in the header.
+        exclude_frames : dict of str to list of int, optional
+            Frames (0-based) to leave out, by file name.
+        memory : int
+            Bytes that any step may use.
+
+        Returns
+        -------
+        CameraCube
+
+        Raises
+        ------
+        FileError, HeaderError
+            A file cannot be used; the message names it and says why.
+        """
+        source = open_frames(paths)
+        keep = _not_excluded(source, exclude_frames or {})
+        header = group_header([raw_header(path, source.hdus[i]) for i, path in
+                               enumerate(source.paths)], target)  # fmt: skip
+        centers = field_centers(header, source.ny, source.nx)
+        rough = np.array([[center] for center in centers.values()])
+        return cls(source, header, tuple(centers), rough, keep=keep, memory=memory)
+
+    @classmethod
+    def from_group(
+        cls, group: Group, target: Target | None = None, memory: int = DEFAULT_MEMORY
+    ) -> CameraCube:
+        """Open the files of an observation's group."""
+        return cls.open([Path(record["path"]) for record in group.records], target, memory=memory)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns."""
+        return self.source.n, self.source.ny, self.source.nx
+
+    @property
+    def flip(self) -> bool:
+        """Whether the camera's rows are reversed to match the sky."""
+        return bool(self.header["FLIPY"])
+
+    @property
+    def selected(self) -> np.ndarray:
+        """Which frames are used, bool, shape (n,)."""
+        return np.ones(self.source.n, dtype=bool) if self.keep is None else self.keep
+
+    def calibrate(self, calibrations: CalibrationSet) -> CameraCube:
+        """Attach the master frames that match this cube.
+
+        Parameters
+        ----------
+        calibrations : CalibrationSet
+            Masters to choose from.
+
+        Returns
+        -------
+        CameraCube
+            The same frames; pixels are calibrated as they are streamed.
+        """
+        calibration, masters = calibrations.for_header(self.header)
+        return replace(self, calibration=calibration, masters=masters)
+
+    def measure(
+        self,
+        settings: AnalysisSettings | None = None,
+        psfs: np.ndarray | None = None,
+        rough: np.ndarray | None = None,
+    ) -> CameraCube:
+        """Measure every frame: statistics, centroids, photometry, Strehl ratio.
+
+        Parameters
+        ----------
+        settings : AnalysisSettings, optional
+            Window, aperture and which measurements to make.
+        psfs : ndarray, shape (nfields, k, k), optional
+            Reference PSFs; default: synthetic ones for this camera and filters.
+        rough : ndarray, shape (nfields, npsfs, 2), optional
+            Rough (y, x) of each PSF; default: the centre of each field.
+
+        Returns
+        -------
+        CameraCube
+            With `metrics`.
+        """
+        settings = settings or AnalysisSettings()
+        rough = self.rough if rough is None else rough
+        if psfs is None:
+            psfs = np.stack([header_psf(self.header, name, settings.window_size + 10) for name in
+                             self.fields])  # fmt: skip
+        metrics = measure_frames(
+            self.source, self._calibration(), flip=self.flip, rough=rough, psfs=psfs,
+            settings=settings, memory=self.memory, fields=self.fields,
+        )  # fmt: skip
+        return replace(self, metrics=metrics, rough=rough)
+
+    def select(self, metric: str = "strehl", cutoff: float = 0.0) -> CameraCube:
+        """Discard the worst frames.
+
+        Parameters
+        ----------
+        metric : str
+            ``strehl``, ``max``, ``peak``, ``normvar`` or ``l2norm``.
+        cutoff : float
+            Quantile to discard, 0 to 1.
+
+        Returns
+        -------
+        CameraCube
+        """
+        return replace(self, keep=self.selected & self._metrics().select(metric, cutoff))
+
+    def register(self, method: str | None = "dft") -> CameraCube:
+        """Choose where the star is in every frame.
+
+        Parameters
+        ----------
+        method : str or None
+            ``dft``, ``com``, ``peak`` or ``model``; None: the rough position, the same in
+            every frame (no registration).
+
+        Returns
+        -------
+        CameraCube
+            With `centers`; frames whose star could not be found are no longer selected.
+        """
+        if method is None:
+            star = self.rough.mean(axis=1)
+            centers = np.repeat(star[:, None, :], self.source.n, axis=1)
+        else:
+            centers = self._metrics().positions(method)
+        found = np.isfinite(centers).all(axis=(0, 2))
+        return replace(self, centers=centers, keep=self.selected & found)
+
+    def coadd(
+        self,
+        method: str = "mean",
+        crop_width: int = 536,
+        pad: bool = True,
+        recenter: str | None = "dft",
+    ) -> CameraImage:
+        """Shift the selected frames onto each other and combine them.
+
+        Parameters
+        ----------
+        method : str
+            ``mean``, ``median``, ``varmean`` or ``biweight``.
+        crop_width : int
+            Side of the output in pixels; a smaller frame is taken whole.
+        pad : bool
+            Surround with NaN up to the diagonal, so that derotation loses no corner.
+        recenter : str or None
+            Centroid method of a second registration, of the coadd itself; None: none.
+
+        Returns
+        -------
+        CameraImage
+        """
+        stack = coadd_frames(
+            self.source, self._calibration(), flip=self.flip, centers=self._centers(),
+            keep=self.selected, size=self.crop(crop_width), method=method, memory=self.memory,
+        )  # fmt: skip
+        image = CameraImage(
+            stack.data, stack.variance, stack.systematic, stack.count,
+            self.product_header(method), self.fields,
+        )  # fmt: skip
+        if recenter is not None:
+            image = recenter_image(image, recenter)
+        return pad_to_diagonal(image) if pad else image
+
+    def aligned(self, crop_width: int = 536) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Stream the selected frames, registered: (start, data, variance) blocks.
+
+        Data and variance have shape (k, nfields, ny, nx), e-/s and (e-/s)^2.
+        """
+        return align_frames(
+            self.source, self._calibration(), flip=self.flip, centers=self._centers(),
+            keep=self.selected, size=self.crop(crop_width), memory=self.memory,
+        )  # fmt: skip
+
+    def chunks(self, memory: int | None = None) -> Iterator[CCDData]:
+        """Stream calibrated frames as `~astropy.nddata.CCDData` blocks.
+
+        Parameters
+        ----------
+        memory : int, optional
+            Bytes a block may use.
+
+        Yields
+        ------
+        CCDData
+            Shape (k, ny, nx), e-/s, with variance and mask.
+        """
+        for start, stop in self.source.chunks((memory or self.memory) // 4):
+            block = self.source.read(start, stop)
+            data, variance = calibrate(block, self._calibration(), flip=self.flip)
+            yield CCDData(data, unit="electron / s", uncertainty=VarianceUncertainty(variance),
+                          mask=~np.isfinite(data), meta=self.header.copy())  # fmt: skip
+
+    @property
+    def ccddata(self) -> CCDData:
+        """All calibrated frames in memory."""
+        blocks = list(self.chunks())
+        if len(blocks) == 1:
+            return blocks[0]
+        return CCDData(
+            np.concatenate([block.data for block in blocks]),
+            unit="electron / s",
+            uncertainty=VarianceUncertainty(
+                np.concatenate([block.uncertainty.array for block in blocks])
+            ),
+            mask=np.concatenate([block.mask for block in blocks]),
+            meta=self.header.copy(),
+        )
+
+    def crop(self, width: int) -> tuple[int, int]:
+        """Size (ny, nx) of a field's cut-out, at most ``width`` pixels a side."""
+        return field_size(self.rough.mean(axis=1), self.source.ny, self.source.nx, width)
+
+    def product_header(self, method: str) -> fits.Header:
+        """Header of a coadd of the selected frames."""
+        header = self.header.copy()
+        n = int(self.selected.sum())
+        header["BUNIT"] = ("e-/s", "unit of the pixels")
+        header["NCOADD"] = (n, "number of frames combined")
+        header["TINT"] = (n * header["EXPTIME"], "[s] open-shutter time combined")
+        header["COADDMET"] = (method, "how the frames were combined")
+        for key, comment in (("BACKFILE", "master background"), ("FLATFILE", "master flat")):
+            header[key] = (self.masters.get(key, "none"), comment)
+        if "RELAXED" in self.masters:
+            header["RELAXED"] = (self.masters["RELAXED"], "preferences the masters do not meet")
+        return header
+
+    def plot(self) -> Figure:
+        """Draw the measurements of every frame."""
+        from vampires.plotting import draw_metrics
+
+        return draw_metrics(self._metrics(), self.selected, Path(self.source.paths[0]).name)
+
+    def _calibration(self) -> PixelCalibration:
+        if self.calibration is None:
+            from vampires.calibration import uncalibrated
+
+            return uncalibrated(self.header)
+        return self.calibration
+
+    def _metrics(self) -> FrameMetrics:
+        if self.metrics is None:
+            return self.measure()._metrics()
+        return self.metrics
+
+    def _centers(self) -> np.ndarray:
+        if self.centers is None:
+            return self.register()._centers()
+        return self.centers
+
+    def __repr__(self) -> str:
+        h = self.header
+        done = [name for name in ("calibration", "metrics", "centers") if getattr(self, name) is not
+                None]  # fmt: skip
+        return (
+            f"<CameraCube {Path(self.source.paths[0]).name} {h.get('OBJECT', '?')} "
+            f"cam{h.get('U_CAMERA', '?')} FLC {h.get('U_FLC', '?')} HWP {h['RET-ANG1']:g} "
+            f"{'+'.join(self.fields)} {' x '.join(map(str, self.shape))}, "
+            f"{int(self.selected.sum())} selected, has {', '.join(done) or 'raw frames only'}>"
+        )
+
+
+def _not_excluded(source: FrameSource, exclude: dict[str, list[int]]) -> np.ndarray | None:
+    if not exclude:
+        return None
+    keep = np.ones(source.n, dtype=bool)
+    for index, path in enumerate(source.paths):
+        for name, frames in exclude.items():
+            if Path(path).name.startswith(name):
+                keep &= ~((source.file_index == index) & np.isin(source.frame_index, frames))
+    return keep

@@ -1,0 +1,87 @@
+"""The header of an exposure group: one or several files of one camera and HWP angle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from vampires.astrometry import Target, add_geometry
+from vampires.header import normalize_header
+
+# Angles that move during a night: averaged over the files of a group, by frames.
+_ANGLES = ("PA", "DEROTANG", "ALT_MID", "AZ_MID", "IMRANG", "HWPSYNCA")
+
+
+def raw_header(path: str | Path, hdu: int = 0) -> fits.Header:
+    """Canonical header of a raw file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raw file.
+    hdu : int
+        Extension that holds the image.
+
+    Returns
+    -------
+    fits.Header
+        See `vampires.header.normalize_header`.
+
+    Raises
+    ------
+    HeaderError
+        A keyword is missing or unusable.
+    """
+    return normalize_header(fits.getheader(path, hdu), path)
+
+
+def group_header(headers: Sequence[fits.Header], target: Target | None = None) -> fits.Header:
+    """One canonical header with geometry for all the frames of a group.
+
+    Times are the group's, angles are means over the frames (circular, so that a group may
+    cross +-180 deg), integration time and frame number are sums.
+
+    Parameters
+    ----------
+    headers : sequence of fits.Header
+        Canonical headers of the files, in order of time.
+    target : Target, optional
+        Default: the coordinates in the header.
+
+    Returns
+    -------
+    fits.Header
+    """
+    located = [add_geometry(header, target) for header in headers]
+    out = located[0].copy()
+    if len(located) == 1:
+        return out
+    frames = np.array([header["NFRAMES"] for header in located], dtype=float)
+    for key in _ANGLES:
+        if key in out:
+            out[key] = circular_mean([header[key] for header in located], frames)
+    out["MJD"] = float(np.average([header["MJD"] for header in located], weights=frames))
+    for key in ("MJD-END", "UT-END", "PA-END"):
+        if key in located[-1]:
+            out[key] = located[-1][key]
+    out["NFRAMES"] = int(frames.sum())
+    out["NDIT"] = int(frames.sum())
+    out["TINT"] = float(sum(header["TINT"] for header in located))
+    return out
+
+
+def circular_mean(angles: Sequence[float], weights: np.ndarray) -> float:
+    """Weighted mean of angles in degrees, wrapped to [-180, 180).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(circular_mean([179.0, -179.0], np.ones(2)), 6)
+    -180.0
+    """
+    radians = np.radians(np.asarray(angles, dtype=float))
+    total = np.sum(weights * np.exp(1j * radians))
+    return float((np.degrees(np.angle(total)) + 180) % 360 - 180)
