@@ -1,0 +1,113 @@
+"""What must hold between settings, and what is valid but not carried out yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from vampires.config.model import Config
+
+Problem = tuple[str, str, str]
+"""Table, key and a sentence; table "" is the top of the file."""
+
+NOT_YET: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
+    ("specphot", "unit"): (("contrast", "Jy", "Jy/arcsec^2"), "products are in e-/s"),
+    ("align", "reproject"): ((True,), "camera 2 keeps its own pixel scale"),
+    ("coadd", "coadd"): ((False,), "aligned cubes are always collapsed"),
+    ("polarimetry", "stream"): ((True,), "differences are made of coadds"),
+}
+"""Table and key -> the values refused for now, and what is done instead."""
+
+NOT_YET_SECTIONS: dict[str, str] = {"nrm": "sparse-aperture masking"}
+"""Tables refused for now, and what they would do."""
+
+
+def consistency_problems(config: Config) -> list[Problem]:
+    """List everything that contradicts itself or cannot be carried out yet.
+
+    Parameters
+    ----------
+    config : Config
+        Each value valid by itself.
+
+    Returns
+    -------
+    list of (table, key, sentence)
+        Empty when all is well.
+    """
+    checks = (_not_yet, _target, _measurements, _fluxes, _polarimetry)
+    return [problem for check in checks for problem in check(config)]
+
+
+def _not_yet(config: Config) -> Iterator[Problem]:
+    for (table, key), (refused, instead) in NOT_YET.items():
+        value = getattr(getattr(config, table), key, None)
+        if value in refused:
+            shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
+            what = f"[{table}] {key} = {shown}: valid, but not carried out yet ({instead})"
+            yield table, key, what
+
+
+def _target(config: Config) -> Iterator[Problem]:
+    target = config.target
+    if target is not None and (target.ra is None) != (target.dec is None):
+        there, missing = ("ra", "dec") if target.dec is None else ("dec", "ra")
+        yield "target", there, f"[target] {there}: needs {missing} too, or neither"
+
+
+def _measurements(config: Config) -> Iterator[Problem]:
+    select, analysis = config.frame_select, config.analysis
+    if select.frame_select and select.metric == "strehl":
+        if not analysis.strehl:
+            what = '[frame_select] metric = "strehl": needs [analysis] strehl = true'
+            yield "frame_select", "metric", what
+        if config.planetary:
+            what = (
+                '[frame_select] metric = "strehl": has no meaning for planetary = true; '
+                'use "normvar", "l2norm" or "peak"'
+            )
+            yield "frame_select", "metric", what
+    needs_fit = "needs [analysis] fit_psf_model = true"
+    if not analysis.fit_psf_model:
+        if config.align.align and config.align.method == "model":
+            yield "align", "method", f'[align] method = "model": {needs_fit}'
+        if config.coadd.recenter and config.coadd.recenter_method == "model":
+            what = f'[coadd] recenter_method = "model": {needs_fit}'
+            yield "coadd", "recenter_method", what
+    if config.coronagraphic and config.planetary:
+        yield "", "planetary", "planetary = true: cannot be combined with coronagraphic = true"
+
+
+def _fluxes(config: Config) -> Iterator[Problem]:
+    specphot = config.specphot
+    if specphot.unit == "e-/s":
+        return
+    if specphot.unit != "contrast" and specphot.source == "pickles":
+        absent = [k for k in ("sptype", "mag", "mag_band") if getattr(specphot, k) is None]
+        if absent:
+            what = f'[specphot] source = "pickles": needs {", ".join(absent)}'
+            yield "specphot", "source", what
+    if specphot.flux_metric == "photometry" and not config.analysis.photometry:
+        what = '[specphot] flux_metric = "photometry": needs [analysis] photometry = true'
+        yield "specphot", "flux_metric", what
+
+
+def _polarimetry(config: Config) -> Iterator[Problem]:
+    settings = config.polarimetry
+    if settings is None:
+        return
+    if settings.mm_correct and not settings.derotate:
+        what = "[polarimetry] mm_correct = true: needs derotate = true"
+        yield "polarimetry", "mm_correct", what
+    if settings.use_ideal_mm and settings.mueller_table is not None:
+        what = "[polarimetry] use_ideal_mm = true: contradicts mueller_table; drop one of them"
+        yield "polarimetry", "use_ideal_mm", what
+    if settings.ip_correct and settings.ip_method == "annulus":
+        outer = settings.ip_radius2
+        if outer is None or outer <= settings.ip_radius:
+            found = "absent" if outer is None else f"{outer:g} px"
+            what = (
+                f'[polarimetry] ip_method = "annulus": needs ip_radius2 > ip_radius = '
+                f"{settings.ip_radius:g} px, found {found}"
+            )
+            yield "polarimetry", "ip_method", what

@@ -1,0 +1,154 @@
+"""Readers for the few values whose TOML form needs more than a type: sizes, angles, frame lists."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+_MEMORY_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_MEMORY_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_MINIMUM_MEMORY = 64 * 10**6
+_SEXAGESIMAL = re.compile(r"([+-]?)(\d{1,3})[:\s](\d{1,2})[:\s](\d{1,2}(?:\.\d*)?)")
+_UNITS = re.compile(r"([+-]?)(\d{1,3})[hd°]\s*(\d{1,2})[m′']\s*(\d{1,2}(?:\.\d*)?)[s″\"]?")
+_EPOCH = re.compile(r"[JB]\d{4}(\.\d*)?|\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d*)?)?)?")
+_REQUIREMENTS = ("background", "flat")
+
+
+def memory_bytes(text: str) -> int:
+    """Turn a text such as "2 GB" or "500 MiB" into bytes.
+
+    Parameters
+    ----------
+    text : str
+        Number and unit (B, kB, MB, GB, TB, or their binary forms KiB, MiB ...).
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    ValueError
+        With what is allowed.
+
+    Examples
+    --------
+    >>> memory_bytes("2 GB")
+    2000000000
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([A-Za-z]+)\s*", text)
+    if match is None or match[2].upper() not in _MEMORY_UNITS:
+        raise ValueError('a size such as "2 GB", "500 MB" or "1.5 GiB"')
+    size = int(float(match[1]) * _MEMORY_UNITS[match[2].upper()])
+    if size < _MINIMUM_MEMORY:
+        raise ValueError('at least "64 MB": a chunk of frames must fit')
+    return size
+
+
+def read_memory(value: Any) -> str:
+    """Accept a size text, kept as it is written once it is known to be readable."""
+    text = value.strip() if isinstance(value, str) else ""
+    memory_bytes(text)
+    return text
+
+
+def sexagesimal(text: str) -> float:
+    """Turn "04:55:45.8", "-12 30 01", "4h55m45.8s" or a decimal number into its first unit.
+
+    Parameters
+    ----------
+    text : str
+        Hours or degrees, minutes, seconds.
+
+    Returns
+    -------
+    float
+        Hours or degrees, whichever the first number is.
+
+    Raises
+    ------
+    ValueError
+        If it is neither form, or minutes or seconds reach 60.
+
+    Examples
+    --------
+    >>> sexagesimal("-00:30:00")
+    -0.5
+    """
+    text = text.strip()
+    match = _SEXAGESIMAL.fullmatch(text) or _UNITS.fullmatch(text)
+    if match is None:
+        return float(text)
+    sign, first, minutes, seconds = match.groups()
+    if float(minutes) >= 60 or float(seconds) >= 60:
+        raise ValueError("minutes and seconds reach 60")
+    size = int(first) + float(minutes) / 60 + float(seconds) / 3600
+    return -size if sign == "-" else size
+
+
+def read_ra(value: Any) -> str:
+    """Accept a right ascension in hours."""
+    return _read_angle(value, 0.0, 24.0, 'hours such as "04:55:45.8", in quotes, from 0 to 24')
+
+
+def read_dec(value: Any) -> str:
+    """Accept a declination in degrees."""
+    return _read_angle(value, -90.0, 90.0, 'degrees such as "+30:33:04", in quotes, -90 to 90')
+
+
+def read_epoch(value: Any) -> str:
+    """Accept an epoch: "J2016", "2016-01-01" or a TOML date."""
+    if isinstance(value, datetime.date | datetime.datetime):
+        value = value.isoformat()
+    if not isinstance(value, str) or not _EPOCH.fullmatch(value):
+        raise ValueError('an epoch such as "J2016" or "2016-01-01"')
+    return value
+
+
+def read_annulus(value: Any) -> tuple[float, float] | None:
+    """Accept ``false`` (none) or ``[inner, outer]`` radii in pixels."""
+    if value is False:
+        return None
+    wrong = ValueError("false, or [inner, outer] in px with 0 < inner < outer")
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise wrong
+    if any(isinstance(radius, bool) or not isinstance(radius, int | float) for radius in value):
+        raise wrong
+    inner, outer = float(value[0]), float(value[1])
+    if not 0 < inner < outer < float("inf"):
+        raise wrong
+    return inner, outer
+
+
+def read_requirements(value: Any) -> tuple[str, ...]:
+    """Accept a list of the calibrations that must be there."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or any(item not in _REQUIREMENTS for item in items):
+        raise ValueError('a list of "background", "flat" (or empty)')
+    return tuple(name for name in _REQUIREMENTS if name in items)
+
+
+def read_frame_lists(value: Any) -> dict[str, tuple[int, ...]]:
+    """Accept a table of file name = [frame numbers counted from 0]; sorted, without repeats."""
+    wrong = ValueError("a table of file name = [frame numbers counted from 0]")
+    if not isinstance(value, dict):
+        raise wrong
+    for frames in value.values():
+        if not isinstance(frames, list | tuple):
+            raise wrong
+        if any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in frames):
+            raise wrong
+    return {name: tuple(sorted(set(value[name]))) for name in sorted(value)}
+
+
+def _read_angle(value: Any, low: float, high: float, allowed: str) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        angle = sexagesimal(text)
+    except ValueError:
+        raise ValueError(allowed) from None
+    if not low <= angle <= high:
+        raise ValueError(allowed)
+    return text
