@@ -1,0 +1,369 @@
+"""What is common to the headers of all generations.
+
+A subclass of `HeaderNormalizer` stands for one generation. It registers itself when it is
+defined, says by `matches` which headers are its own, and overrides only what its headers do
+differently.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import ClassVar
+
+from astropy.io import fits
+
+from vampires.errors import HeaderError
+from vampires.header.cards import CardReader
+from vampires.header.times import ExposureTimes, clock_text, date_text, exposure_times
+from vampires.instrument.detectors import Detector, Generation, detector
+from vampires.instrument.filters import FILTERS
+
+Row = tuple[str, object, str]  # keyword, value, comment
+
+# Cards that describe the bytes of the raw file, not the observation.
+STRUCTURAL = frozenset(
+    (
+        *("SIMPLE", "XTENSION", "BITPIX", "EXTEND", "PCOUNT", "GCOUNT", "END"),
+        *("BSCALE", "BZERO", "CHECKSUM", "DATASUM"),
+    )
+)
+COMMENTARY = frozenset(("", "COMMENT", "HISTORY", "CONTINUE"))
+
+DATA_TYPES = {
+    "OBJECT": "OBJECT",
+    "STANDARD": "OBJECT",  # a standard star is reduced as any other star
+    "DARK": "DARK",
+    "FLAT": "FLAT",
+    "DOMEFLAT": "FLAT",
+    "SKYFLAT": "SKYFLAT",
+    "COMPARISON": "COMPARISON",
+}
+# Words of original file names, for files from before 2023-02-02, in the order they are tried.
+NAME_WORDS = (
+    ("dark", "DARK"),
+    ("skies", "SKYFLAT"),
+    ("sky", "SKYFLAT"),
+    ("flat", "FLAT"),
+    ("pinhole", "COMPARISON"),
+)
+NO_FILTER = frozenset(("OPEN", "UNKNOWN", "NA", "NONE"))
+HST_OFFSET = 10.0 / 24.0  # Hawaii standard time is ten hours behind UTC
+
+# Numbers that only science frames need; a dark may lack them or hold nonsense.
+POINTING_NUMBERS = {
+    "ALTITUDE": (-90.0, 90.0),
+    "AZIMUTH": (-360.0, 720.0),
+    "D_IMRANG": (-720.0, 720.0),
+}
+POINTING_WORDS = ("RA", "DEC", "D_IMRMOD")
+
+
+class HeaderNormalizer:
+    """Turns the raw header of one generation into the canonical header.
+
+    Parameters
+    ----------
+    raw : `~astropy.io.fits.Header`
+        As in the file; never altered.
+    path : path-like
+        Its file; part of every message, and read for the camera and the type of data when
+        the header does not say.
+    """
+
+    registry: ClassVar[list[type[HeaderNormalizer]]] = []
+    generation: ClassVar[Generation]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        HeaderNormalizer.registry.append(cls)
+
+    def __init__(self, raw: fits.Header, path: str | Path) -> None:
+        self.cards = CardReader(raw, path)
+        self.name = Path(path).name
+
+    @classmethod
+    def matches(cls, cards: CardReader) -> bool:
+        """Whether a header is of this generation."""
+        raise NotImplementedError
+
+    # -- what generations do differently -------------------------------------------------
+
+    def read_mode(self) -> str:
+        """Readout mode of the detector."""
+        raise NotImplementedError
+
+    def em_gain(self) -> float:
+        """Electron multiplication as set, 1 without."""
+        return 1.0
+
+    def exposure_time(self) -> float:
+        """Exposure time of a frame, s."""
+        exptime = self.cards.number("EXPTIME", 1e-6, 86400.0)
+        return self.cards.need(exptime, "EXPTIME", "exposure time of a frame in seconds")
+
+    def hwp_angle(self) -> float | None:
+        """Nominal angle of the half-wave plate, deg."""
+        return self.cards.number("RET-ANG1", -720.0, 720.0)
+
+    def hwp_synchronised(self) -> bool:
+        """Whether the half-wave plate follows the pupil."""
+        return "SYNCHRO_ADI" in (self.cards.text("RET-MOD1") or "").upper()
+
+    def flc_state(self) -> str:
+        """State of the ferro-electric liquid crystal: A, B, D (dubious) or NA."""
+        state = self.cards.choice("U_FLC", ("A", "B", "D", "NA", "N/A", "NONE"))
+        return state if state in ("A", "B", "D") else "NA"
+
+    def origin(self, nx: int, ny: int) -> tuple[int, int]:
+        """First pixel (x, y) of the crop on the detector, 0-based."""
+        raise NotImplementedError
+
+    def raw_format(self) -> str:
+        """'archive', or 'controller' for EMCCD cubes that are not deinterleaved."""
+        return "archive"
+
+    # -- the common part -----------------------------------------------------------------
+
+    def normalize(self) -> fits.Header:
+        """Make the canonical header.
+
+        Raises
+        ------
+        HeaderError
+            When a necessary card is missing or cannot be used.
+        """
+        times = exposure_times(self.cards)
+        camera = self.camera()
+        header = copy_cards(self.cards.header)
+        nx, ny, nframes = self.shape()
+        device = self.device(camera, times.middle)
+        header.update(self._frame_cards(nx, ny, nframes))
+        header.update(self._time_cards(times))
+        header.update(self._mode_cards(camera))
+        header.update(self._detector_cards(device))
+        self._set_pointing(header)
+        return header
+
+    def device(self, camera: int, mjd: float) -> Detector:  # noqa: ARG002
+        """Detector in the state it was in."""
+        return detector(self.generation, camera, self.read_mode(), self.em_gain())
+
+    def shape(self) -> tuple[int, int, int]:
+        """Size of the cube: nx, ny, number of frames."""
+        naxis = self.cards.need(self.cards.integer("NAXIS", 0, 999), "NAXIS", "number of axes")
+        if naxis not in (2, 3):
+            self.cards.fail("NAXIS", str(naxis), "2 (image) or 3 (cube)")
+        nx = self.cards.need(self.cards.integer("NAXIS1", 1, 4096), "NAXIS1", "width in pixels")
+        ny = self.cards.need(self.cards.integer("NAXIS2", 1, 4096), "NAXIS2", "height in pixels")
+        nframes = self.cards.integer("NAXIS3", 1, 10**9) if naxis == 3 else 1
+        return nx, ny, self.cards.need(nframes, "NAXIS3", "number of frames")
+
+    def camera(self) -> int:
+        """Camera 1 or 2; from the file's name when the header does not say."""
+        camera = self.cards.integer("U_CAMERA", 1, 2)
+        if camera is None:
+            source = self.cards.text("DETECTOR") or self.name
+            named = re.search(r"cam([12])(?!\d)", source.lower())
+            camera = int(named[1]) if named else None
+        return self.cards.need(camera, "U_CAMERA", "camera number, 1 or 2")
+
+    def original_name(self) -> str:
+        """Name the file had when it was written, lower case."""
+        return (self.cards.text("U_OGFNAM") or self.name).lower()
+
+    def data_type(self) -> str:
+        """Kind of data; guessed from the original name when the header says ACQUISITION."""
+        stated = self.cards.choice("DATA-TYP", (*DATA_TYPES, "ACQUISITION"))
+        if stated is None:
+            return self.missing_data_type()
+        return DATA_TYPES[stated] if stated in DATA_TYPES else self.guess_data_type()
+
+    def missing_data_type(self) -> str:
+        """Kind of data of a header without ``DATA-TYP``."""
+        return self.cards.need(None, "DATA-TYP", "kind of data, such as OBJECT or DARK")
+
+    def guess_data_type(self) -> str:
+        """Kind of data from words of the original file name."""
+        name = self.original_name()
+        for word, kind in NAME_WORDS:
+            if re.search(rf"(?<![a-z]){word}|{word}s?(?![a-z])", name):
+                return kind
+        return "OBJECT"
+
+    def field_names(self) -> list[str]:
+        """Names of the multiband fields announced by the header's WCS cards."""
+        names = (self.cards.text(f"WCSNAME{suffix}") for suffix in ("", "B", "C", "D"))
+        return [name for name in names if name and re.fullmatch(r"F\d{3}", name)]
+
+    def observing_mode(self) -> str:
+        """``OBS-MOD`` in upper case; from other cards when missing."""
+        mode = self.cards.text("OBS-MOD")
+        if mode is not None:
+            return mode.upper()
+        fields = {4: "_MBI", 3: "_MBIR"}.get(len(self.field_names()), "")
+        polarimetric = self.flc_state() != "NA" or self.hwp_angle() is not None
+        return ("IPOL" if polarimetric else "IMAG") + fields
+
+    def filters(self) -> tuple[str, str]:
+        """``FILTER01`` and ``FILTER02``; 'Open' when there is none."""
+        first = self.cards.text("FILTER01") or self.cards.text("U_FILTER")
+        second = self.cards.text("FILTER02") or self.cards.text(f"U_DIFFL{self.camera()}")
+        if first is None:
+            first = next((name for name in FILTERS if name.lower() in self.original_name()), None)
+        return _filter_name(first), _filter_name(second)
+
+    def effective_filter(self) -> str:
+        """Filter of the data: 'MBI', 'MBIR', or the narrowest filter in the beam."""
+        mode = self.observing_mode()
+        if mode.endswith(("MBI", "MBIR")):
+            return "MBIR" if mode.endswith("R") else "MBI"
+        first, second = self.filters()
+        return first if second.upper() in NO_FILTER else second
+
+    # -- groups of cards -----------------------------------------------------------------
+
+    def _frame_cards(self, nx: int, ny: int, nframes: int) -> list[Row]:
+        exptime = self.exposure_time()
+        x0, y0 = self.origin(nx, ny)
+        ndit = self.cards.integer("NDIT", 0, 10**9)
+        return [
+            ("EXPTIME", exptime, "[s] exposure time of a frame"),
+            ("NFRAMES", nframes, "number of frames"),
+            ("NDIT", ndit or nframes, "number of frames of the original file"),
+            ("TINT", nframes * exptime, "[s] exposure time of all frames"),
+            ("BUNIT", self.cards.text("BUNIT") or "ADU", "unit of the pixels"),
+            ("PRD-MIN1", x0, "[pixel] first column of the crop, from 0"),
+            ("PRD-MIN2", y0, "[pixel] first row of the crop, from 0"),
+            ("PRD-RNG1", nx, "[pixel] width of the crop"),
+            ("PRD-RNG2", ny, "[pixel] height of the crop"),
+        ]
+
+    def _time_cards(self, times: ExposureTimes) -> list[Row]:
+        rows: list[Row] = [
+            ("DATE-OBS", date_text(times.middle), "UTC date of mid-exposure"),
+        ]
+        moments = {"": times.middle, "-STR": times.start, "-END": times.end}
+        names = {"": "mid-exposure", "-STR": "start of exposure", "-END": "end of exposure"}
+        for suffix, mjd in moments.items():
+            rows.append((f"MJD{suffix}", round(mjd, 9), f"[day] UTC of {names[suffix]}"))
+            rows.append((f"UT{suffix}", clock_text(mjd), f"UTC of {names[suffix]}"))
+            rows.append((f"HST{suffix}", clock_text(mjd - HST_OFFSET), f"HST of {names[suffix]}"))
+        return rows
+
+    def _mode_cards(self, camera: int) -> list[Row]:
+        kind = self.data_type()
+        flc = self.flc_state()
+        first, second = self.filters()
+        flc_stage = self.cards.choice("U_FLCST", ("IN", "OUT")) or ("OUT" if flc == "NA" else "IN")
+        rows: list[Row] = [
+            ("DETGEN", self.generation, "generation of the instrument"),
+            ("RAWFMT", self.raw_format(), "format of the raw file"),
+            ("DATA-TYP", kind, "kind of data"),
+            ("OBJECT", self.cards.text("OBJECT") or kind, "target"),
+            ("OBS-MOD", self.observing_mode(), "observing mode"),
+            ("U_CAMERA", camera, "camera number"),
+            ("U_FLC", flc, "FLC state: A, B, D (dubious) or NA"),
+            ("U_FLCST", flc_stage, "FLC in or out of the beam"),
+            ("RET-ANG1", self._required_hwp_angle(kind), "[deg] nominal angle of the HWP"),
+            ("HWPSYNC", self.hwp_synchronised(), "HWP follows the pupil"),
+            ("FILTER01", first, "primary filter"),
+            ("FILTER02", second, "differential filter"),
+            ("FILTER", self.effective_filter(), "filter of the data"),
+        ]
+        sync = self.cards.flag("U_SYNC")
+        if sync is not None:
+            rows.append(("U_SYNC", sync, "the other camera has the same frames"))
+        return rows
+
+    def _required_hwp_angle(self, kind: str) -> float:
+        """HWP angle; must be known where polarimetry would use it."""
+        angle = self.hwp_angle()
+        if angle is None and kind == "OBJECT" and "POL" in self.observing_mode():
+            self.cards.need(None, "RET-ANG1", "angle of the half-wave plate in degrees")
+        return 0.0 if angle is None else angle
+
+    def _detector_cards(self, device: Detector) -> list[Row]:
+        pupil = self.cards.number("D_IMRPAP", -360.0, 360.0)
+        pupil = device.rotator_pupil_angle if pupil is None else pupil
+        name = f"VCAM{device.camera} - {self.generation}"
+        return [
+            ("DETECTOR", self.cards.text("DETECTOR") or name, "name of the detector"),
+            ("READMODE", device.read_mode, "readout mode"),
+            ("BIAS", device.bias, "[adu] bias level"),
+            ("GAIN", device.gain, "[e-/adu] gain of the converter"),
+            ("EFFGAIN", device.effective_gain, "[e-/adu] detected electrons per adu"),
+            ("RN", device.read_noise, "[e-] effective read noise"),
+            ("DC", device.dark_current, "[e-/s/pixel] dark current"),
+            ("ENF", device.excess_noise, "excess noise factor"),
+            ("FULLWELL", device.full_well, "[e-] full well"),
+            ("SATURATE", device.saturation, "[adu] raw values from here on are saturated"),
+            ("PXSCALE", device.pixel_scale, "[mas/pixel] pixel scale"),
+            ("PXAREA", device.pixel_area, "[arcsec^2] solid angle of a pixel"),
+            ("INST-PA", device.pupil_offset, "[deg] angle of the pupil on the detector"),
+            ("D_IMRPAP", pupil, "[deg] pupil angle of the image rotator"),
+            ("PAOFFSET", device.pa_offset(pupil), "[deg] derotation minus parallactic angle"),
+            ("FLIPY", device.flip, "frames are flipped in y to match the sky"),
+        ]
+
+    def _set_pointing(self, header: fits.Header) -> None:
+        """Check where the telescope pointed; what a calibration frame says amiss is dropped."""
+        science = header["DATA-TYP"] == "OBJECT"
+        for keyword in (*POINTING_NUMBERS, *POINTING_WORDS):
+            try:
+                found = self._pointing_value(keyword)
+            except HeaderError:
+                if science:
+                    raise
+                found = None
+            if found is not None:
+                header[keyword] = found
+            elif keyword in header:
+                del header[keyword]
+
+    def _pointing_value(self, keyword: str) -> float | str | None:
+        if keyword in POINTING_NUMBERS:
+            return self.cards.number(keyword, *POINTING_NUMBERS[keyword])
+        return self.cards.text(keyword)
+
+
+def copy_cards(raw: fits.Header) -> fits.Header:
+    """Copy the cards that describe the observation: strings stripped, first of duplicates.
+
+    Cards that cannot be read are left out; whoever needs one of them gets an error from
+    `CardReader`.
+    """
+    header = fits.Header()
+    seen: set[str] = set()
+    for card in raw.cards:
+        parsed = _parse_card(card)
+        if parsed is None or parsed[0] in STRUCTURAL or parsed[0] in seen:
+            continue
+        keyword, content, comment = parsed
+        if keyword not in COMMENTARY:
+            seen.add(keyword)
+        long_name = len(keyword) > 8 or " " in keyword
+        header.append((f"HIERARCH {keyword}" if long_name else keyword, content, comment), end=True)
+    return header
+
+
+def _parse_card(card: fits.Card) -> tuple[str, object, str] | None:
+    """Keyword, value and a comment short enough to fit; None when there is nothing to read."""
+    try:
+        keyword, content, comment = card.keyword.upper(), card.value, card.comment
+    except (fits.VerifyError, ValueError):
+        return None
+    if isinstance(content, fits.card.Undefined) or content is None:
+        return None
+    if isinstance(content, str):
+        content = content.strip()
+    room = 65 - len(keyword) + 8 - max(20, len(str(content)) + 4) if keyword else 0
+    return keyword, content, comment[: max(room, 0)]
+
+
+def _filter_name(found: str | None) -> str:
+    """Name of a filter as in the table, whatever its case; 'Open' when absent."""
+    if found is None:
+        return "Open"
+    known = {name.lower(): name for name in FILTERS}
+    return known.get(found.lower(), found)

@@ -1,0 +1,59 @@
+"""Headers of the qCMOS era, before and after the new beamsplitter of 2025-10-03."""
+
+from __future__ import annotations
+
+from vampires.header.base import HeaderNormalizer, Row
+from vampires.header.cards import CardReader
+from vampires.header.times import start_anchor
+from vampires.instrument.detectors import (
+    Detector,
+    Generation,
+    detector,
+    first_mjd,
+    saved_half_range,
+)
+from vampires.instrument.fields import typical_origin
+
+FULL_FRAME = (4096, 2304)  # x, y
+
+
+class QCMOSHeader(HeaderNormalizer):
+    """ORCA-Quest cameras, told by ``U_DETMOD`` and a date before the new beamsplitter."""
+
+    generation: Generation = "QCMOS"
+
+    @classmethod
+    def matches(cls, cards: CardReader) -> bool:
+        """Whether the header has a qCMOS readout mode and is old enough."""
+        return "U_DETMOD" in cards and start_anchor(cards) < first_mjd("QCMOS-NBS")
+
+    def read_mode(self) -> str:
+        """FAST or SLOW."""
+        mode = self.cards.choice("U_DETMOD", ("FAST", "SLOW"))
+        return self.cards.need(mode, "U_DETMOD", "readout mode, FAST or SLOW")
+
+    def device(self, camera: int, mjd: float) -> Detector:
+        """Detector, with half the range in the weeks when files were saved so."""
+        half = saved_half_range(self.generation, mjd)
+        return detector(self.generation, camera, self.read_mode(), half_range=half)
+
+    def _mode_cards(self, camera: int) -> list[Row]:
+        return [*super()._mode_cards(camera), ("U_DETMOD", self.read_mode(), "readout mode")]
+
+    def origin(self, nx: int, ny: int) -> tuple[int, int]:
+        """First pixel of the crop; the usual one of the mode when the header does not say."""
+        usual = typical_origin(self.effective_filter(), self.camera(), nx, ny)
+        x0 = self.cards.integer("PRD-MIN1", 0, FULL_FRAME[0])
+        y0 = self.cards.integer("PRD-MIN2", 0, FULL_FRAME[1])
+        return usual[0] if x0 is None else x0, usual[1] if y0 is None else y0
+
+
+class QCMOSAfterNBSHeader(QCMOSHeader):
+    """The same cameras from MJD 60949 on: other pixel scales, pupil angle and flipped camera."""
+
+    generation: Generation = "QCMOS-NBS"
+
+    @classmethod
+    def matches(cls, cards: CardReader) -> bool:
+        """Whether the header has a qCMOS readout mode and is recent."""
+        return "U_DETMOD" in cards and start_anchor(cards) >= first_mjd("QCMOS-NBS")

@@ -1,0 +1,104 @@
+"""The filters of VAMPIRES and what light does in them (L24, table 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from vampires.instrument.tables import load_table, value
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter.
+
+    Attributes
+    ----------
+    name : str
+        As in the headers: 'Open', '750-50', 'F610', 'Halpha' ...
+    mean, minimum, maximum, fwhm : float
+        Mean wavelength, wavelengths of half transmission, width; nm.
+    extinction : float
+        Atmospheric extinction, mag/airmass.
+    throughput, quantum_efficiency : float
+        Of telescope and instrument, and of the detector; fractions.
+    zero_mag : float
+        Vega magnitude that gives 1 e-/s.
+    zero_rate : float
+        e-/s of a star of magnitude 0.
+    zero_flux : float
+        Flux density of a star of magnitude 0, Jy.
+    flux_conversion : float
+        C_FD in use, Jy/(e-/s).
+    flux_conversions : tuple of float
+        All published values of C_FD, newest first.
+
+    Examples
+    --------
+    >>> FILTERS["750-50"].mean
+    748.0
+    >>> round(FILTERS["Halpha"].flux_density(1e4, airmass=1.2), 3)
+    0.392
+    """
+
+    name: str
+    mean: float
+    minimum: float
+    maximum: float
+    fwhm: float
+    extinction: float
+    throughput: float
+    quantum_efficiency: float
+    zero_mag: float
+    zero_rate: float
+    zero_flux: float
+    flux_conversions: tuple[float, ...]
+
+    @property
+    def flux_conversion(self) -> float:
+        """C_FD in use (the newest), Jy/(e-/s)."""
+        return self.flux_conversions[0]
+
+    @property
+    def narrowband(self) -> bool:
+        """Whether it isolates a line or its continuum."""
+        return self.fwhm < 10.0
+
+    def flux_density(self, rate: float, airmass: float) -> float:
+        """Flux density, Jy, of a count rate in e-/s: ``rate * C_FD * 10^(0.4 k airmass)``."""
+        return rate * self.flux_conversion * 10 ** (0.4 * self.extinction * airmass)
+
+
+def _load_filters() -> Mapping[str, Filter]:
+    rows = load_table("filters")["filters"]
+    return MappingProxyType(
+        {
+            name: Filter(
+                name=name,
+                mean=row["mean"],
+                minimum=row["band"][0],
+                maximum=row["band"][1],
+                fwhm=row["fwhm"],
+                extinction=row["extinction"],
+                throughput=row["throughput"] / 100,
+                quantum_efficiency=row["quantum_efficiency"] / 100,
+                zero_mag=row["zero_mag"],
+                zero_rate=row["zero_rate"],
+                zero_flux=row["zero_flux"],
+                flux_conversions=tuple(row["flux_conversion"]),
+            )
+            for name, row in rows.items()
+        }
+    )
+
+
+FILTERS: Mapping[str, Filter] = _load_filters()
+NEUTRAL_DENSITIES: Mapping[str, float] = MappingProxyType(
+    {name: value(fact) for name, fact in load_table("filters")["neutral_density"].items()}
+)
+
+
+def neutral_density_transmission(mask: str) -> float:
+    """Transmission of what ``U_MASK`` names: 10^-density for ND10 and ND25, 1 for all else."""
+    return float(10.0 ** -NEUTRAL_DENSITIES.get(mask.strip(), 0.0))
