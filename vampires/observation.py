@@ -1,0 +1,214 @@
+"""Observation: the raw files of one target and night, by their headers alone."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+
+from vampires.calibration import CalibrationSet
+from vampires.grouping import Group, group_cubes, science_records, unusable_records
+from vampires.index import CALIBRATION_KINDS, Record, build_index
+
+if TYPE_CHECKING:
+    from vampires.astrometry import Target
+    from vampires.cube import CameraCube
+    from vampires.polarimetry.differencing import StokesSet
+
+_HIDDEN = ("size", "mtime_ns", "hdu", "crop", "fields")
+
+
+class Observation:
+    """The raw files of a night: what each is, which belong together, which are unusable.
+
+    Indexing gives cubes: ``obs[3]`` is the fourth group as a
+    `~vampires.cube.CameraCube`, whose pixels stay on disk until asked for.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        The header index (see `vampires.index.build_index`).
+    folder : str or Path
+        The reduction directory, where products go.
+    method : str
+        How science files are grouped: ``cube`` or ``pdi``.
+    target : Target, optional
+        The star; default: the coordinates in the headers.
+
+    Examples
+    --------
+    >>> obs = Observation.from_directory("raw", method="pdi")  # doctest: +SKIP
+    >>> obs[3].calibrate(obs.calibrations).measure().register().coadd().plot()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        folder: str | Path = ".",
+        method: str = "cube",
+        target: Target | None = None,
+    ) -> None:
+        self.records = list(records)
+        self.folder = Path(folder)
+        self.method = method
+        self.target = target
+        self._groups = group_cubes(self.records, method)
+
+    @classmethod
+    def from_directory(
+        cls,
+        folder: str | Path,
+        method: str = "cube",
+        exclude: Iterable[str] = (),
+        target: Target | None = None,
+    ) -> Observation:
+        """Index all FITS files in and below a folder.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Folder of raw files; masters made on the way go to ``master_cals`` in it.
+        method : str
+            How science files are grouped: ``cube`` or ``pdi``.
+        exclude : iterable of str
+            File names or patterns to leave out.
+        target : Target, optional
+            The star.
+
+        Raises
+        ------
+        FileError
+            The folder does not exist.
+        """
+        return cls(build_index([folder], exclude=tuple(exclude)), folder, method, target)
+
+    @classmethod
+    def from_config(cls, path: str | Path) -> Observation:
+        """Index the raw files that a reduction's TOML file names.
+
+        Parameters
+        ----------
+        path : str or Path
+            The configuration.
+
+        Raises
+        ------
+        ConfigError
+            The configuration is wrong.
+        FileError
+            No raw file is found.
+        """
+        # Imported here: the configuration schema is not needed to look at files.
+        from vampires.astrometry import Target
+        from vampires.config import load_config
+
+        config = load_config(Path(path))
+        records = build_index(config.data.raw, config.folder, config.data.exclude)
+        if config.calibrate.calib_directory is not None:
+            masters = build_index([config.calibrate.calib_directory], config.folder)
+            records += [record for record in masters if record["format"] == "master"]
+        target = Target.from_config(config.target) if config.target is not None else None
+        return cls(records, config.folder, config.combine.method, target)
+
+    @property
+    def table(self) -> Table:
+        """One row a raw file, in order of time."""
+        rows = [{key: value for key, value in record.items() if key not in _HIDDEN}
+                for record in self.records]  # fmt: skip
+        return Table(rows=[{**row, "reason": row["reason"] or ""} for row in rows])
+
+    @property
+    def science(self) -> list[Record]:
+        """Usable science files, in order of time."""
+        return science_records(self.records)
+
+    @property
+    def calibrations(self) -> CalibrationSet:
+        """The calibration files of the night and their masters."""
+        kinds = CALIBRATION_KINDS
+        return CalibrationSet(
+            [record for record in self.records if record["kind"] in kinds], self.folder
+        )
+
+    @property
+    def unusable(self) -> Table:
+        """Files that are left out, with the reason."""
+        left = unusable_records(self.records)
+        names = np.array([record["name"] for record in left], dtype=str)
+        return Table([names, np.array([record["reason"] for record in left], dtype=str)],
+                     names=("name", "reason"))  # fmt: skip
+
+    def groups(self, method: str | None = None) -> list[Group]:
+        """Science files that are coadded together.
+
+        Parameters
+        ----------
+        method : str, optional
+            ``cube`` or ``pdi``; default: the observation's.
+        """
+        return self._groups if method in {None, self.method} else group_cubes(self.records, method)
+
+    def hwp_sets(
+        self, method: str = "triplediff", max_rotation: float = 4.0
+    ) -> tuple[StokesSet, ...]:
+        """Cycles of the half-wave plate that make one Stokes frame each.
+
+        Parameters
+        ----------
+        method : str
+            ``triplediff`` or ``doublediff``.
+        max_rotation : float
+            Largest change of parallactic angle when a gap is filled, degrees.
+
+        Raises
+        ------
+        PolarimetryError
+            There is no complete set; the message names the missing states.
+        """
+        from vampires.polarimetry.differencing import Exposure, find_sets
+
+        exposures = [
+            Exposure(group.key, group.camera, group.flc, group.hwp, group.mjd, group.filter,
+                     group.pa or 0.0, group.first["sync"])
+            for group in self._groups
+        ]  # fmt: skip
+        return find_sets(exposures, method, max_rotation=max_rotation)[0]
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __getitem__(self, index: int) -> CameraCube:
+        from vampires.cube import CameraCube
+
+        return CameraCube.from_group(self._groups[index], self.target)
+
+    def __iter__(self) -> Iterator[CameraCube]:
+        return (self[index] for index in range(len(self)))
+
+    def _summary(self) -> list[str]:
+        science = self.science
+        kinds = Counter(record["kind"] for record in self.records)
+        lines = [", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))]
+        if science:
+            objects = sorted({record["object"] or "?" for record in science})
+            filters = sorted({name for record in science for name in record["fields"]})
+            hours = 24 * ((science[-1]["mjd_end"] or 0.0) - (science[0]["mjd_start"] or 0.0))
+            frames = sum(record["nframes"] for record in science)
+            lines += [
+                f"{', '.join(objects)} in {', '.join(filters)}, {science[0]['generation']}",
+                f"{frames} science frames in {hours:.2f} h from MJD {science[0]['mjd_start']:.5f}",
+                f"{len(self)} groups by {self.method!r}",
+            ]
+        return lines
+
+    def __repr__(self) -> str:
+        return "<Observation: " + "\n  ".join(self._summary()) + ">"
+
+    def _repr_html_(self) -> str:
+        lines = "<br>".join(html.escape(line) for line in self._summary())
+        return f"<b>Observation</b><br>{lines}<br>{self.table._repr_html_()}"

@@ -1,0 +1,173 @@
+"""Scan one raw file into its light record: headers only, and never an exception."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+
+from vampires.astrometry import pointing
+from vampires.errors import FileError, VampiresError
+from vampires.fields import field_centers
+from vampires.frames import open_frames
+from vampires.header import UnsupportedFileError, normalize_header
+from vampires.index import Record, empty_record
+from vampires.paths import stem
+
+KINDS = {
+    "OBJECT": "science",
+    "DARK": "background",
+    "SKYFLAT": "sky",
+    "FLAT": "flat",
+    "COMPARISON": "pinhole",
+}
+"""Kind of a record by its canonical ``DATA-TYP``."""
+
+CALIBRATION_TYPE = "CALTYPE"
+"""Card that tells a master frame of ours (``BACKGROUND`` or ``FLAT``) from a raw file."""
+
+
+def scan_file(path: str | Path) -> Record:
+    """Read the headers of one file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raw file or master frame; plain, tile-compressed or gzipped FITS.
+
+    Returns
+    -------
+    Record
+        A file that cannot be used has ``ok`` False and the reason in one line.
+
+    Examples
+    --------
+    >>> scan_file("raw/VMPA00021001.fits")["exptime"]  # doctest: +SKIP
+    0.25
+    """
+    path = str(Path(path).absolute())
+    size = mtime_ns = 0
+    try:
+        status = Path(path).stat()
+        size, mtime_ns = status.st_size, status.st_mtime_ns
+        with warnings.catch_warnings():
+            # Broken files make astropy warn; what is wrong is said in the record's reason.
+            warnings.simplefilter("ignore")
+            record = _scan(path)
+    except UnsupportedFileError as error:
+        record = empty_record(path, _one_line(error, path), "unsupported")
+    except (VampiresError, OSError) as error:
+        record = empty_record(path, _one_line(error, path))
+    except (ValueError, KeyError, TypeError, IndexError, VerifyError) as error:
+        record = empty_record(path, f"{path}: its header cannot be read ({_one_line(error)})")
+    record["size"], record["mtime_ns"] = size, mtime_ns
+    return record
+
+
+def image_header(path: str | Path) -> tuple[int, fits.Header]:
+    """Find the first image of a file, checked against the file's real size.
+
+    Parameters
+    ----------
+    path : str or Path
+        A FITS file.
+
+    Returns
+    -------
+    hdu : int
+        Which header-data unit holds the image.
+    header : fits.Header
+        Its header, as if it were not compressed.
+
+    Raises
+    ------
+    FileError
+        Not FITS, truncated, or without an image.
+    """
+    open_frames(path)  # checks the announced sizes, and that there is an image
+    with fits.open(path, memmap=False) as hdus:
+        for index, hdu in enumerate(hdus):
+            if hdu.is_image and hdu.header["NAXIS"] >= 2:
+                return index, hdu.header.copy()
+    raise FileError(f"{path}: holds no image; leave it out with [data] exclude")
+
+
+def _scan(path: str) -> Record:
+    hdu, raw = image_header(path)
+    if CALIBRATION_TYPE in raw:
+        return record_from_header(raw, path, hdu, "master")
+    if "U_CAMERA" not in raw:
+        _refuse_ancient(path)
+    if raw["BITPIX"] < 0:
+        raise FileError(f"{path}: not a raw file: its pixels are {-raw['BITPIX']}-bit floats")
+    header = normalize_header(raw, path)
+    return record_from_header(header, path, hdu, header["RAWFMT"])
+
+
+def _refuse_ancient(path: str) -> None:
+    """Recognise the first format, which keeps most of its header in a second unit."""
+    with fits.open(path, memmap=False) as hdus:
+        for hdu in hdus:
+            if "ACQNCYCS" in hdu.header:
+                normalize_header(hdu.header, path)
+
+
+def record_from_header(
+    header: fits.Header, path: str | Path, hdu: int = 0, form: str = "archive"
+) -> Record:
+    """Light record of a canonical header.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Canonical header of a raw file or of a master frame.
+    path : str or Path
+        Its file.
+    hdu : int
+        Which header-data unit holds the image.
+    form : str
+        ``archive``, ``controller`` or ``master``.
+
+    Returns
+    -------
+    Record
+    """
+    kind = KINDS.get(header["DATA-TYP"], "science")
+    if header.get(CALIBRATION_TYPE) == "BACKGROUND" and kind not in {"background", "sky"}:
+        kind = "background"
+    ny, nx = int(header["NAXIS2"]), int(header["NAXIS1"])
+    crop = [int(header[key]) for key in ("PRD-MIN1", "PRD-MIN2", "PRD-RNG1", "PRD-RNG2")]
+    return Record(
+        path=str(path), name=stem(path), size=0, mtime_ns=0, ok=True, reason=None, kind=kind,
+        generation=header["DETGEN"], object=header["OBJECT"], camera=int(header["U_CAMERA"]),
+        flc=header["U_FLC"], flc_in=header["U_FLCST"] == "IN", hwp=float(header["RET-ANG1"]),
+        hwp_sync=bool(header["HWPSYNC"]), exptime=float(header["EXPTIME"]),
+        detgain=_optional(float, header, "DETGAIN"), readmode=_optional(str, header, "READMODE")
+        or _optional(str, header, "U_DETMOD"), filter=header["FILTER"],
+        filter01=header["FILTER01"], filter02=header["FILTER02"], obsmod=header["OBS-MOD"],
+        fields=list(field_centers(header, ny, nx)), nframes=int(header["NFRAMES"]), ny=ny, nx=nx,
+        crop=crop, mjd=float(header["MJD"]), mjd_start=float(header["MJD-STR"]),
+        mjd_end=float(header["MJD-END"]), pa=_pa(header) if kind == "science" else None,
+        altitude=_optional(float, header, "ALTITUDE"),
+        imr_angle=_optional(float, header, "D_IMRANG"), sync=_optional(bool, header, "U_SYNC"),
+        hdu=hdu, format=form,
+    )  # fmt: skip
+
+
+def _pa(header: fits.Header) -> float | None:
+    if "RA" not in header or "DEC" not in header:
+        return None
+    return float(pointing(header).pa)
+
+
+def _optional(kind: type, header: fits.Header, key: str) -> Any:
+    value = header.get(key)
+    return None if value is None or isinstance(value, fits.card.Undefined) else kind(value)
+
+
+def _one_line(error: Exception, path: str = "") -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if not path or path in text else f"{path}: {text}"
