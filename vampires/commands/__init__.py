@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""doit sub-commands that talk to a person; found by doit through entry points."""

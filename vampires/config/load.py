@@ -31,7 +31,7 @@ _OLD_NAMES = {
     "products",
     "make_diff_images",
 }
-_FILE_FRIENDLY = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9._+-]*")
+_FILE_FRIENDLY = r"[A-Za-z0-9_+][A-Za-z0-9._+-]*"
 
 
 def load_config(path: str | Path) -> Config:
@@ -103,7 +103,7 @@ def config_from_dict(values: Mapping[str, Any], path: Path | None = None, text: 
     general = {key: value for key, value in values.items() if key not in SECTIONS}
     top = _read_table("", general, GeneralSettings, problems)
     top["name"] = top.get("name") or _name_from(path)
-    if not _FILE_FRIENDLY.fullmatch(top["name"]):
+    if not re.fullmatch(_FILE_FRIENDLY, top["name"]):
         what = f'name = "{top["name"]}": must be file-friendly: letters, digits, . _ + -'
         problems.append(("", "name", what))
     settings = _read_sections(values, problems)
@@ -221,7 +221,7 @@ def _read_table(
             what = f"{prefix}{key} = {_as_toml(value)}: must be {error}"
             choices = fields[key].metadata["option"].choices
             if isinstance(value, str):
-                what += _nearest(value, choices)
+                what += nearest(value, choices)
             problems.append((section, key, what))
     return read
 
@@ -229,12 +229,13 @@ def _read_table(
 def _unknown(key: str, value: Any, section: str, known: list[str]) -> str:
     if section == "" and isinstance(value, Mapping):
         tables = ", ".join(f"[{name}]" for name in SECTIONS)
-        return f"[{key}]: unknown table{_nearest(key, SECTIONS)}; tables: {tables}"
+        return f"[{key}]: unknown table{nearest(key, SECTIONS)}; tables: {tables}"
     candidates = known if section else [*known, *SECTIONS]
-    return f"{key}: unknown key{_nearest(key, candidates)}; keys: {', '.join(known)}"
+    return f"{key}: unknown key{nearest(key, candidates)}; keys: {', '.join(known)}"
 
 
-def _nearest(word: str, known: Any) -> str:
+def nearest(word: str, known: Any) -> str:
+    """Return " (did you mean ...?)" when one of the known words is close, else nothing."""
     from difflib import get_close_matches
 
     near = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)

@@ -9,9 +9,10 @@ from typing import Any
 _MEMORY_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _MEMORY_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _MINIMUM_MEMORY = 64 * 10**6
-_SEXAGESIMAL = re.compile(r"([+-]?)(\d{1,3})[:\s](\d{1,2})[:\s](\d{1,2}(?:\.\d*)?)")
-_UNITS = re.compile(r"([+-]?)(\d{1,3})[hd°]\s*(\d{1,2})[m′']\s*(\d{1,2}(?:\.\d*)?)[s″\"]?")
-_EPOCH = re.compile(r"[JB]\d{4}(\.\d*)?|\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d*)?)?)?")
+# texts, not compiled patterns: few configurations need them, every start would pay for them
+_SEXAGESIMAL = r"([+-]?)(\d{1,3})[:\s](\d{1,2})[:\s](\d{1,2}(?:\.\d*)?)"
+_UNITS = r"([+-]?)(\d{1,3})[hd°]\s*(\d{1,2})[m′']\s*(\d{1,2}(?:\.\d*)?)[s″\"]?"
+_EPOCH = r"[JB]\d{4}(\.\d*)?|\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d*)?)?)?"
 _REQUIREMENTS = ("background", "flat")
 
 
@@ -78,7 +79,7 @@ def sexagesimal(text: str) -> float:
     -0.5
     """
     text = text.strip()
-    match = _SEXAGESIMAL.fullmatch(text) or _UNITS.fullmatch(text)
+    match = re.fullmatch(_SEXAGESIMAL, text) or re.fullmatch(_UNITS, text)
     if match is None:
         return float(text)
     sign, first, minutes, seconds = match.groups()
@@ -102,7 +103,7 @@ def read_epoch(value: Any) -> str:
     """Accept an epoch: "J2016", "2016-01-01" or a TOML date."""
     if isinstance(value, datetime.date | datetime.datetime):
         value = value.isoformat()
-    if not isinstance(value, str) or not _EPOCH.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_EPOCH, value):
         raise ValueError('an epoch such as "J2016" or "2016-01-01"')
     return value
 

@@ -53,7 +53,7 @@ class TargetSettings:
         "Parallax; only matters for very near stars.",
         unit="mas",
         minimum=0,
-        public="(required)",
+        public="required",
         why="the position is good enough without it",
     )
     pm_ra: float = option(0.0, "Proper motion in right ascension, with cos(dec).", unit="mas/yr")

@@ -1,0 +1,114 @@
+"""What the commands that talk to a person share."""
+
+from __future__ import annotations
+
+import getopt
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from doit import doit_cmd
+from doit.cmd_base import Command
+from doit.cmdparse import CmdParseError
+
+from vampires.errors import VampiresError
+
+
+class PersonCommand(Command):
+    """A doit sub-command that needs no task file and answers in plain sentences.
+
+    A subclass implements `run`; an expected error becomes one line on standard error and exit
+    status 3, doit's own for mistakes before any task runs.
+    """
+
+    def parse_execute(self, in_args: Sequence[str]) -> int:
+        """Allow options after the positional arguments, which doit itself does not."""
+        status: int = super().parse_execute(self._options_first(in_args))
+        return status
+
+    def execute(self, opt_values: dict[str, Any], pos_args: list[str]) -> int:
+        """Run, and turn expected errors into a message."""
+        try:
+            return self.run(opt_values, pos_args)
+        except VampiresError as error:
+            for line in str(error).splitlines():
+                sys.stderr.write(f"ERROR: {line}\n")
+            return 3
+
+    def run(self, options: dict[str, Any], arguments: list[str]) -> int:
+        """Do the work of the command.
+
+        Parameters
+        ----------
+        options : dict
+            Values of ``cmd_options``.
+        arguments : list of str
+            Positional arguments.
+
+        Returns
+        -------
+        int
+            Exit status.
+        """
+        raise NotImplementedError
+
+    def _options_first(self, in_args: Sequence[str]) -> list[str]:
+        parser = self.cmdparser
+        try:
+            found, rest = getopt.gnu_getopt(in_args, parser.get_short(), parser.get_long())
+        except getopt.GetoptError as error:
+            raise CmdParseError(f"{error}; see `doit help {self.name}`") from None
+        flags = {name for o in parser.options if o.type is bool for name in (o.short, o.long)}
+        options = [
+            word
+            for name, value in found
+            for word in ((name,) if name.lstrip("-") in flags else (name, value))
+        ]
+        return [*options, "--", *rest]
+
+
+def assignments() -> list[str]:
+    """Return the ``key=value`` arguments of this command line, in order.
+
+    doit takes every such argument for one of its variables wherever it stands, so also the one
+    after ``--set``, and removes it; here they are again.
+
+    Returns
+    -------
+    list of str
+        "key=value".
+    """
+    return [f"{key}={value}" for key, value in (doit_cmd._CMDLINE_VARS or {}).items()]
+
+
+def has_terminal() -> bool:
+    """Tell whether there is a person to ask: both ends of the conversation are a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def say(text: str) -> None:
+    """Write a line for the person."""
+    sys.stdout.write(text + "\n")
+
+
+def ask(question: str, default: str) -> str:
+    """Ask a person; an empty answer is the default.
+
+    Parameters
+    ----------
+    question : str
+        Without the question mark's usual trimmings: the default is shown after it.
+    default : str
+        Taken on an empty answer or at the end of the input.
+
+    Returns
+    -------
+    str
+        The answer, stripped.
+    """
+    shown = f" [{default}]" if default else ""
+    try:
+        answer = input(f"{question}{shown}: ").strip()
+    except EOFError:
+        answer = ""
+    return answer or default

@@ -1,0 +1,205 @@
+"""``doit new NAME.toml``: begin a reduction with a commented configuration and a task file."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from vampires.commands.base import PersonCommand, ask, assignments, has_terminal, say
+from vampires.config.load import load_config
+from vampires.config.model import Config
+from vampires.config.write import (
+    Setting,
+    apply_settings,
+    parse_setting,
+    read_template,
+    replace_text,
+    templates,
+    write_config,
+)
+from vampires.errors import ConfigError
+
+DODO = '"""VAMPIRES reduction: `doit list` shows the tasks, `doit` runs them."""\n'
+DODO += "from vampires.tasks import *  # noqa: F403\n"
+DEFAULT_TEMPLATE = "pdi"
+
+
+class New(PersonCommand):
+    """Write a configuration and a two-line dodo.py."""
+
+    name = "new"
+    doc_purpose = "begin a VAMPIRES reduction: write a commented configuration"
+    doc_usage = "NAME.toml [--template T] [--raw GLOB]... [--set key=value]... [--yes] [--edit]"
+    doc_description = (
+        "Writes NAME.toml, and dodo.py beside it. On a terminal it asks the few things that "
+        "matter; otherwise, or with --yes, it asks nothing.\n\n"
+        "Values of --set are TOML and checked; texts may go without quotes: "
+        "--set coadd.method=median --set align.crop_width=256 --set analysis.phot_ann_rad=[10,15]"
+    )
+    cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
+        {
+            "name": "template",
+            "long": "template",
+            "short": "t",
+            "default": "",
+            "help": "observing scenario to begin from; `--template list` lists them",
+        },
+        {
+            "name": "raw",
+            "long": "raw",
+            "type": list,
+            "default": [],
+            "help": "pattern of the raw files, in quotes; may be repeated",
+        },
+        {
+            "name": "set",
+            "long": "set",
+            "type": bool,  # its value never arrives here: see `assignments`
+            "default": False,
+            "help": "followed by key=value: a setting, such as coadd.method=median; repeatable",
+        },
+        {
+            "name": "yes",
+            "long": "yes",
+            "short": "y",
+            "type": bool,
+            "default": False,
+            "help": "ask nothing; replace an existing NAME.toml",
+        },
+        {
+            "name": "edit",
+            "long": "edit",
+            "type": bool,
+            "default": False,
+            "help": "open the new file in $VISUAL or $EDITOR",
+        },
+    )
+
+    def parse_execute(self, in_args: Sequence[str]) -> int:
+        """Take ``--set=key=value`` for ``--set key=value``, whose value doit has set aside."""
+        self._settings = assignments()
+        prefix = "--set="
+        self._settings += [a.removeprefix(prefix) for a in in_args if a.startswith(prefix)]
+        return super().parse_execute([a for a in in_args if not a.startswith(prefix)])
+
+    def run(self, options: dict[str, Any], arguments: list[str]) -> int:
+        """Write the files and say what comes next."""
+        if options["template"] == "list":
+            for name, title in templates().items():
+                say(f"{name:22s} {title}")
+            return 0
+        path = _config_path(arguments)
+        asking = has_terminal() and not options["yes"]
+        if options["edit"] and not has_terminal():
+            raise ConfigError("--edit needs a terminal")
+        _may_write(path, asking, options["yes"])
+        settings = [parse_setting(text) for text in self._settings]
+        name = options["template"] or (_ask_template() if asking else DEFAULT_TEMPLATE)
+        text = apply_settings(
+            read_template(name),
+            [*_initial(path, options["raw"], asking and not options["raw"]), *settings],
+        )
+        config = write_config(path, text)
+        say(f"wrote {_shown(path)} (template {name})")
+        _write_dodo(path.parent / "dodo.py")
+        if options["edit"]:
+            config = _edit(path)
+        _next_steps(config)
+        return 0
+
+
+def _config_path(arguments: list[str]) -> Path:
+    if len(arguments) > 1:
+        raise ConfigError(
+            f"one NAME.toml expected, found {len(arguments)}: {' '.join(arguments[:4])} ...; "
+            "quote the pattern of --raw so that the shell leaves it alone"
+        )
+    if not arguments:
+        raise ConfigError("which file? `doit new NAME.toml` (see `doit help new`)")
+    path = Path(arguments[0]).expanduser()
+    path = path.absolute() if path.suffix == ".toml" else path.with_name(path.name + ".toml")
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"{path}: the folder {path.parent} does not exist; make it first")
+    return path.absolute()
+
+
+def _may_write(path: Path, asking: bool, yes: bool) -> None:
+    if not path.exists() or yes:
+        return
+    if asking and ask(f"{_shown(path)} exists; replace it? y/n", "n").lower() in ("y", "yes"):
+        return
+    raise ConfigError(f"{_shown(path)} exists; choose another name, or --yes to replace it")
+
+
+def _ask_template() -> str:
+    for name, title in templates().items():
+        say(f"  {name:22s} {title}")
+    return ask("template", DEFAULT_TEMPLATE)
+
+
+def _initial(path: Path, raw: list[str], asking: bool) -> list[Setting]:
+    """Collect what every new configuration gets: its name, its raw files, its target."""
+    settings = [Setting("", "name", path.stem.replace(" ", "_"))]
+    if asking:
+        raw = shlex.split(ask("raw files (patterns)", "raw/*.fits*"))
+        target = ask("target name (empty: as in the headers)", "")
+        if target:
+            settings.append(Setting("target", "name", target))
+    if raw:
+        patterns = [_relative_to(path.parent, pattern) for pattern in raw]
+        settings.append(Setting("data", "raw", patterns))
+    return settings
+
+
+def _relative_to(folder: Path, pattern: str) -> str:
+    """Rewrite a pattern given from the current folder as seen from the config's."""
+    if folder == Path.cwd() or Path(pattern).expanduser().is_absolute():
+        return pattern
+    return os.path.relpath(Path.cwd() / pattern, folder)
+
+
+def _write_dodo(path: Path) -> None:
+    if not path.exists():
+        replace_text(path, DODO)
+        say(f"wrote {_shown(path)}")
+    elif "vampires.tasks" not in path.read_text(encoding="utf-8", errors="replace"):
+        say(
+            f"{_shown(path)} is somebody else's and stays as it is; the reduction needs this "
+            "line in it: from vampires.tasks import *"
+        )
+
+
+def _edit(path: Path) -> Config:
+    """Let the person edit until the file is valid or they give up."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    while True:
+        try:
+            subprocess.run([*shlex.split(editor), str(path)], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise ConfigError(f"{editor}: cannot edit {path.name}: {error}") from error
+        try:
+            return load_config(path)
+        except ConfigError as error:
+            say(str(error))
+            if ask("edit again? y/n", "y").lower() not in ("y", "yes"):
+                raise
+
+
+def _next_steps(config: Config) -> None:
+    matches = {
+        found
+        for pattern in config.data.raw
+        for found in glob.glob(str(config.resolve(pattern)), recursive=True)  # noqa: PTH207
+    }
+    patterns = ", ".join(config.data.raw)
+    say(f"{len(matches)} raw files match {patterns} now")
+    say("next: look through the file, then `doit list` and `doit -n 2`")
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)
