@@ -138,10 +138,10 @@ class HeaderNormalizer:
         header = copy_cards(self.cards.header)
         nx, ny, nframes = self.shape()
         device = self.device(camera, times.middle)
-        header.update(self._frame_cards(nx, ny, nframes))
-        header.update(self._time_cards(times))
-        header.update(self._mode_cards(camera))
-        header.update(self._detector_cards(device))
+        _set(header, self._frame_cards(nx, ny, nframes))
+        _set(header, self._time_cards(times))
+        _set(header, self._mode_cards(camera))
+        _set(header, self._detector_cards(device))
         self._set_pointing(header)
         return header
 
@@ -258,6 +258,7 @@ class HeaderNormalizer:
         flc_stage = self.cards.choice("U_FLCST", ("IN", "OUT")) or ("OUT" if flc == "NA" else "IN")
         rows: list[Row] = [
             ("DETGEN", self.generation, "generation of the instrument"),
+            ("RAWFILE", _printable(self.name), "raw file"),
             ("RAWFMT", self.raw_format(), "format of the raw file"),
             ("DATA-TYP", kind, "kind of data"),
             ("OBJECT", self.cards.text("OBJECT") or kind, "target"),
@@ -357,8 +358,19 @@ def _parse_card(card: fits.Card) -> tuple[str, object, str] | None:
         return None
     if isinstance(content, str):
         content = content.strip()
-    room = 65 - len(keyword) + 8 - max(20, len(str(content)) + 4) if keyword else 0
-    return keyword, content, comment[: max(room, 0)]
+    return keyword, content, _fit_comment(content, comment) if keyword else comment
+
+
+def _set(header: fits.Header, rows: list[Row]) -> None:
+    for keyword, content, comment in rows:
+        header[keyword] = (content, _fit_comment(content, comment))
+
+
+def _fit_comment(content: object, comment: str) -> str:
+    """Shorten a comment so that it and the value fit in 80 characters."""
+    text = str(content)
+    room = 80 - len("KEYWORD = ") - max(20, len(text) + text.count("'") + 4) - len(" / ")
+    return comment[: max(room, 0)]
 
 
 def _filter_name(found: str | None) -> str:
@@ -367,3 +379,8 @@ def _filter_name(found: str | None) -> str:
         return "Open"
     known = {name.lower(): name for name in FILTERS}
     return known.get(found.lower(), found)
+
+
+def _printable(text: str) -> str:
+    """Replace what a FITS card cannot hold."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from vampires.header.base import HeaderNormalizer, Row
 from vampires.header.cards import CardReader
 from vampires.instrument.detectors import Detector, Generation
@@ -16,7 +18,7 @@ class EMCCDHeader(HeaderNormalizer):
     the exposure time, ``U_HWPANG`` for the half-wave plate, ``U_FLCSTT`` for the FLC.
     """
 
-    generation: Generation = "EMCCD"
+    generation: ClassVar[Generation] = "EMCCD"
 
     @classmethod
     def matches(cls, cards: CardReader) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from vampires.header.base import HeaderNormalizer, Row
 from vampires.header.cards import CardReader
 from vampires.header.times import start_anchor
@@ -20,7 +22,7 @@ FULL_FRAME = (4096, 2304)  # x, y
 class QCMOSHeader(HeaderNormalizer):
     """ORCA-Quest cameras, told by ``U_DETMOD`` and a date before the new beamsplitter."""
 
-    generation: Generation = "QCMOS"
+    generation: ClassVar[Generation] = "QCMOS"
 
     @classmethod
     def matches(cls, cards: CardReader) -> bool:
@@ -51,7 +53,7 @@ class QCMOSHeader(HeaderNormalizer):
 class QCMOSAfterNBSHeader(QCMOSHeader):
     """The same cameras from MJD 60949 on: other pixel scales, pupil angle and flipped camera."""
 
-    generation: Generation = "QCMOS-NBS"
+    generation: ClassVar[Generation] = "QCMOS-NBS"
 
     @classmethod
     def matches(cls, cards: CardReader) -> bool:

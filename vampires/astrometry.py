@@ -1,0 +1,311 @@
+"""Where the telescope pointed and how the sky lies on the detector.
+
+The parallactic angle is the position angle, from ICRS north eastward, of the direction to the
+zenith as seen from the target, at the apparent place (proper motion, aberration, precession,
+nutation, Earth rotation; no refraction). A frame turned counter-clockwise by
+``DEROTANG = PA + PAOFFSET`` has north up and east left.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+
+from vampires.errors import HeaderError
+from vampires.instrument.earth import Sky
+from vampires.instrument.telescope import SUBARU
+from vampires.target import Target
+
+__all__ = [
+    "Pointing",
+    "Target",
+    "add_geometry",
+    "celestial_wcs",
+    "hwp_sync_angle",
+    "parallactic_angles",
+    "pointing",
+    "without_wcs",
+    "wrap180",
+]
+
+SAMPLE_SECONDS = 1.0  # spacing of the instants over which a cube's angles are averaged
+MAX_SAMPLES = 20000
+
+_WCS_CARD = re.compile(
+    r"(WCSAXES|WCSNAME|LONPOLE|LATPOLE|RADESYS|EQUINOX"
+    r"|(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA)\d|(CD|PC)\d_\d)[A-Z]?"
+)
+
+
+def wrap180(angle: float) -> float:
+    """Wrap an angle in degrees to [-180, 180).
+
+    Examples
+    --------
+    >>> wrap180(180.0)
+    -180.0
+    """
+    return (angle + 180.0) % 360.0 - 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pointing:
+    """Angles of a cube, deg; means from its start to its end unless said otherwise.
+
+    Attributes
+    ----------
+    mjd : float
+        Middle, UTC.
+    pa, pa_start, pa_end : float
+        Parallactic angle: mean, at the start, at the end; [-180, 180).
+    altitude : float
+        Without refraction.
+    azimuth : float
+        0 = north, 90 = east; [0, 360).
+    lst : float
+        Local apparent sidereal time at the middle; [0, 360).
+    hwp_sync : float
+        What a synchronised half-wave plate adds to its nominal angle; [-90, 90).
+    ra, dec : float
+        ICRS place of the target at the middle.
+    """
+
+    mjd: float
+    pa: float
+    pa_start: float
+    pa_end: float
+    altitude: float
+    azimuth: float
+    lst: float
+    hwp_sync: float
+    ra: float
+    dec: float
+
+
+def pointing(header: fits.Header, target: Target | None = None) -> Pointing:
+    """Angles of a cube, averaged from its start to its end.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        Canonical header.
+    target : Target, optional
+        Default: the header's own coordinates.
+
+    Returns
+    -------
+    Pointing
+
+    Raises
+    ------
+    HeaderError
+        When the header has no usable coordinates and no target is given.
+
+    Notes
+    -----
+    The place of the star is computed with the IAU 2006/2000A models by ERFA; the parallactic
+    angle is the position angle of the great circle, on the ICRS sphere, from the star to the
+    star displaced towards the zenith. The mean is that of the unwrapped angle, so that a
+    transit north or south of the zenith is averaged along the arc it went through.
+    """
+    start, end, middle = header["MJD-STR"], header["MJD-END"], header["MJD"]
+    star = target or Target.from_header(header)
+    ra, dec = star.at(middle)
+    count = math.ceil((end - start) * 86400.0 / SAMPLE_SECONDS) + 1
+    mjd = np.linspace(start, end, min(max(count, 3), MAX_SAMPLES))
+    sky = Sky(middle)
+    pa, altitude, azimuth = sky.horizontal(ra, dec, (star.parallax or 0.0) / 1e3, mjd)
+    pa = np.unwrap(pa, period=360.0)
+    sync = np.unwrap(hwp_sync_angle(altitude, azimuth), period=180.0)
+    return Pointing(
+        mjd=float(middle),
+        pa=wrap180(_mean(pa)),
+        pa_start=wrap180(float(pa[0])),
+        pa_end=wrap180(float(pa[-1])),
+        altitude=_mean(altitude),
+        azimuth=_mean(np.unwrap(azimuth, period=360.0)) % 360.0,
+        lst=sky.sidereal_time(),
+        hwp_sync=(_mean(sync) + 90.0) % 180.0 - 90.0,
+        ra=ra,
+        dec=dec,
+    )
+
+
+def parallactic_angles(mjd: np.ndarray, ra: float, dec: float, parallax: float = 0.0) -> np.ndarray:
+    """Parallactic angle at each of some instants of one night.
+
+    Parameters
+    ----------
+    mjd : ndarray, shape (n,)
+        UTC, within a day.
+    ra, dec : float
+        ICRS place at that date, deg.
+    parallax : float
+        mas.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Degrees, [-180, 180).
+    """
+    mjd = np.atleast_1d(np.asarray(mjd, dtype=float))
+    return Sky(float(mjd.mean())).horizontal(ra, dec, parallax / 1e3, mjd)[0]
+
+
+def hwp_sync_angle(altitude: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+    """Angle that a half-wave plate in ``SYNCHRO_ADI`` mode adds to its nominal angle.
+
+    Parameters
+    ----------
+    altitude, azimuth : ndarray
+        Degrees; azimuth from north eastward.
+
+    Returns
+    -------
+    ndarray
+        ``0.5 atan2(sin A, sin a cos A + cos a tan lat) + a`` in degrees, with a the altitude
+        and A the azimuth from south westward.
+    """
+    alt, az = np.radians(altitude), np.radians(np.asarray(azimuth) - 180.0)
+    tan_latitude = math.tan(math.radians(SUBARU.latitude))
+    turn = np.arctan2(np.sin(az), np.sin(alt) * np.cos(az) + np.cos(alt) * tan_latitude)
+    return 0.5 * np.degrees(turn) + altitude
+
+
+def add_geometry(header: fits.Header, target: Target | None = None) -> fits.Header:
+    """Add the angles of a cube to its header.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        Canonical header; not altered.
+    target : Target, optional
+        Default: the header's own coordinates.
+
+    Returns
+    -------
+    `~astropy.io.fits.Header`
+        New header with ``PA``, ``PA-STR``, ``PA-END``, ``DEROTANG``, ``ALT_MID``, ``AZ_MID``,
+        ``LST_MID``, ``HWPSYNCA``, ``TARG-RA``, ``TARG-DEC``, and ``IMRANG`` when the header
+        tells how the image rotator moved.
+
+    Raises
+    ------
+    HeaderError
+        When the header has no usable coordinates and no target is given.
+
+    Notes
+    -----
+    The image rotator's angle in the header is of one instant. In pupil-tracking mode it is
+    ``altitude / 2`` plus a constant, so it is carried to the middle of the cube by the
+    difference of altitudes.
+    """
+    sky = pointing(header, target)
+    out = header.copy()
+    out["PA"] = (sky.pa, "[deg] parallactic angle, mean")
+    out["PA-STR"] = (sky.pa_start, "[deg] parallactic angle at the start")
+    out["PA-END"] = (sky.pa_end, "[deg] parallactic angle at the end")
+    out["DEROTANG"] = (wrap180(sky.pa + header["PAOFFSET"]), "[deg] CCW turn to north up, mean")
+    out["ALT_MID"] = (sky.altitude, "[deg] altitude, mean, no refraction")
+    out["AZ_MID"] = (sky.azimuth, "[deg] azimuth, mean, 0 north, 90 east")
+    out["LST_MID"] = (sky.lst, "[deg] apparent sidereal time, mid-exposure")
+    out["HWPSYNCA"] = (sky.hwp_sync, "[deg] added to RET-ANG1 when synchronised")
+    out["TARG-RA"] = (sky.ra, "[deg] target, ICRS, at mid-exposure")
+    out["TARG-DEC"] = (sky.dec, "[deg] target, ICRS, at mid-exposure")
+    rotator = _rotator_angle(header, sky.altitude)
+    if rotator is not None:
+        out["IMRANG"] = (rotator, "[deg] image rotator angle, mean")
+    return out
+
+
+def celestial_wcs(
+    header: fits.Header,
+    shape: tuple[int, int],
+    field_center: tuple[float, float] | None = None,
+    *,
+    rotated: bool = False,
+) -> fits.Header:
+    """Celestial coordinates of a frame with the star at a known pixel.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        From `add_geometry`.
+    shape : tuple of int
+        Size of the frame (ny, nx).
+    field_center : tuple of float, optional
+        Pixel (y, x) of the target, 0-based. Default: the middle of the frame.
+    rotated : bool
+        True for a derotated, north-up product; False for a frame as the (flipped) detector
+        saw it.
+
+    Returns
+    -------
+    `~astropy.io.fits.Header`
+        Only the WCS cards: a tangent plane, ICRS, with ``CRPIX`` counted from 1.
+
+    Notes
+    -----
+    Turning the frame counter-clockwise by t = ``DEROTANG`` gives north up and east left, so
+    with the scale s in deg/pixel ``CD = s [[-cos t, sin t], [sin t, cos t]]``.
+
+    Examples
+    --------
+    >>> header = fits.Header({"TARG-RA": 10.0, "TARG-DEC": 20.0, "PXSCALE": 3.6})
+    >>> celestial_wcs(header, (101, 201), rotated=True)["CRPIX1"]
+    101.0
+    """
+    for keyword in ("TARG-RA", "TARG-DEC", "PXSCALE", *(() if rotated else ("DEROTANG",))):
+        if keyword not in header:
+            raise HeaderError(f"no celestial WCS without {keyword}: use a header of add_geometry")
+    ny, nx = shape
+    y, x = ((ny - 1) / 2, (nx - 1) / 2) if field_center is None else field_center
+    turn = 0.0 if rotated else math.radians(header["DEROTANG"])
+    scale = header["PXSCALE"] / 3.6e6
+    cos, sin = scale * math.cos(turn), scale * math.sin(turn)
+    cards = {
+        "WCSAXES": 2,
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CUNIT1": "deg",
+        "CUNIT2": "deg",
+        "CRPIX1": x + 1.0,
+        "CRPIX2": y + 1.0,
+        "CRVAL1": header["TARG-RA"],
+        "CRVAL2": header["TARG-DEC"],
+        "CD1_1": -cos,
+        "CD1_2": sin,
+        "CD2_1": sin,
+        "CD2_2": cos,
+        "RADESYS": "ICRS",
+    }
+    return fits.Header(cards)
+
+
+def without_wcs(header: fits.Header) -> fits.Header:
+    """Copy of a header without any WCS card, the per-field ones of raw files included."""
+    out = header.copy()
+    for keyword in [keyword for keyword in out if _WCS_CARD.fullmatch(keyword)]:
+        del out[keyword]
+    return out
+
+
+def _mean(samples: np.ndarray) -> float:
+    """Mean over equal steps of time, the two ends counting half (trapezoidal rule)."""
+    inner = samples.sum() - 0.5 * (samples[0] + samples[-1])
+    return float(inner / (len(samples) - 1))
+
+
+def _rotator_angle(header: fits.Header, altitude: float) -> float | None:
+    """Image rotator angle at the middle of the cube, deg; None when nothing tells."""
+    pupil_tracking = str(header.get("D_IMRMOD", "")).upper() == "ADI"
+    stated = header.get("D_IMRANG")
+    if pupil_tracking and stated is not None and "ALTITUDE" in header:
+        return float(stated + 0.5 * (altitude - header["ALTITUDE"]))
+    if pupil_tracking:
+        return 0.5 * altitude + 0.5 * (90.0 - float(header["D_IMRPAP"]))
+    return None if stated is None else float(stated)

@@ -1,0 +1,156 @@
+"""The target: its place on the sky, from the headers or from the configuration."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NoReturn
+
+from astropy.io import fits
+
+from vampires.errors import HeaderError
+
+J2000_MJD = 51544.5
+DAYS_PER_YEAR = 365.25
+_RADEC = re.compile(r"([+-]?)\s*(\d{1,3})[:. ]\s*(\d{1,2})[:. ]\s*(\d{1,2}(?:\.\d*)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A star's position and motion.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg : float
+        Degrees.
+    pm_ra, pm_dec : float
+        Proper motion, mas/yr, the first with cos(dec).
+    parallax : float, optional
+        mas.
+    frame : {'icrs', 'fk5', 'fk4'}
+        Reference frame of position and motion; the last two at J2000 and B1950.
+    epoch : str
+        Epoch of the position, such as 'J2016'.
+    name : str
+    """
+
+    ra_deg: float
+    dec_deg: float
+    pm_ra: float = 0.0
+    pm_dec: float = 0.0
+    parallax: float | None = None
+    frame: str = "icrs"
+    epoch: str = "J2016"
+    name: str = ""
+
+    @classmethod
+    def from_header(cls, header: fits.Header) -> Target:
+        """Target at the header's ``RA`` and ``DEC``, taken as they are at the observation.
+
+        The telescope's coordinates are J2000 (FK5), which agrees with ICRS within 0.03 arcsec.
+
+        Raises
+        ------
+        HeaderError
+            When they are missing or cannot be read.
+        """
+        if str(header.get("EQUINOX", 2000.0)).strip() not in ("2000", "2000.0"):
+            _refuse(header, "EQUINOX", "2000")
+        ra = _sexagesimal(header, "RA", 24.0) * 15.0
+        dec = _sexagesimal(header, "DEC", 90.0)
+        name = str(header.get("OBJECT", "")).strip()
+        return cls(ra, dec, epoch=f"MJD{header['MJD']:.3f}", name=name)
+
+    @classmethod
+    def from_config(cls, section: Any) -> Target:
+        """Target of the configuration's ``[target]`` section.
+
+        Parameters
+        ----------
+        section : object
+            With ``ra_deg``, ``dec_deg`` (degrees), ``pm_ra``, ``pm_dec``, ``parallax``,
+            ``frame``, ``obstime`` and ``name``.
+        """
+        return cls(
+            ra_deg=float(section.ra_deg),
+            dec_deg=float(section.dec_deg),
+            pm_ra=float(section.pm_ra),
+            pm_dec=float(section.pm_dec),
+            parallax=None if section.parallax is None else float(section.parallax),
+            frame=str(section.frame).lower(),
+            epoch=str(section.obstime),
+            name=str(section.name),
+        )
+
+    def at(self, mjd: float) -> tuple[float, float]:
+        """ICRS right ascension and declination at an instant, deg.
+
+        Parameters
+        ----------
+        mjd : float
+            UTC.
+        """
+        ra, dec, pm_ra, pm_dec = _in_icrs(self)
+        years = (mjd - _epoch_mjd(self.epoch)) / DAYS_PER_YEAR if (pm_ra or pm_dec) else 0.0
+        east, north = (years * pm / 3.6e6 for pm in (pm_ra, pm_dec))
+        return (ra + east / math.cos(math.radians(dec))) % 360.0, dec + north
+
+
+def _sexagesimal(header: fits.Header, keyword: str, limit: float) -> float:
+    """Value of ``RA`` (hours) or ``DEC`` (degrees) as written by the telescope."""
+    text = str(header.get(keyword, "")).strip()
+    match = _RADEC.fullmatch(text)
+    found = math.inf
+    if match is not None:
+        whole, minutes, seconds = int(match[2]), int(match[3]), float(match[4])
+        if minutes < 60 and seconds < 61:
+            found = whole + minutes / 60 + seconds / 3600
+    negative = match is not None and match[1] == "-"
+    if found > limit or (negative and keyword == "RA"):
+        _refuse(header, keyword, "coordinates such as 04:55:45.846 and +30:33:04.29")
+    return -found if negative else found
+
+
+def _refuse(header: fits.Header, keyword: str, allowed: str) -> NoReturn:
+    name = header.get("RAWFILE", "header")
+    raise HeaderError(
+        f"{name}: {keyword} is {header.get(keyword)!r}, expected {allowed}; "
+        "give the position in the [target] section of the configuration"
+    )
+
+
+@cache
+def _in_icrs(target: Target) -> tuple[float, float, float, float]:
+    """Position (deg) and proper motion (mas/yr) of a target in ICRS."""
+    if target.frame == "icrs":
+        return target.ra_deg, target.dec_deg, target.pm_ra, target.pm_dec
+    from astropy import units as u  # slow to load, and seldom needed
+    from astropy.coordinates import SkyCoord
+
+    motion = u.mas / u.yr
+    place = SkyCoord(
+        target.ra_deg * u.deg,
+        target.dec_deg * u.deg,
+        pm_ra_cosdec=target.pm_ra * motion,
+        pm_dec=target.pm_dec * motion,
+        frame=target.frame,
+    ).icrs
+    return (
+        float(place.ra.deg),
+        float(place.dec.deg),
+        float(place.pm_ra_cosdec.to_value(motion)),
+        float(place.pm_dec.to_value(motion)),
+    )
+
+
+def _epoch_mjd(epoch: str) -> float:
+    """MJD of an epoch: 'J2016', 'MJD59634.3', or a date."""
+    if epoch.upper().startswith("MJD"):
+        return float(epoch[3:])
+    if re.fullmatch(r"J\d+(\.\d*)?", epoch.upper()):
+        return J2000_MJD + (float(epoch[1:]) - 2000.0) * DAYS_PER_YEAR
+    from astropy.time import Time  # slow to load, and seldom needed
+
+    return float(Time(epoch).mjd)
