@@ -1,0 +1,97 @@
+"""Tasks that make masters of the raw calibration files, and name files that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vampires.config import Config
+from vampires.errors import FileError
+from vampires.tasks.actions import make_task
+from vampires.tasks.plan import current_plan
+
+Task = dict[str, Any]
+
+
+def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
+    """Make one master background."""
+    from vampires.masters import make_background
+    from vampires.products import stamp
+
+    settings = config.calibrate
+    master = make_background(
+        raw, method=settings.background_method, memory=config.execution.memory_bytes
+    )
+    master.with_header(stamp(master.header, config.digest_of("calibrate"), [raw])).write(target)
+    return {"bad_pixels": int(master.bad.sum())}
+
+
+def make_flat(raw: Path, background: Path | None, target: Path, config: Config) -> dict[str, Any]:
+    """Make one master flat."""
+    from vampires.flats import make_flat
+    from vampires.products import stamp
+
+    settings = config.calibrate
+    master = make_flat(
+        raw,
+        background,
+        method=settings.background_method,
+        memory=config.execution.memory_bytes,
+    )
+    sources = [raw] if background is None else [raw, background]
+    master.with_header(stamp(master.header, config.digest_of("calibrate"), sources)).write(target)
+    return {"bad_pixels": int(master.bad.sum())}
+
+
+def report_unusable(reason: str) -> dict[str, Any]:
+    """Fail with the reason why a raw file cannot be used."""
+    raise FileError(reason)
+
+
+def task_background() -> Iterator[Task]:
+    """Master backgrounds, one per raw dark or sky file."""
+    plan = current_plan()
+    yield {"basename": "background", "name": None, "doc": task_background.__doc__}
+    method = {"method": plan.config.calibrate.background_method}
+    for record in plan.raw_calibrations("background", "sky"):
+        target = plan.layout.background(record["name"])
+        yield make_task(
+            "background", record["name"], make_background,
+            (Path(record["path"]), target, plan.config),
+            file_dep=[record["path"]], targets=[target], settings=method, version=1,
+            doc=f"master background from {record['name']}",
+        )  # fmt: skip
+
+
+def task_flat() -> Iterator[Task]:
+    """Master flats, one per raw flat file."""
+    plan = current_plan()
+    yield {"basename": "flat", "name": None, "doc": task_flat.__doc__}
+    method = {"method": plan.config.calibrate.background_method}
+    for record in plan.raw_calibrations("flat"):
+        target = plan.layout.flat(record["name"])
+        background = plan.background_of(record)
+        yield make_task(
+            "flat", record["name"], make_flat,
+            (Path(record["path"]), background, target, plan.config),
+            file_dep=[record["path"], *([background] if background else [])],
+            targets=[target], settings=method, version=1,
+            doc=f"master flat from {record['name']}",
+        )  # fmt: skip
+
+
+def task_calib() -> Task:
+    """All masters."""
+    return {"actions": None, "task_dep": ["background", "flat"], "doc": task_calib.__doc__}
+
+
+def task_unusable() -> Iterator[Task]:
+    """Raw files that cannot be used: each fails with the reason."""
+    yield {"basename": "unusable", "name": None, "doc": task_unusable.__doc__}
+    for record in current_plan().unusable:
+        task = make_task(
+            "unusable", record["name"], report_unusable, (record["reason"],),
+            file_dep=[], targets=[], settings={}, version=1, doc=str(record["reason"]),
+        )  # fmt: skip
+        yield {**task, "uptodate": [False]}

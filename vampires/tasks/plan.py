@@ -1,0 +1,198 @@
+"""The plan of a reduction: a pure function of the configuration and the header index.
+
+Read at every start of ``doit``, so only the standard library is imported; nothing heavier
+is loaded unless a raw file is new.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doit import get_var
+
+from vampires.config import Config, find_config, load_config
+from vampires.errors import ConfigError
+from vampires.grouping import Group, group_cubes
+from vampires.index import Record, build_index
+from vampires.matching import Match, master_path, match_background, match_flat
+from vampires.paths import Layout
+from vampires.tasks.actions import loading
+
+INDEX_NAME = ".vampires_index.json"
+
+
+@dataclass(frozen=True)
+class Masters:
+    """The master frames of one raw file, or why there are none.
+
+    Parameters
+    ----------
+    background, flat : Path or None
+        Products of other tasks, or masters made earlier.
+    relaxed : tuple of str
+        Preferences that they do not meet.
+    missing : tuple of str
+        One line for each master that was wanted and not found.
+    """
+
+    background: Path | None
+    flat: Path | None
+    relaxed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The masters there are."""
+        return [path for path in (self.background, self.flat) if path is not None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a reduction consists of.
+
+    Parameters
+    ----------
+    config : Config
+        Validated configuration.
+    layout : Layout
+        Where the products go.
+    records : tuple of Record
+        One light record per raw file, unusable ones included.
+    groups : tuple of Group
+        Science exposure groups, in order of time.
+    calibrations : tuple of Record
+        Raw calibration files and masters made earlier.
+    """
+
+    config: Config
+    layout: Layout
+    records: tuple[Record, ...]
+    groups: tuple[Group, ...]
+    calibrations: tuple[Record, ...]
+
+    @property
+    def unusable(self) -> tuple[Record, ...]:
+        """Raw files that cannot be used; each record says why."""
+        return tuple(record for record in self.records if record["kind"] == "unusable")
+
+    def raw_calibrations(self, *kinds: str) -> list[Record]:
+        """Calibration files of some kinds to make masters of."""
+        return [
+            record
+            for record in self.calibrations
+            if record["kind"] in kinds and record["format"] != "master"
+        ]
+
+    def background_of(self, record: Record) -> Path | None:
+        """Master background for a raw file of any kind."""
+        return self._path(match_background(record, self.calibrations))
+
+    def masters_of(self, record: Record) -> Masters:
+        """Masters that calibrate a science file, as the configuration wants them."""
+        wanted = self.config.calibrate
+        background = match_background(record, self.calibrations)
+        flat = match_flat(record, self.calibrations)
+        used = {
+            "background": (background, wanted.back_subtract),
+            "flat": (flat, wanted.flat_correct),
+        }
+        relaxed = [note for match, on in used.values() if on for note in match.relaxed]
+        missing = [
+            f"{what}: {match.reason}" for what, (match, on) in used.items() if on and not match
+        ]
+        return Masters(
+            self._path(background) if wanted.back_subtract else None,
+            self._path(flat) if wanted.flat_correct else None,
+            tuple(relaxed),
+            tuple(missing),
+        )
+
+    def settings(self, *sections: str) -> dict[str, Any]:
+        """Values of some sections of the configuration, for a task's up-to-date test."""
+        return {section: self.config.section_values(section) for section in sections}
+
+    def _path(self, match: Match) -> Path | None:
+        if match.record is None:
+            return None
+        return master_path(match.record, self.layout.folder)
+
+
+@functools.cache
+def current_plan() -> Plan:
+    """Plan of the reduction in the current directory.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InvalidDodoFile
+        The configuration is wrong, or several are at hand and none is chosen: one line,
+        without a traceback.
+    """
+    with loading():
+        path = find_config(Path.cwd(), get_var("config"))
+        return make_plan(load_config(path if path is not None else demo_config(Path.cwd())))
+
+
+def demo_config(folder: Path) -> Path:
+    """Configuration of the built-in demo night, in ``demo/``.
+
+    The night is simulated now if it is not there yet: raw files must exist before the
+    tasks can be listed, as for any night.
+
+    Raises
+    ------
+    ConfigError
+        This is a reduction directory that has lost its configuration.
+    """
+    # Imported here: both are needed for the demo only.
+    from vampires.config.write import template_folder
+
+    if not (folder / "configs" / "demo.toml").exists():
+        raise ConfigError(f"{folder}: no configuration here; make one with: doit new NAME.toml")
+    config = folder / "demo" / "demo.toml"
+    if not (folder / "demo" / "raw").is_dir():
+        from vampires.simulate import demo_spec, simulate_night
+
+        simulate_night(demo_spec(), folder / "demo")
+    if not config.exists():
+        config.write_text((template_folder() / "demo.toml").read_text())
+    return config
+
+
+def make_plan(config: Config) -> Plan:
+    """Index the raw files, group the science exposures, list the calibrations.
+
+    Parameters
+    ----------
+    config : Config
+        Validated configuration.
+
+    Returns
+    -------
+    Plan
+    """
+    folder = config.folder
+    records = build_index(config.data.raw, folder, config.data.exclude, folder / INDEX_NAME)
+    calibrations = [record for record in records if record["ok"] and record["kind"] != "science"]
+    if config.calibrate.calib_directory is not None:
+        directory = config.resolve(config.calibrate.calib_directory)
+        known = {master_path(record, folder) for record in calibrations}
+        masters = build_index(directory, folder, (), folder / f"{INDEX_NAME[:-5]}_masters.json")
+        calibrations += [
+            record
+            for record in masters
+            if record["format"] == "master" and Path(record["path"]) not in known
+        ]
+    return Plan(
+        config=config,
+        layout=Layout(folder, config.name),
+        records=tuple(records),
+        groups=tuple(group_cubes(records, config.combine.method)),
+        calibrations=tuple(calibrations),
+    )
