@@ -22,7 +22,7 @@ from vampires.instrument.telescope import SUBARU
 _COLUMNS = (slice(7, 15), slice(18, 27), slice(37, 46), slice(58, 68))
 _FIRST_MJD = 55000  # before the instrument; older rows are skipped
 MJD_ZERO = 2400000.5
-UPWARD_STEP = 1e-4  # rad; how far apart the two directions are that tell the way up
+UPWARD_STEP = 1e-4  # rad; how far above the star the point is that tells the way up
 ARCSEC = np.pi / 648000.0
 
 
@@ -122,11 +122,11 @@ class Sky:
     @staticmethod
     def _upward(azimuth: np.ndarray, zenith_distance: np.ndarray, astrom: Any) -> np.ndarray:
         """ICRS position angle of the way up at horizontal directions, deg."""
-        low, high = (
+        star, above = (
             erfa.aticq(*erfa.atoiq("A", azimuth, zenith_distance - step, astrom), astrom)
-            for step in (-UPWARD_STEP / 2, UPWARD_STEP / 2)
+            for step in (0.0, UPWARD_STEP)
         )
-        return np.degrees(erfa.pas(*low, *high))
+        return np.degrees(erfa.pas(*star, *above))
 
     def _rotation(self, mjd: Any) -> Any:
         """Earth rotation angle, rad."""
