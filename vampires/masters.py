@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from vampires.badpixels import Mask, Plane, hot_pixels, noisy_pixels
 from vampires.errors import CalibrationError, ConfigError
-from vampires.exposure import raw_header
 from vampires.frames import FrameSource, open_frames
+from vampires.header import normalize_header
 from vampires.products import read_fits, write_fits
 from vampires.scan import CALIBRATION_TYPE, image_header
 
@@ -334,8 +334,8 @@ def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
 
 def master_source_header(path: str | Path) -> fits.Header:
     """Canonical header of a raw calibration file."""
-    hdu, _ = image_header(path)
-    return raw_header(path, hdu)
+    _, raw = image_header(path)
+    return normalize_header(raw, path)
 
 
 def master_header(
