@@ -52,7 +52,7 @@ def _target(config: Config) -> Iterator[Problem]:
     target = config.target
     if target is not None and (target.ra is None) != (target.dec is None):
         there, missing = ("ra", "dec") if target.dec is None else ("dec", "ra")
-        yield "target", there, f"[target] {there}: needs {missing} too, or neither"
+        yield "target", missing, f"[target] {there}: needs {missing} too, or neither"
 
 
 def _measurements(config: Config) -> Iterator[Problem]:

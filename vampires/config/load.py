@@ -254,14 +254,14 @@ def _as_toml(value: Any) -> str:
 
 
 def _line(text: str, table: str, key: str) -> str:
-    """Give ":12" when the key is found on line 12 of the text, else nothing."""
-    current = ""
+    """Give ":12" when the key, or failing it its table, is found on line 12; else nothing."""
+    current, found = "", ""
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
         if header:
             current = header[1]
-            if (key == "" and current == table) or (table == "" and current == key):
-                return f":{number}"
+            if current == (table or key):
+                found = f":{number}"
         elif current == table and key and re.match(rf"\s*\"?{re.escape(key)}\"?\s*[=.]", line):
             return f":{number}"
-    return ""
+    return found

@@ -49,13 +49,14 @@ def render() -> str:
 
 def _differences() -> str:
     """List every default that is not the public pipeline's."""
-    rows = [
-        f"| `{section + '.' if section else ''}{key}` | `{_default(field) or 'none'}` | `{about.public}` | "
-        f"{about.why} |"
-        for section, kind in [("", GeneralSettings), *SECTIONS.items()]
-        for key, field in options_of(kind).items()
-        if (about := _about(field)).public
-    ]
+    rows = []
+    for section, kind in [("", GeneralSettings), *SECTIONS.items()]:
+        for key, field in options_of(kind).items():
+            about = _about(field)
+            if about.public:
+                name = f"{section}.{key}".lstrip(".")
+                here = _default(field) or "none"
+                rows.append(f"| `{name}` | `{here}` | `{about.public}` | {about.why} |")
     head = [
         "## Where defaults differ from the public pipeline\n",
         "| key | here | there | why |",

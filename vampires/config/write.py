@@ -224,7 +224,7 @@ def _find_option(name: str) -> tuple[str, dataclasses.Field[Any]]:
 def _toml_or_text(written: str, field: dataclasses.Field[Any]) -> Any:
     """Read TOML; take the words as they are where a text is wanted and it is not one."""
     wants_text = field.type in (str, str | None)
-    takes_text = wants_text or typing.get_args(field.type)[:1] == (str,)
+    takes_text = wants_text or typing.get_origin(field.type) is tuple
     try:
         value = tomllib.loads(f"value = {written}")["value"]
     except tomllib.TOMLDecodeError:
