@@ -9,7 +9,7 @@ registration), so that a reduction reads as a sentence::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from astropy.io import fits
 from astropy.nddata import CCDData, VarianceUncertainty
 
 from vampires.astrometry import Target
+from vampires.calibration import pixel_calibration
 from vampires.coadd import align_frames, coadd_frames
 from vampires.exposure import group_header, raw_header
 from vampires.fields import field_centers, field_size
@@ -80,7 +81,7 @@ class CameraCube:
         cls,
         paths: list[Path] | list[str],
         target: Target | None = None,
-        exclude_frames: dict[str, list[int]] | None = None,
+        exclude_frames: Mapping[str, Sequence[int]] | None = None,
         memory: int = DEFAULT_MEMORY,
     ) -> CameraCube:
         """Open raw files of one camera, FLC state and HWP angle; no pixel is read.
@@ -91,8 +92,8 @@ class CameraCube:
             In order of time.
         target : Target, optional
             Default: the coordinates in the header.
-        exclude_frames : dict of str to list of int, optional
-            Frames (0-based) to leave out, by file name.
+        exclude_frames : mapping of str to sequence of int, optional
+            Frames (0-based) to leave out, by file name or its beginning.
         memory : int
             Bytes that any step may use.
 
@@ -106,12 +107,12 @@ class CameraCube:
             A file cannot be used; the message names it and says why.
         """
         source = open_frames(paths)
-        keep = _not_excluded(source, exclude_frames or {})
-        header = group_header([raw_header(path, source.hdus[i]) for i, path in
-                               enumerate(source.paths)], target)  # fmt: skip
+        if exclude_frames:
+            source = source.select(_not_excluded(source, exclude_frames))
+        header = group_header([raw_header(path) for path in source.paths], target)
         centers = field_centers(header, source.ny, source.nx)
         rough = np.array([[center] for center in centers.values()])
-        return cls(source, header, tuple(centers), rough, keep=keep, memory=memory)
+        return cls(source, header, tuple(centers), rough, memory=memory)
 
     @classmethod
     def from_group(
@@ -150,6 +151,45 @@ class CameraCube:
         """
         calibration, masters = calibrations.for_header(self.header)
         return replace(self, calibration=calibration, masters=masters)
+
+    def with_masters(
+        self,
+        background: Path | None,
+        flat: Path | None,
+        relaxed: tuple[str, ...] = (),
+        *,
+        repair: bool = True,
+    ) -> CameraCube:
+        """Attach master frames chosen elsewhere.
+
+        Parameters
+        ----------
+        background, flat : Path or None
+            Master products; None: the nominal bias level, no flat.
+        relaxed : tuple of str
+            Preferences the masters do not meet, for the product's header.
+        repair : bool
+            Replace bad pixels by their neighbours before they are interpolated.
+
+        Returns
+        -------
+        CameraCube
+        """
+        cards = {
+            key: path.name
+            for key, path in (("BACKFILE", background), ("FLATFILE", flat))
+            if path is not None
+        }
+        if relaxed:
+            cards["RELAXED"] = "; ".join(relaxed)
+        calibration = replace(
+            pixel_calibration(self.header, background, flat), repair=repair
+        )
+        return replace(self, calibration=calibration, masters=cards)
+
+    def with_metrics(self, metrics: FrameMetrics) -> CameraCube:
+        """Attach measurements made earlier."""
+        return replace(self, metrics=metrics)
 
     def measure(
         self,
@@ -329,9 +369,7 @@ class CameraCube:
 
     def _calibration(self) -> PixelCalibration:
         if self.calibration is None:
-            from vampires.calibration import uncalibrated
-
-            return uncalibrated(self.header)
+            return pixel_calibration(self.header)
         return self.calibration
 
     def _metrics(self) -> FrameMetrics:
@@ -356,12 +394,10 @@ class CameraCube:
         )
 
 
-def _not_excluded(source: FrameSource, exclude: dict[str, list[int]]) -> np.ndarray | None:
-    if not exclude:
-        return None
+def _not_excluded(source: FrameSource, exclude: Mapping[str, Sequence[int]]) -> np.ndarray:
     keep = np.ones(source.n, dtype=bool)
     for index, path in enumerate(source.paths):
         for name, frames in exclude.items():
-            if Path(path).name.startswith(name):
+            if path.name.startswith(name):
                 keep &= ~((source.file_index == index) & np.isin(source.frame_index, frames))
     return keep

@@ -10,20 +10,19 @@ from astropy.io import fits
 
 from vampires.astrometry import Target, add_geometry
 from vampires.header import normalize_header
+from vampires.scan import image_header
 
 # Angles that move during a night: averaged over the files of a group, by frames.
 _ANGLES = ("PA", "DEROTANG", "ALT_MID", "AZ_MID", "IMRANG", "HWPSYNCA")
 
 
-def raw_header(path: str | Path, hdu: int = 0) -> fits.Header:
+def raw_header(path: str | Path) -> fits.Header:
     """Canonical header of a raw file.
 
     Parameters
     ----------
     path : str or Path
-        Raw file.
-    hdu : int
-        Extension that holds the image.
+        Raw file; the first image in it counts.
 
     Returns
     -------
@@ -32,10 +31,11 @@ def raw_header(path: str | Path, hdu: int = 0) -> fits.Header:
 
     Raises
     ------
-    HeaderError
-        A keyword is missing or unusable.
+    FileError, HeaderError
+        The file is not FITS, or a keyword is missing or unusable.
     """
-    return normalize_header(fits.getheader(path, hdu), path)
+    _, header = image_header(path)
+    return normalize_header(header, path)
 
 
 def group_header(headers: Sequence[fits.Header], target: Target | None = None) -> fits.Header:

@@ -150,6 +150,34 @@ def write_table(path: str | Path, table: Table) -> None:
             table.write(temporary, format=form, overwrite=True)
 
 
+TABLE_COLUMNS = (
+    "OBJECT", "DATE-OBS", "MJD", "UT", "FILTER", "U_CAMERA", "U_FLC", "RET-ANG1", "EXPTIME",
+    "NCOADD", "TINT", "PA", "DEROTANG", "ALT_MID", "IMRANG", "AIRMASS", "DETGAIN", "READMODE",
+    "RECENTY0", "RECENTX0", "BACKFILE", "FLATFILE", "RELAXED",
+)  # fmt: skip
+
+
+def header_table(paths: Iterable[str | Path]) -> Table:
+    """Table of what the headers of some products say, one row a file, in order of time.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Products.
+
+    Returns
+    -------
+    Table
+        Columns ``file`` and `TABLE_COLUMNS`; empty where a header has no such card.
+    """
+    headers = [(Path(path).name, fits.getheader(path)) for path in paths]
+    headers.sort(key=lambda item: (item[1].get("MJD", 0.0), item[0]))
+    columns = [key for key in TABLE_COLUMNS if any(key in header for _, header in headers)]
+    rows = [{"file": name, **{key: header.get(key, "") for key in columns}}
+            for name, header in headers]  # fmt: skip
+    return Table(rows=rows, names=["file", *columns])
+
+
 def _storable(data: np.ndarray) -> np.ndarray:
     return data.astype(np.uint8) if data.dtype == bool else data
 

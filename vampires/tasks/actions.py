@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 from doit.exceptions import InvalidDodoFile, TaskError, TaskFailed
 
 from vampires.errors import VampiresError
+from vampires.files import clean_stale_temporaries
 from vampires.log import bound, collected_warnings, get_logger
 from vampires.tasks import executor
 from vampires.tasks.state import SettingsUnchanged
@@ -55,6 +57,8 @@ def action(function: executor.Function, /, *args: object) -> Action:
 
     def perform(task: Any) -> dict[str, Any] | TaskFailed | TaskError:
         with bound(task=task.name), collected_warnings() as warnings:
+            for target in task.targets:
+                _tidy(Path(target).parent)
             try:
                 return _timed(function, args)
             except Exception as error:  # noqa: BLE001 - one task's failure, not the run's
@@ -139,6 +143,13 @@ def loading() -> Iterator[None]:
 def one_line(error: BaseException | str) -> str:
     """Text of an error on a single line."""
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+@functools.cache
+def _tidy(folder: Path) -> None:
+    """Remove what killed runs left in a folder; once a run is enough."""
+    for path in clean_stale_temporaries(folder):
+        log.info("removed an unfinished file of a run that was killed", file=path)
 
 
 def _timed(function: executor.Function, args: tuple[object, ...]) -> dict[str, Any]:

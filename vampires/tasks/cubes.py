@@ -1,0 +1,68 @@
+"""Open a group's cube with its masters, as several tasks need it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vampires.config import Config
+from vampires.errors import CalibrationError
+from vampires.log import get_logger
+from vampires.tasks.plan import Masters
+
+if TYPE_CHECKING:
+    from vampires.astrometry import Target
+    from vampires.cube import CameraCube
+
+log = get_logger(__name__)
+
+
+def open_cube(
+    paths: list[Path], masters: Masters, config: Config, *, announce: bool = False
+) -> CameraCube:
+    """Open raw files with their masters attached.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Raw files of one group, in order of time.
+    masters : Masters
+        Master frames that calibrate them.
+    config : Config
+        Target, excluded frames, memory.
+    announce : bool
+        Warn of masters that are missing or do not fit well; one task of a chain does.
+
+    Returns
+    -------
+    CameraCube
+
+    Raises
+    ------
+    CalibrationError
+        A master that ``calibrate.require`` names is missing.
+    """
+    from vampires.cube import CameraCube
+
+    for note in masters.missing:
+        if note.split(":")[0] in config.calibrate.require:
+            raise CalibrationError(f"{paths[0].name}: [calibrate] require: {note}")
+        if announce:
+            log.warning("goes on without", file=paths[0].name, missing=note)
+    cube = CameraCube.open(
+        paths, target_of(config), config.data.exclude_frames, config.execution.memory_bytes
+    )
+    if announce and masters.relaxed:
+        log.info("masters fit but for", file=paths[0].name, relaxed=list(masters.relaxed))
+    return cube.with_masters(
+        masters.background, masters.flat, masters.relaxed, repair=config.calibrate.fix_bad_pixels
+    )
+
+
+def target_of(config: Config) -> Target | None:
+    """Coordinates of the star from the configuration; None: those of the headers."""
+    from vampires.astrometry import Target
+
+    if config.target is None or config.target.ra is None or config.target.dec is None:
+        return None
+    return Target.from_config(config.target)

@@ -1,0 +1,99 @@
+"""Tasks that make images of cubes: coadds, kept intermediate cubes, the table of coadds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vampires.config import Config
+from vampires.grouping import Group
+from vampires.tasks.actions import make_task
+from vampires.tasks.cubes import open_cube
+from vampires.tasks.measure import excluded_frames
+from vampires.tasks.plan import Masters, Plan, current_plan
+
+if TYPE_CHECKING:
+    from vampires.cube import CameraCube
+
+Task = dict[str, Any]
+
+COADD_SECTIONS = ("general", "target", "calibrate", "frame_select", "align", "coadd")
+
+
+def make_coadd(
+    group: Group, masters: Masters, metrics: Path, target: Path, config: Config
+) -> dict[str, Any]:
+    """Select, register and combine the frames of a group."""
+    from dataclasses import replace
+
+    from vampires.products import stamp
+
+    cube = registered_cube(group, masters, metrics, config)
+    settings = config.coadd
+    image = cube.coadd(
+        settings.method,
+        config.align.crop_width,
+        config.align.pad,
+        settings.recenter_method if settings.recenter and config.align.align else None,
+    )
+    sources = [*group.paths, *masters.paths, metrics]
+    header = stamp(image.header, config.digest_of(*COADD_SECTIONS), sources)
+    replace(image, header=header).write(target)
+    return {"frames": int(header["NCOADD"])}
+
+
+def registered_cube(group: Group, masters: Masters, metrics: Path, config: Config) -> CameraCube:
+    """Cube of a group with its measurements read, frames selected and registered."""
+    from vampires.metrics import FrameMetrics
+
+    cube = open_cube([Path(path) for path in group.paths], masters, config)
+    cube = cube.with_metrics(FrameMetrics.read(metrics))
+    if config.frame_select.frame_select:
+        cube = cube.select(config.frame_select.metric, config.frame_select.cutoff)
+    return cube.register(config.align.method if config.align.align else None)
+
+
+def make_table(coadds: list[Path], target: Path) -> dict[str, Any]:
+    """Write one line per coadd."""
+    from vampires.products import header_table, write_table
+
+    write_table(target, header_table(coadds))
+    return {"rows": len(coadds)}
+
+
+def task_coadd() -> Iterator[Task]:
+    """Coadds, one per exposure group."""
+    plan = current_plan()
+    yield {"basename": "coadd", "name": None, "doc": task_coadd.__doc__}
+    for group in plan.groups:
+        yield _coadd_task(plan, group)
+
+
+def task_table() -> Iterator[Task]:
+    """Table of the coadds' headers (ECSV and CSV)."""
+    plan = current_plan()
+    if not plan.groups:
+        return
+    coadds = [plan.layout.coadd(group.key) for group in plan.groups]
+    target = plan.layout.table()
+    yield make_task(
+        "table", None, make_table, (coadds, target), file_dep=coadds,
+        targets=[target, target.with_suffix(".csv")], settings={}, version=1,
+        doc=str(task_table.__doc__),
+    )  # fmt: skip
+
+
+def _coadd_task(plan: Plan, group: Group) -> Task:
+    target = plan.layout.coadd(group.key)
+    metrics = plan.layout.metrics(group.key)
+    masters = plan.masters_of(group.first)
+    return make_task(
+        "coadd", group.key, make_coadd, (group, masters, metrics, target, plan.config),
+        file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=1,
+        settings={
+            **plan.settings(*COADD_SECTIONS),
+            "excluded": excluded_frames(plan.config, group),
+        },
+        doc=f"coadd of {group.key}",
+    )  # fmt: skip
