@@ -1,0 +1,484 @@
+"""Raw frames as they lie on disk: one lazy sequence over one file or several.
+
+Nothing is decoded before it is asked for. Plain 16-bit files are handed out as their own
+bytes (mapped, or read for bands of rows), and the first compiled kernel swaps them and adds
+BZERO; Rice-compressed files are decoded in one compiled call per range; whatever else FITS
+allows goes through `astropy.io.fits`.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import ArrayLike, NDArray
+
+from vampires.errors import FileError
+from vampires.kernels.rice import rice_decode
+
+_BLOCK = 2880
+_BITPIX = (8, 16, 32, 64, -32, -64)
+_CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
+
+
+@dataclass(frozen=True)
+class RawBlock:
+    """Some raw frames, all rows or a band of rows.
+
+    Attributes
+    ----------
+    data : ndarray, shape (n, rows, nx)
+        uint16 as in the detector, or float32 for files that are not 16-bit unsigned.
+    big_endian : bool
+        True: `data` holds the file's bytes, swapped and without BZERO;
+        the number is ``data.byteswap() ^ 0x8000``.
+    """
+
+    data: NDArray[Any]
+    big_endian: bool
+
+    def native(self) -> NDArray[Any]:
+        """Return the detector's numbers as an ordinary array.
+
+        Examples
+        --------
+        >>> RawBlock(np.array([[[0x0180]]], np.uint16), big_endian=True).native().item()
+        1
+        """
+        return self.data.byteswap() ^ np.uint16(0x8000) if self.big_endian else self.data
+
+
+class FrameFile(Protocol):
+    """One file of frames; `read` is safe to call from several threads."""
+
+    path: Path
+    n: int
+    ny: int
+    nx: int
+
+    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
+        """Read frames `start` to `stop` (exclusive), and of each the given rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """An image found in a FITS file."""
+
+    path: Path
+    hdu: int
+    header: fits.Header
+    data_start: int
+    n: int
+    ny: int
+    nx: int
+
+
+def _map(path: Path, start: int, length: int) -> NDArray[np.uint8]:
+    """Map bytes of a file for as long as the array lives.
+
+    A map per range rather than one per file: the resident memory then follows the
+    chunk in use and not the size of the cube.
+    """
+    skip = start % mmap.ALLOCATIONGRANULARITY
+    with path.open("rb") as file:
+        mapped = mmap.mmap(
+            file.fileno(), length + skip, access=mmap.ACCESS_READ, offset=start - skip
+        )
+    return np.frombuffer(mapped, np.uint8, length, skip)
+
+
+class _PlainFile:
+    """Uncompressed 16-bit unsigned frames (BITPIX 16, BZERO 32768)."""
+
+    def __init__(self, layout: _Layout) -> None:
+        self.path, self._start = layout.path, layout.data_start
+        self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
+
+    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
+        first, last, _ = rows.indices(self.ny)
+        count, height = stop - start, last - first
+        frame = self.ny * self.nx * 2
+        if height == self.ny or count == 1:
+            offset = self._start + start * frame + first * self.nx * 2
+            data = _map(self.path, offset, count * height * self.nx * 2).view(np.uint16)
+            return RawBlock(data.reshape(count, height, self.nx), big_endian=True)
+        # rows of many frames: reads of the band alone beat page faults on a cold disk
+        data = np.empty((count, height, self.nx), np.uint16)
+        with self.path.open("rb", buffering=0) as file:
+            for k in range(count):
+                offset = self._start + (start + k) * frame + first * self.nx * 2
+                if os.preadv(file.fileno(), [data[k]], offset) != data[k].nbytes:
+                    raise FileError(f"{self.path}: ended while being read; copy it again")
+        return RawBlock(data, big_endian=True)
+
+
+class _RiceFile:
+    """Frames compressed row by row with Rice's method (``.fits.fz`` of the archive)."""
+
+    def __init__(self, layout: _Layout, threads: int) -> None:
+        self.path, self._threads = layout.path, threads
+        self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
+        header = layout.header
+        self._table_start = layout.data_start
+        self._heap_start = layout.data_start + header.get(
+            "THEAP", header["NAXIS1"] * header["NAXIS2"]
+        )
+        self._descriptor = np.dtype(">i8" if "Q" in header["TFORM1"] else ">i4")
+        self._blocksize = _compression_value(header, "BLOCKSIZE", 32)
+
+    def _tiles(self, start: int, stop: int, rows: slice) -> NDArray[np.int64]:
+        """Length and place in the heap of each wanted row, shape (ntiles, 2)."""
+        width = 2 * self._descriptor.itemsize
+        offset = self._table_start + start * self.ny * width
+        table = _map(self.path, offset, (stop - start) * self.ny * width)
+        tiles = table.view(self._descriptor).reshape(stop - start, self.ny, 2)[:, rows]
+        return tiles.reshape(-1, 2).astype(np.int64)
+
+    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
+        tiles = self._tiles(start, stop, rows)
+        out = np.empty((tiles.shape[0], self.nx), np.uint16)
+        parts = np.array_split(np.arange(len(tiles)), self._threads)
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(lambda part: self._decode(tiles[part], out, part), parts))
+        return RawBlock(out.reshape(stop - start, -1, self.nx), big_endian=False)
+
+    def _decode(
+        self, tiles: NDArray[np.int64], out: NDArray[np.uint16], part: NDArray[np.int64]
+    ) -> None:
+        if len(part) == 0:
+            return
+        lengths, starts = tiles[:, 0], tiles[:, 1]
+        first, last = int(starts.min()), int((starts + lengths).max())
+        available = self.path.stat().st_size - self._heap_start
+        failed = 0
+        if first >= 0 and lengths.min() >= 0 and last <= available:
+            heap = _map(self.path, self._heap_start + first, last - first)
+            rows = out[part[0] : part[-1] + 1]
+            failed = rice_decode(heap, starts - first, lengths, self._blocksize, 0x8000, rows)
+        else:
+            failed = int(np.argmax((lengths < 0) | (starts < 0) | (starts + lengths > available)))
+        if failed >= 0:
+            raise FileError(
+                f"{self.path}: compressed row {part[failed] % self.ny} cannot be decoded; "
+                "the file is damaged, copy it again"
+            )
+
+
+class _AstropyFile:
+    """Any other image: signed, 32-bit or float numbers, other compressions."""
+
+    def __init__(self, layout: _Layout) -> None:
+        self.path, self._hdu = layout.path, layout.hdu
+        self._cube = layout.header.get("ZNAXIS", layout.header["NAXIS"]) == 3
+        self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
+
+    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
+        with fits.open(self.path, memmap=False) as hdus:
+            section = hdus[self._hdu].section
+            data = section[start:stop, rows] if self._cube else section[rows][None]
+        if data.dtype == np.uint16:
+            return RawBlock(np.ascontiguousarray(data), big_endian=False)
+        return RawBlock(np.ascontiguousarray(data, np.float32), big_endian=False)
+
+
+class FrameSource:
+    """Frames of one file or of several, one after another, read when asked for.
+
+    Parameters
+    ----------
+    files : sequence of FrameFile
+        Files with frames of the same size.
+
+    Attributes
+    ----------
+    n, ny, nx : int
+        Number of frames, rows and columns.
+    paths : tuple of Path
+        The files.
+    file_index, frame_index : ndarray of int64, shape (n,)
+        The file each frame comes from, and its 0-based number there.
+    """
+
+    def __init__(self, files: Sequence[FrameFile]) -> None:
+        self._files = tuple(files)
+        self.paths = tuple(file.path for file in files)
+        self.ny, self.nx = files[0].ny, files[0].nx
+        counts = [file.n for file in files]
+        self.file_index = np.repeat(np.arange(len(files)), counts)
+        self.frame_index = np.concatenate([np.arange(count) for count in counts])
+        self.n = len(self.file_index)
+
+    def __repr__(self) -> str:
+        names = self.paths[0].name + (f" +{len(self.paths) - 1}" if len(self.paths) > 1 else "")
+        return f"<FrameSource {names}: {self.n} frames, {self.ny} x {self.nx}>"
+
+    def __len__(self) -> int:
+        return self.n
+
+    def select(self, keep: ArrayLike) -> FrameSource:
+        """Return the same files restricted to some of this sequence's frames.
+
+        Parameters
+        ----------
+        keep : array_like of bool, shape (n,)
+            Frames to keep.
+
+        Returns
+        -------
+        FrameSource
+        """
+        flags = np.asarray(keep, bool)
+        if flags.shape != (self.n,):
+            raise ValueError(f"{flags.size} flags for {self.n} frames")
+        chosen = copy(self)
+        chosen.file_index = self.file_index[flags]
+        chosen.frame_index = self.frame_index[flags]
+        chosen.n = len(chosen.file_index)
+        return chosen
+
+    def _runs(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Ranges that lie side by side in one file."""
+        files, frames = self.file_index[start:stop], self.frame_index[start:stop]
+        breaks = np.flatnonzero((np.diff(files) != 0) | (np.diff(frames) != 1)) + 1
+        edges = [0, *breaks.tolist(), stop - start]
+        for low, high in pairwise(edges):
+            yield start + low, start + high
+
+    def read(self, start: int, stop: int, rows: slice = slice(None)) -> RawBlock:
+        """Read frames `start` to `stop` (exclusive), optionally a band of their rows.
+
+        Parameters
+        ----------
+        start, stop : int
+            Range within the sequence.
+        rows : slice
+            Contiguous rows in raw orientation.
+
+        Returns
+        -------
+        RawBlock
+            Read-only where the file is mapped. The map is dropped with the block.
+
+        Raises
+        ------
+        FileError
+            When the file ends early or its compressed rows are damaged.
+        """
+        if not 0 <= start < stop <= self.n:
+            raise IndexError(f"frames {start}:{stop} of {self.n}")
+        blocks = []
+        for low, high in self._runs(start, stop):
+            first = int(self.frame_index[low])
+            file = self._files[self.file_index[low]]
+            blocks.append(file.read(first, first + high - low, rows))
+        if len(blocks) == 1:
+            return blocks[0]
+        same = len({(block.big_endian, block.data.dtype) for block in blocks}) == 1
+        parts = [block.data if same else block.native() for block in blocks]
+        return RawBlock(np.concatenate(parts), big_endian=same and blocks[0].big_endian)
+
+    def chunks(self, memory: int) -> Iterator[tuple[int, int]]:
+        """Split the sequence into ranges whose pixels fit in memory.
+
+        Parameters
+        ----------
+        memory : int
+            Bytes allowed for the raw, calibrated and variance planes of one range
+            (10 bytes a pixel). One frame is the least a range can hold.
+
+        Yields
+        ------
+        start, stop : int
+            Ranges in order; none spans two files, so that each can be mapped.
+        """
+        step = max(1, int(memory) // (self.ny * self.nx * _CHUNK_BYTES_PER_PIXEL))
+        edges = [0, *(np.flatnonzero(np.diff(self.file_index)) + 1).tolist(), self.n]
+        for low, high in pairwise(edges):
+            for start in range(low, high, step):
+                yield start, min(start + step, high)
+
+
+def open_frames(
+    paths: str | Path | Sequence[str | Path],
+    frames: ArrayLike | None = None,
+    *,
+    threads: int = 1,
+) -> FrameSource:
+    """Open raw files as one lazy sequence of frames.
+
+    Only headers are read. The size a header announces is compared with the size of the
+    file before anything is allocated.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        FITS files (plain or tile-compressed) with a 2-D or 3-D image in any HDU.
+    frames : array_like of bool, optional
+        Frames to keep, counted over all files in order.
+    threads : int
+        Threads used to decode compressed files.
+
+    Returns
+    -------
+    FrameSource
+
+    Raises
+    ------
+    FileError
+        Missing, empty, truncated or non-FITS file, no image in it, or frames of
+        different sizes.
+
+    Examples
+    --------
+    >>> source = open_frames(["VMPA00021001.fits"])        # doctest: +SKIP
+    >>> for start, stop in source.chunks(200_000_000):      # doctest: +SKIP
+    ...     block = source.read(start, stop)
+    """
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not listed:
+        raise FileError("no raw file was given; name at least one FITS file")
+    files = [_open_file(Path(path), threads) for path in listed]
+    for file in files[1:]:
+        if (file.ny, file.nx) != (files[0].ny, files[0].nx):
+            raise FileError(
+                f"{file.path}: frames of {file.nx} x {file.ny} pixels cannot follow those of "
+                f"{files[0].path} ({files[0].nx} x {files[0].ny}); reduce them separately"
+            )
+    source = FrameSource(files)
+    if frames is None:
+        return source
+    keep = np.asarray(frames, bool)
+    if keep.shape != (source.n,):
+        raise FileError(
+            f"{files[0].path}: {keep.size} frames are flagged but the files hold {source.n}; "
+            "make the selection again"
+        )
+    if not keep.any():
+        raise FileError(f"{files[0].path}: no frame is left by the selection; loosen it")
+    return source.select(keep)
+
+
+def _open_file(path: Path, threads: int) -> FrameFile:
+    layout = _find_image(path)
+    header = layout.header
+    unsigned = header.get("BZERO") == 32768 and header.get("BSCALE", 1) == 1
+    if "ZCMPTYPE" in header:
+        rows = header.get("ZTILE1", layout.nx) == layout.nx and header.get("ZTILE2", 1) == 1
+        plain_rice = (
+            str(header["ZCMPTYPE"]).startswith("RICE")
+            and header["ZBITPIX"] == 16
+            and _compression_value(header, "BYTEPIX", 4) == 2
+            and header["TFIELDS"] == 1
+            and header.get("ZTILE3", 1) == 1
+        )
+        if unsigned and rows and plain_rice:
+            return _RiceFile(layout, threads)
+    elif unsigned and header["BITPIX"] == 16:
+        return _PlainFile(layout)
+    return _AstropyFile(layout)
+
+
+def _compression_value(header: fits.Header, name: str, default: int) -> int:
+    """Value of a tile-compression parameter, listed as ZNAMEi / ZVALi."""
+    for i in range(1, 10):
+        if str(header.get(f"ZNAME{i}", "")).strip() == name:
+            return int(header[f"ZVAL{i}"])
+    return default
+
+
+def _find_image(path: Path) -> _Layout:
+    """First HDU with a 2-D or 3-D image; its announced size is checked."""
+    if path.is_dir():
+        raise FileError(f"{path}: is a directory; give the FITS files in it")
+    try:
+        size = path.stat().st_size
+        file = path.open("rb")
+    except OSError as error:
+        raise FileError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
+    with file:
+        if size == 0:
+            raise FileError(f"{path}: is empty; copy it again")
+        start = file.read(9)
+        if not start.startswith(b"SIMPLE  ="):
+            kind = "compressed with gzip; gunzip it" if start[:2] == b"\x1f\x8b" else "not FITS"
+            raise FileError(
+                f"{path}: is {kind} (starts with {start!r}); leave it out or replace it"
+            )
+        position = hdu = 0
+        while position < size:
+            file.seek(position)
+            header = _read_header(path, file, hdu)
+            data_start = file.tell()
+            length = _data_length(path, header)
+            if data_start + length > size:
+                raise FileError(
+                    f"{path}: is truncated: the header of HDU {hdu} announces "
+                    f"{data_start + length} bytes, the file has {size}; copy it again"
+                )
+            shape = _image_shape(path, header)
+            if shape is not None:
+                return _Layout(path, hdu, header, data_start, *shape)
+            position = data_start + -(-length // _BLOCK) * _BLOCK
+            hdu += 1
+    raise FileError(f"{path}: holds no 2-D or 3-D image in its {hdu} HDUs; leave it out")
+
+
+def _read_header(path: Path, file: Any, hdu: int) -> fits.Header:
+    try:
+        return fits.Header.fromfile(file)
+    except (OSError, ValueError, EOFError) as error:
+        raise FileError(
+            f"{path}: is truncated or damaged: the header of HDU {hdu} has no end; copy it again"
+        ) from error
+
+
+def _integer(path: Path, header: fits.Header, key: str, default: int | None = None) -> int:
+    try:
+        value = header.get(key, default)
+    except (ValueError, fits.VerifyError) as error:
+        raise FileError(f"{path}: {key} cannot be read ({error}); mend the header") from error
+    if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and key != "BITPIX"):
+        raise FileError(f"{path}: {key} is {value!r}, not a whole number; mend the header")
+    return value
+
+
+def _data_length(path: Path, header: fits.Header) -> int:
+    """Bytes of the data part of an HDU (FITS standard 4.0, equation 2)."""
+    bitpix = _integer(path, header, "BITPIX")
+    if bitpix not in _BITPIX:
+        raise FileError(f"{path}: BITPIX is {bitpix}, allowed are {_BITPIX}; mend the header")
+    naxis = _integer(path, header, "NAXIS")
+    if naxis == 0:
+        return 0
+    axes = [_integer(path, header, f"NAXIS{i + 1}") for i in range(min(naxis, 999))]
+    pixels = 1
+    for length in axes:
+        pixels *= length
+    parameters = _integer(path, header, "PCOUNT", 0)
+    return abs(bitpix) // 8 * _integer(path, header, "GCOUNT", 1) * (parameters + pixels)
+
+
+def _image_shape(path: Path, header: fits.Header) -> tuple[int, int, int] | None:
+    """(n, ny, nx) of an image HDU, None for a table or an empty HDU."""
+    compressed = header.get("ZIMAGE") is True
+    if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not compressed:
+        return None
+    letter = "Z" if compressed else ""
+    naxis = _integer(path, header, f"{letter}NAXIS")
+    if naxis not in (2, 3):
+        return None
+    nx, ny = (_integer(path, header, f"{letter}NAXIS{i}") for i in (1, 2))
+    n = _integer(path, header, f"{letter}NAXIS3") if naxis == 3 else 1
+    if min(n, ny, nx) == 0:
+        raise FileError(f"{path}: holds {n} frames of {nx} x {ny} pixels; leave it out")
+    return n, ny, nx
