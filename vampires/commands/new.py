@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vampires.commands.base import PersonCommand, ask, assignments, has_terminal, say
-from vampires.config.load import load_config
+from vampires.config.load import load_config, name_from
 from vampires.config.model import Config
 from vampires.config.write import (
     Setting,
@@ -144,7 +144,7 @@ def _ask_template() -> str:
 
 def _initial(path: Path, raw: list[str], asking: bool) -> list[Setting]:
     """Collect what every new configuration gets: its name, its raw files, its target."""
-    settings = [Setting("", "name", path.stem.replace(" ", "_"))]
+    settings = [Setting("", "name", name_from(path))]
     if asking:
         raw = shlex.split(ask("raw files (patterns)", "raw/*.fits*"))
         target = ask("target name (empty: as in the headers)", "")

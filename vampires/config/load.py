@@ -102,7 +102,7 @@ def config_from_dict(values: Mapping[str, Any], path: Path | None = None, text: 
     problems: list[tuple[str, str, str]] = []
     general = {key: value for key, value in values.items() if key not in SECTIONS}
     top = _read_table("", general, GeneralSettings, problems)
-    top["name"] = top.get("name") or _name_from(path)
+    top["name"] = top.get("name") or name_from(path)
     if not re.fullmatch(_FILE_FRIENDLY, top["name"]):
         what = f'name = "{top["name"]}": must be file-friendly: letters, digits, . _ + -'
         problems.append(("", "name", what))
@@ -178,7 +178,8 @@ def _configs_in(folder: Path) -> list[Path]:
     return [p for p in paths if header.search(p.read_text(encoding="utf-8", errors="replace"))]
 
 
-def _name_from(path: Path | None) -> str:
+def name_from(path: Path | None) -> str:
+    """Return a file-friendly reduction name made of the config's file name."""
     return "vampires" if path is None else re.sub(r"[^A-Za-z0-9._+-]+", "_", path.stem)
 
 
