@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from vampires.instrument.tables import load_table, value
 
+EDGE_TOLERANCE = 2.0  # nm, by which edges and width of a filter may disagree in the table
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -59,6 +61,17 @@ class Filter:
     def flux_conversion(self) -> float:
         """C_FD in use (the newest), Jy/(e-/s)."""
         return self.flux_conversions[0]
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Wavelengths of half transmission that agree with the mean and the width, nm.
+
+        Those of the table, except for 750-50: L24 prints 776 nm for its upper edge, but a mean
+        of 748 nm, a width of 48 nm and the manufacturer's curve all say 772 nm.
+        """
+        if abs(self.maximum - self.minimum - self.fwhm) <= EDGE_TOLERANCE:
+            return self.minimum, self.maximum
+        return self.mean - self.fwhm / 2, self.mean + self.fwhm / 2
 
     @property
     def narrowband(self) -> bool:
