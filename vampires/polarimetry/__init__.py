@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Polarimetry: light path, HWP cycles, Stokes frames and difference images."""

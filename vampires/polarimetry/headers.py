@@ -1,0 +1,138 @@
+"""Header of a product made from several coadds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.coordinates import Angle
+from astropy.io import fits
+
+_MEAN = ("MJD", "ALT_MID", "AZ_MID", "AIRMASS")
+_MEAN_ANGLE = ("PA", "DEROTANG", "IMRANG")
+_FIRST = ("MJD-STR", "UT-STR", "HST-STR", "DATE-OBS", "PA-STR")
+_LAST = ("MJD-END", "UT-END", "HST-END", "PA-END")
+_OLD_WCS = ("CRVAL", "CRPIX", "CDELT", "CTYPE", "CUNIT", "PC", "CD", "CROTA", "WCSNAME", "WCSAXES")
+
+
+def mean_angle(angles: Sequence[float]) -> float:
+    """Mean of angles (deg) through any wrap, from -180 to 180.
+
+    Examples
+    --------
+    >>> round(abs(mean_angle([179.0, -179.0])), 6)
+    180.0
+    """
+    return float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(angles)).sum())))
+
+
+def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
+    """Merge the headers of coadds into that of their Stokes frame.
+
+    Cards that agree are kept, others dropped, except: times span all, angles are means, and TINT
+    and NCOADD are the open-shutter time and frames of *one* camera (the other saw the same
+    light), the larger where they differ.
+
+    Parameters
+    ----------
+    headers : sequence of Header
+        Canonical headers, any order.
+
+    Returns
+    -------
+    Header
+    """
+    ordered = sorted(headers, key=lambda h: (h.get("MJD", 0.0), h.get("U_CAMERA", 0)))
+    out = _common(ordered)
+    for key in _MEAN:
+        if all(_is_number(h.get(key)) for h in ordered):
+            out[key] = (float(np.mean([h[key] for h in ordered])), ordered[0].comments[key])
+    for key in _MEAN_ANGLE:
+        if all(_is_number(h.get(key)) for h in ordered):
+            out[key] = (mean_angle([h[key] for h in ordered]), ordered[0].comments[key])
+    first = min(ordered, key=lambda h: h.get("MJD-STR", 0.0))
+    last = max(ordered, key=lambda h: h.get("MJD-END", 0.0))
+    for keys, source in ((_FIRST, first), (_LAST, last)):
+        for key in keys:
+            if key in source:
+                out[key] = (source[key], source.comments[key])
+    for key, comment in (
+        ("TINT", "[s] open-shutter time, cameras count once"),
+        ("NCOADD", "frames combined, cameras count once"),
+    ):
+        if all(_is_number(h.get(key)) for h in ordered):
+            out[key] = (_of_one_camera(ordered, key), comment)
+    out["NIMAGES"] = (len(ordered), "images that went in")
+    return out
+
+
+def stack_headers(headers: Sequence[fits.Header]) -> fits.Header:
+    """Merge the headers of Stokes frames into that of their collapse.
+
+    Like `merge_headers`, but TINT, NCOADD and NIMAGES add up, and NSETS counts the frames.
+    """
+    out = merge_headers(headers)
+    for key in ("TINT", "NCOADD", "NIMAGES"):
+        values = [h.get(key) for h in headers]
+        if all(_is_number(v) for v in values):
+            out[key] = (sum(values), headers[0].comments[key])
+    out["NSETS"] = (len(headers), "Stokes frames combined")
+    return out
+
+
+def north_up(header: fits.Header, shape: tuple[int, int]) -> fits.Header:
+    """Copy a header with the WCS of an image with north up, east left, star at the centre.
+
+    Parameters
+    ----------
+    header : Header
+        With PXSCALE (mas) and CRVAL1/2 or RA and DEC; without them there is no celestial WCS.
+    shape : (int, int)
+        (ny, nx).
+    """
+    out = header.copy()
+    position = _position(header)
+    for key in list(out):
+        if key.rstrip("0123456789_ABCDEF").startswith(_OLD_WCS):
+            del out[key]
+    if position is None or "PXSCALE" not in header:
+        return out
+    scale = float(header["PXSCALE"]) / 3.6e6
+    out["CTYPE1"], out["CTYPE2"] = "RA---TAN", "DEC--TAN"
+    out["CUNIT1"], out["CUNIT2"] = "deg", "deg"
+    out["CRVAL1"], out["CRVAL2"] = position
+    out["CRPIX1"], out["CRPIX2"] = (shape[1] + 1) / 2, (shape[0] + 1) / 2
+    out["CDELT1"], out["CDELT2"] = -scale, scale
+    return out
+
+
+def _common(headers: Sequence[fits.Header]) -> fits.Header:
+    out = fits.Header()
+    for card in headers[0].cards:
+        key = card.keyword
+        if key in ("COMMENT", "HISTORY", ""):
+            continue
+        if all(key in h and h[key] == card.value for h in headers[1:]):
+            out[key] = (card.value, card.comment)
+    return out
+
+
+def _of_one_camera(headers: Sequence[fits.Header], key: str) -> float:
+    totals: dict[int, float] = {}
+    for header in headers:
+        camera = int(header.get("U_CAMERA", 0))
+        totals[camera] = totals.get(camera, 0) + header[key]
+    return max(totals.values())
+
+
+def _position(header: fits.Header) -> tuple[float, float] | None:
+    if "CRVAL1" in header and "CRVAL2" in header and "RA---" in str(header.get("CTYPE1", "")):
+        return float(header["CRVAL1"]), float(header["CRVAL2"])
+    ra, dec = header.get("RA"), header.get("DEC")
+    if not isinstance(ra, str) or not isinstance(dec, str):
+        return None
+    return float(Angle(ra, unit="hourangle").deg), float(Angle(dec, unit="deg").deg)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

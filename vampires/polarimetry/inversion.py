@@ -1,0 +1,193 @@
+"""From the coadds of a set to Stokes frames: differences, or least squares.
+
+The coadds come in the pupil frame and are derotated first, each by its own angle, so that a
+pixel means the same place on the sky in all of them. Everything after is linear in the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vampires.errors import PolarimetryError
+from vampires.image import CameraImage
+from vampires.log import get_logger
+from vampires.polarimetry.components import FloatArray
+from vampires.polarimetry.differencing import nominal_hwp
+from vampires.polarimetry.headers import merge_headers, north_up
+from vampires.polarimetry.modulation import State, difference_weights
+from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
+from vampires.polarimetry.planes import radius
+from vampires.polarimetry.propagation import common_factor, independent_covariance
+from vampires.polarimetry.resampling import derotate
+from vampires.polarimetry.stokes import StokesFrame
+
+log = get_logger(__name__)
+
+Models = MuellerModel | Sequence[MuellerModel]
+
+
+def difference_set(
+    images: Sequence[CameraImage], *, hwp_sync: bool | None = None, turn: bool = True
+) -> StokesFrame:
+    """Derotate the coadds of one set and take their single, double and triple differences.
+
+    Parameters
+    ----------
+    images : sequence of CameraImage
+        All states of a set (see `find_sets`), in any order. With two FLC states it is the triple
+        difference, with one the double; with one camera, that of its FLC and HWP alone.
+    hwp_sync : bool, optional
+        Whether the HWP followed the pupil; by default what the headers say.
+    turn : bool
+        False if the images are derotated already, or shall not be.
+
+    Returns
+    -------
+    StokesFrame
+        In the instrument's frame: Q and U are what HWP 0/45 and 22.5/67.5 modulate. Use
+        `StokesFrame.correct` to take them to the sky.
+
+    Raises
+    ------
+    PolarimetryError
+        If the images are not a complete set or differ in size or fields.
+    """
+    check_alike(images)
+    ordered = sorted(images, key=image_order)
+    states = [_state(image) for image in ordered]
+    _check_balanced(states)
+    angles = tuple(LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered)
+    turned = [derotate(image) if turn else image for image in ordered]
+    weights = difference_weights(states)
+    nf = len(ordered[0].fields)
+    data = [_weighted_sums(weights, [t.data[f] for t in turned]) for f in range(nf)]
+    covariance = [independent_covariance(weights, [t.variance[f] for t in turned])
+                  for f in range(nf)]  # fmt: skip
+    systematic = [common_covariance(weights, turned, f, turn) for f in range(nf)]
+    shape = ordered[0].data.shape[1:]
+    header = merge_headers([image.header for image in ordered])
+    header["METHOD"] = (_method_name(states), "how the images were combined")
+    return StokesFrame(
+        data=np.stack(data),
+        covariance=np.stack(covariance),
+        systematic=np.stack(systematic),
+        header=north_up(header, shape) if turn else header,
+        fields=ordered[0].fields,
+        weights=weights,
+        angles=angles,
+        field_headers=ordered[0].field_headers,
+    )
+
+
+def reduce_set(
+    images: Sequence[CameraImage],
+    models: Models,
+    *,
+    mm_correct: bool = True,
+    hwp_sync: bool | None = None,
+) -> StokesFrame:
+    """Make the Stokes frame of one set, Q and U on the sky.
+
+    Parameters
+    ----------
+    images : sequence of CameraImage
+        All states of one set.
+    models : MuellerModel or sequence of them
+        Light path, one for all fields or one per field.
+    mm_correct : bool
+        False leaves instrumental polarisation and cross-talk in: Q and U are only turned to the
+        sky with ideal components, from the angles in the headers.
+    hwp_sync : bool, optional
+        As in `difference_set`.
+    """
+    frame = difference_set(images, hwp_sync=hwp_sync)
+    return frame.correct(geometry_models(models, mm_correct), instrumental=mm_correct)
+
+
+def _weighted_sums(weights: FloatArray, images: Sequence[NDArray]) -> NDArray[np.float32]:
+    out = np.zeros((len(weights), *images[0].shape))
+    for i, image in enumerate(images):
+        for k in np.flatnonzero(weights[:, i]):
+            out[k] += weights[k, i] * image
+    return out.astype(np.float32)
+
+
+def common_covariance(
+    weights: FloatArray, images: Sequence[CameraImage], f: int, turn: bool
+) -> NDArray[np.float32]:
+    """Covariance from the masters' errors: one map per camera, shared by its images."""
+    shape = images[0].data.shape[1:]
+    r = radius(shape)
+    cameras = [int(image.header["U_CAMERA"]) for image in images]
+    out = np.zeros((len(weights), len(weights), *shape))
+    for camera in sorted(set(cameras)):
+        own = [i for i, c in enumerate(cameras) if c == camera]
+        angles = [float(images[i].header["DEROTANG"]) if turn else 0.0 for i in own]
+        mean = sum(np.nan_to_num(images[i].systematic[f]) for i in own) / len(own)
+        out += common_factor(weights[:, own], angles, r) * mean
+    return out.astype(np.float32)
+
+
+def geometry_models(models: Models, mm_correct: bool) -> Models:
+    """Keep the models, or ideal ones with the same geometry."""
+    if mm_correct:
+        return models
+
+    def ideal(model: MuellerModel) -> MuellerModel:
+        return MuellerModel(flc_switch=model.flc_switch, name=model.name)
+
+    return ideal(models) if isinstance(models, MuellerModel) else [ideal(m) for m in models]
+
+
+def _state(image: CameraImage) -> State:
+    hwp = nominal_hwp(float(image.header["RET-ANG1"]))
+    if hwp is None:
+        raise PolarimetryError(
+            f"{_name(image)}: HWP at {image.header['RET-ANG1']} deg is not one of 0, 45, 22.5, 67.5"
+        )
+    return hwp, str(image.header["U_FLC"]), int(image.header["U_CAMERA"])
+
+
+def image_order(image: CameraImage) -> tuple[float, str, int]:
+    """Order images by HWP angle, FLC state and camera, whatever order they come in."""
+    hwp = float(image.header["RET-ANG1"])
+    return hwp, str(image.header["U_FLC"]), int(image.header["U_CAMERA"])
+
+
+def check_alike(images: Sequence[CameraImage]) -> None:
+    """Raise PolarimetryError unless there are images, all of one size and with the same fields."""
+    if not images:
+        raise PolarimetryError("no images to make a Stokes frame of")
+    checks: tuple[tuple[str, Callable[[CameraImage], object]], ...] = (
+        ("size", lambda image: image.data.shape),
+        ("fields", lambda image: image.fields),
+    )
+    for what, get in checks:
+        for image in images[1:]:
+            if get(image) != get(images[0]):
+                raise PolarimetryError(
+                    f"{_name(image)}: {what} {get(image)} differs from {get(images[0])} of "
+                    f"{_name(images[0])}; a Stokes frame needs images alike"
+                )
+
+
+def _check_balanced(states: Sequence[State]) -> None:
+    flcs, cameras = sorted({s[1] for s in states}), sorted({s[2] for s in states})
+    if len(flcs) == 2 and flcs != ["A", "B"]:
+        raise PolarimetryError(f"FLC states {flcs} cannot be differenced; A and B are needed")
+    wanted = {(h, f, c) for h in (0.0, 45.0, 22.5, 67.5) for f in flcs for c in cameras}
+    missing = sorted(wanted - set(states))
+    if missing or len(states) != len(wanted):
+        text = ", ".join(f"HWP {h:g} FLC {f} cam {c}" for h, f, c in missing) or "repeated states"
+        raise PolarimetryError(f"not one complete set of {len(wanted)} images: {text}")
+
+
+def _method_name(states: Sequence[State]) -> str:
+    return "triplediff" if len({s[1] for s in states}) == 2 else "doublediff"
+
+
+def _name(image: CameraImage) -> str:
+    return str(image.header.get("FRAMEID", "coadd"))

@@ -1,0 +1,158 @@
+"""Pictures of the polarimetry: azimuthal Stokes, overview, instrumental polarisation, fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from vampires.polarimetry.fit import FitResult
+    from vampires.polarimetry.stokes import StokesFrame
+
+
+def plot_azimuthal(frame: StokesFrame, field_name: str | None = None) -> Figure:
+    """Draw Q_phi and U_phi side by side on one asinh scale.
+
+    Parameters
+    ----------
+    frame : StokesFrame
+    field_name : str, optional
+        Default: the first field.
+
+    Returns
+    -------
+    Figure
+        North up, east left, axes in arcsec from the star.
+    """
+    index = 0 if field_name is None else frame.fields.index(field_name)
+    products = frame.products()
+    noise = _typical(frame.errors()["Q_PHI"][index])
+    top = _upper(products["Q_PHI"][index])
+    norm = AsinhNorm(linear_width=max(noise, 1e-3 * top), vmin=-top, vmax=top)
+    figure = _figure(9.0, 4.4)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, name, label in zip(
+        panels, ("Q_PHI", "U_PHI"), (r"$Q_\phi$", r"$U_\phi$"), strict=True
+    ):
+        image = _show(axes, products[name][index], frame, norm, "RdBu_r")
+        axes.set_title(label)
+    figure.colorbar(image, ax=panels, label="e-/s per pixel", fraction=0.046, pad=0.02)
+    figure.suptitle(_title(frame, index))
+    return figure
+
+
+def plot_overview(frame: StokesFrame, field_name: str | None = None) -> Figure:
+    """Draw all eight product planes; parameters as in `plot_azimuthal`."""
+    index = 0 if field_name is None else frame.fields.index(field_name)
+    figure = _figure(13.0, 6.4)
+    panels = figure.subplots(2, 4, sharex=True, sharey=True)
+    errors = frame.errors()
+    for axes, (name, planes) in zip(panels.ravel(), frame.products().items(), strict=True):
+        norm, colours = _stretch(name, planes[index], _typical(errors[name][index]))
+        image = _show(axes, planes[index], frame, norm, colours)
+        axes.set_title(name)
+        axes.label_outer()
+        figure.colorbar(image, ax=axes, fraction=0.046, label="deg" if name == "AOLP" else "")
+    figure.suptitle(_title(frame, index))
+    return figure
+
+
+def plot_ip(table: Table) -> Figure:
+    """Draw the measured Q/I and U/I of every set against parallactic angle.
+
+    Parameters
+    ----------
+    table : Table
+        From `vampires.polarimetry.collapse.stokes_table`.
+    """
+    figure = _figure(7.0, 4.4)
+    axes = figure.subplots()
+    for field in dict.fromkeys(table["field"]):
+        rows = table[table["field"] == field]
+        for name, marker in (("q", "o"), ("u", "s")):
+            axes.errorbar(
+                rows["pa"], 100 * np.asarray(rows[name]), 100 * np.asarray(rows[f"{name}_err"]),
+                fmt=marker, ms=4, capsize=2, label=f"{name.upper()}/I {field}",
+            )  # fmt: skip
+    axes.axhline(0, color="0.6", lw=0.8, zorder=0)
+    axes.set(xlabel="parallactic angle [deg]", ylabel="polarisation [%]")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def plot_fit(result: FitResult) -> Figure:
+    """Draw lamp measurements, fitted model and residuals against the HWP angle."""
+    figure = _figure(7.5, 6.0)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    m = result.measurements
+    groups = sorted({(f, float(i)) for f, i in zip(m.flc, m.imr, strict=True)})
+    for number, (flc, imr) in enumerate(groups):
+        own = np.array([f == flc for f in m.flc]) & (m.imr == imr)
+        own = np.flatnonzero(own)[np.argsort(m.hwp[own])]
+        colour = f"C{number % 10}"
+        label = f"FLC {flc}, IMR {imr:.1f}" if len(groups) <= 12 else None
+        upper.errorbar(m.hwp[own], m.difference[own], m.error[own], fmt=".", color=colour)
+        upper.plot(m.hwp[own], result.predicted[own], color=colour, lw=1, label=label)
+        residual = m.difference[own] - result.predicted[own]
+        lower.errorbar(m.hwp[own], residual, m.error[own], fmt=".", color=colour)
+    lower.axhline(0, color="0.6", lw=0.8, zorder=0)
+    upper.set_ylabel("(cam1 - cam2) / (cam1 + cam2)")
+    upper.set_title(f"{result.model.name}: chi2 {result.chi2:.1f} for {result.dof}")
+    lower.set(xlabel="HWP angle [deg]", ylabel="residual")
+    if len(groups) <= 12:
+        upper.legend(fontsize="x-small", ncols=2)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _show(
+    axes: Axes, data: NDArray, frame: StokesFrame, norm: Normalize, colours: str
+) -> AxesImage:
+    ny, nx = data.shape
+    scale = float(frame.header.get("PXSCALE", 1000.0)) / 1000
+    half_x, half_y = nx * scale / 2, ny * scale / 2
+    axes.set(xlabel="east offset [arcsec]", ylabel="north offset [arcsec]")
+    return axes.imshow(
+        data, origin="lower", norm=norm, cmap=colours, interpolation="nearest",
+        extent=(half_x, -half_x, -half_y, half_y),
+    )  # fmt: skip
+
+
+def _stretch(name: str, data: NDArray, noise: float) -> tuple[Normalize, str]:
+    if name == "AOLP":
+        return Normalize(-90, 90), "twilight"
+    top = _upper(data)
+    width = max(noise, 1e-3 * top)
+    if name in ("I_Q", "I_U", "LP_I"):
+        return AsinhNorm(linear_width=width, vmin=0, vmax=top), "inferno"
+    return AsinhNorm(linear_width=width, vmin=-top, vmax=top), "RdBu_r"
+
+
+def _upper(data: NDArray) -> float:
+    """Level that few pixels exceed, so that neither star nor a stray pixel sets the scale."""
+    finite = np.abs(data[np.isfinite(data)])
+    top = float(np.quantile(finite, 0.998)) if finite.size else 1.0
+    return top if top > 0 else 1.0
+
+
+def _typical(errors: NDArray) -> float:
+    finite = errors[np.isfinite(errors)]
+    return float(np.median(finite)) if finite.size else 0.0
+
+
+def _title(frame: StokesFrame, index: int) -> str:
+    parts = (frame.header.get("OBJECT", ""), frame.fields[index], frame.header.get("DATE-OBS", ""))
+    return " ".join(str(p) for p in parts if p)

@@ -1,0 +1,128 @@
+"""How errors travel through sums of images.
+
+Every Stokes plane is a weighted sum of images, ``S_k = sum_i W_ki image_i``. Two kinds of noise
+travel differently. Photon and read-out noise is independent from image to image, so its
+covariance is ``sum_i W_ki W_li var_i``. The errors of the master background and flat are *common*
+to all images of a camera: they cancel in a difference and do not average down in a sum. Field
+rotation carries them round the star, so two images share them only where their turn moves a
+pixel by less than about one pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vampires.polarimetry.components import FloatArray
+
+
+def independent_covariance(
+    weights: ArrayLike, variances: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Covariance of weighted sums of images with independent noise.
+
+    Parameters
+    ----------
+    weights : array_like
+        Shape (k, n).
+    variances : sequence of ndarray
+        n arrays (ny, nx). An image with zero weight does not spread its NaN.
+
+    Returns
+    -------
+    ndarray of float32
+        Shape (k, k, ny, nx).
+    """
+    w = np.asarray(weights, dtype=float)
+    out = np.zeros((len(w), len(w), *variances[0].shape))
+    for i, variance in enumerate(variances):
+        for k, m in zip(*np.nonzero(np.outer(w[:, i], w[:, i])), strict=True):
+            out[k, m] += w[k, i] * w[m, i] * variance
+    return out.astype(np.float32)
+
+
+def common_factor(weights: ArrayLike, angles: ArrayLike, radii: ArrayLike) -> FloatArray:
+    """Factor by which noise common to turned images goes into their weighted sums.
+
+    ``F_km(r) = sum_ij W_ki W_mj c_ij(r)``, with the correlation of two images turned by t against
+    each other ``c(r) = max(0, 1 - r |t|)`` for a pixel at r pixels.
+
+    Parameters
+    ----------
+    weights : array_like
+        Shape (k, n).
+    angles : array_like
+        Derotation angle of each image, deg, shape (n,).
+    radii : array_like
+        Distances from the centre, pixels, any shape. They are evaluated on a grid of one pixel.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(k, k) + radii.shape``.
+
+    Examples
+    --------
+    The difference of two images that did not turn is free of common noise, their mean keeps it:
+
+    >>> common_factor([[0.5, 0.5], [1, -1]], [0.0, 0.0], 10.0).diagonal().tolist()
+    [1.0, 0.0]
+    """
+    w, r = np.asarray(weights, dtype=float), np.asarray(radii, dtype=float)
+    theta = np.deg2rad(np.asarray(angles, dtype=float))
+    turn = np.abs(np.angle(np.exp(1j * (theta[:, None] - theta[None, :]))))
+    grid = np.arange(int(np.ceil(r.max(initial=0.0))) + 2, dtype=float)
+    on_grid = np.stack([w @ np.clip(1 - radius * turn, 0, 1) @ w.T for radius in grid], axis=-1)
+    out = np.empty((len(w), len(w), *r.shape))
+    for k in range(len(w)):
+        for m in range(len(w)):
+            out[k, m] = np.interp(r, grid, on_grid[k, m])
+    return out
+
+
+def median_variance_factor(count: ArrayLike) -> FloatArray:
+    """Variance of the median of ``count`` normal values over that of their mean.
+
+    One up to two values, pi/2 for very many; between them a fit to the exact order statistics,
+    good to 1 %.
+
+    Examples
+    --------
+    >>> median_variance_factor([1, 2, 5]).round(2).tolist()
+    [1.0, 1.0, 1.43]
+    """
+    n = np.maximum(np.asarray(count, dtype=float), 1.0)
+    odd = 1 - 0.435 / n
+    even = 1 - 1.41 / n + 1.9 / n**2
+    factor = np.pi / 2 * np.where(n % 2 == 1, odd, even)
+    return np.where(n <= 2, 1.0, factor)
+
+
+def transform_covariance(matrix: ArrayLike, covariance: NDArray) -> NDArray[np.float32]:
+    """Covariance of ``matrix @ planes``: ``T C T^t`` for every pixel.
+
+    Parameters
+    ----------
+    matrix : array_like
+        Shape (k, k).
+    covariance : ndarray
+        Shape (k, k, ny, nx).
+    """
+    t = np.asarray(matrix, dtype=float)
+    half = _mix(t, covariance)
+    return _mix(t, half.swapaxes(0, 1)).swapaxes(0, 1).astype(np.float32)
+
+
+def _mix(matrix: FloatArray, planes: NDArray) -> NDArray:
+    """``matrix @ planes`` over the first axis; a zero coefficient does not spread NaN."""
+    out = np.zeros((len(matrix), *planes.shape[1:]))
+    for k, m in zip(*np.nonzero(matrix), strict=True):
+        out[k] += matrix[k, m] * planes[m]
+    return out
+
+
+def transform_planes(matrix: ArrayLike, planes: NDArray) -> NDArray[np.float32]:
+    """``matrix @ planes`` over the first axis of (k, ny, nx), in float32."""
+    return _mix(np.asarray(matrix, dtype=float), planes).astype(np.float32)

@@ -1,0 +1,375 @@
+"""StokesFrame: I_Q, I_U, Q and U of one HWP cycle, or of a night, with errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from vampires.errors import PolarimetryError
+from vampires.polarimetry import planes as pl
+from vampires.polarimetry.components import FloatArray
+from vampires.polarimetry.headers import north_up
+from vampires.polarimetry.modulation import efficiencies, invert_response, response_matrix
+from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
+from vampires.polarimetry.photometry import Polarisation, measure_polarisation
+from vampires.polarimetry.propagation import transform_covariance, transform_planes
+from vampires.polarimetry.resampling import rotate_planes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STOKES = ("I_Q", "I_U", "Q", "U")
+PRODUCTS = (*STOKES, "Q_PHI", "U_PHI", "LP_I", "AOLP")
+
+
+@dataclass(frozen=True)
+class StokesFrame:
+    """Stokes images of every field, with what is needed to correct and propagate them.
+
+    Parameters
+    ----------
+    data : ndarray of float32
+        (I_Q, I_U, Q, U), shape (nfields, 4, ny, nx), e-/s of one camera. NaN where unseen.
+    covariance : ndarray of float32
+        Covariance of the four from independent noise, shape (nfields, 4, 4, ny, nx).
+    systematic : ndarray of float32
+        The same from the errors of the masters, which frames share.
+    header : Header
+        Merged header.
+    fields : tuple of str
+        Filter of each field.
+    weights : ndarray, optional
+        What each image went in with, shape (4, n); None once corrected.
+    angles : tuple of LightPathAngles
+        Of each of those images.
+    count : ndarray of int, optional
+        Frames combined per pixel, shape (nfields, ny, nx).
+    field_headers : mapping of str to Header
+        What differs from field to field.
+    """
+
+    data: NDArray[np.float32]
+    covariance: NDArray[np.float32]
+    systematic: NDArray[np.float32]
+    header: fits.Header
+    fields: tuple[str, ...]
+    weights: FloatArray | None = None
+    angles: tuple[LightPathAngles, ...] = ()
+    count: NDArray[np.int32] | None = None
+    field_headers: Mapping[str, fits.Header] = field(default_factory=dict)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether Q and U are those of the sky; before `correct` they are the instrument's."""
+        return self.weights is None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx)."""
+        return self.data.shape[-2], self.data.shape[-1]
+
+    @property
+    def radial(self) -> bool:
+        """Whether Q_phi follows the radial convention (set by `with_convention`)."""
+        return str(self.header.get("CYLSTOKS", "azimuthal")) == "radial"
+
+    def with_convention(self, convention: str) -> StokesFrame:
+        """Choose the sign of Q_phi: 'azimuthal' (disks) or 'radial' (planets)."""
+        if convention not in ("azimuthal", "radial"):
+            raise PolarimetryError(
+                f"cyl_stokes = {convention!r}: allowed are 'azimuthal' and 'radial'"
+            )
+        header = self.header.copy()
+        header["CYLSTOKS"] = (convention, "convention of Q_PHI and U_PHI")
+        return replace(self, header=header)
+
+    def response(self, models: MuellerModel | Sequence[MuellerModel]) -> FloatArray:
+        """Matrices from (I_Q, I_U, Q, U) on the sky to this frame's planes.
+
+        Parameters
+        ----------
+        models : MuellerModel or sequence of them
+            One for all fields, or one per field.
+
+        Returns
+        -------
+        ndarray
+            Shape (nfields, 4, 4).
+        """
+        per_field = [models] * len(self.fields) if isinstance(models, MuellerModel) else models
+        if len(per_field) != len(self.fields):
+            raise PolarimetryError(
+                f"{len(per_field)} Mueller models for {len(self.fields)} fields {self.fields}"
+            )
+        rows = [[model.row(angles) for angles in self.angles] for model in per_field]
+        return response_matrix(self._weights(), np.array(rows))
+
+    def correct(
+        self, models: MuellerModel | Sequence[MuellerModel], *, instrumental: bool = True
+    ) -> StokesFrame:
+        """Remove instrumental polarisation and cross-talk: Q and U on the sky, north up.
+
+        The response of the differenced planes is inverted as a whole: it takes out the
+        instrumental polarisation (Q and U from I), the cross-talk and the efficiency (Q and U
+        among themselves), and the little of Q and U that leaks into I.
+
+        Parameters
+        ----------
+        models : MuellerModel or sequence of them
+            One for all fields, or one per field.
+        instrumental : bool
+            What the header is told: False when the models are only there for the geometry.
+
+        Raises
+        ------
+        PolarimetryError
+            If the frame is corrected already, or its exposures do not tell Q from U.
+        """
+        first = models if isinstance(models, MuellerModel) else models[0]
+        frame = self.apply_response(self.response(models))
+        header = frame.header
+        header["MMCORR"] = (instrumental, "corrected with a Mueller-matrix model")
+        header["MMSOURCE"] = first.source
+        if not instrumental:
+            header["MMSOURCE"] = "geometry only; instrumental polarisation is left in"
+        return frame
+
+    def apply_response(self, response: FloatArray) -> StokesFrame:
+        """Correct with ready-made response matrices (nfields, 4, 4); see `response_matrix`."""
+        self._weights()
+        inverse = np.array([invert_response(matrix) for matrix in response])
+        header = self.header.copy()
+        for i, matrix in enumerate(response):
+            suffix = str(i) if len(self.fields) > 1 else ""
+            q, u = efficiencies(matrix)
+            header[f"EFFQ{suffix}"] = (round(q, 6), "polarisation efficiency of Q")
+            header[f"EFFU{suffix}"] = (round(u, 6), "polarisation efficiency of U")
+            header[f"MMIPQ{suffix}"] = (round(matrix[2, 0] / matrix[0, 0], 8), "model I -> Q")
+            header[f"MMIPU{suffix}"] = (round(matrix[3, 1] / matrix[1, 1], 8), "model I -> U")
+        return replace(self._transformed(inverse), header=header, weights=None, angles=())
+
+    def polarisation(self, radius: float, radius2: float | None = None) -> tuple[Polarisation, ...]:
+        """Polarisation of the light in an aperture or annulus about the star, per field.
+
+        Parameters
+        ----------
+        radius, radius2 : float
+            Radius of the aperture; or inner and outer radius of the annulus, pixels.
+
+        Returns
+        -------
+        tuple of Polarisation
+            One per field; with an aperture on an unobscured star, the star's own.
+        """
+        total = self.covariance + self.systematic
+        return tuple(
+            measure_polarisation(self.data[i], total[i], radius, radius2)
+            for i in range(len(self.fields))
+        )
+
+    def subtract_ip(self, residual: Polarisation | Sequence[Polarisation]) -> StokesFrame:
+        """Subtract a polarisation in proportion to the intensity: ``Q - q I_Q``, ``U - u I_U``.
+
+        Parameters
+        ----------
+        residual : Polarisation or sequence of them
+            One for all fields or one per field; for instance from `polarisation`. Its errors go
+            into the systematic part, for they are common to all pixels.
+
+        Returns
+        -------
+        StokesFrame
+            Its header holds q, u and their errors (IPQ, IPU, IPQERR, IPUERR).
+        """
+        many = [residual] * len(self.fields) if isinstance(residual, Polarisation) else residual
+        if len(many) != len(self.fields):
+            raise PolarimetryError(f"{len(many)} polarisations for {len(self.fields)} fields")
+        transforms = np.tile(np.eye(4), (len(many), 1, 1))
+        header = self.header.copy()
+        for i, p in enumerate(many):
+            transforms[i, 2, 0], transforms[i, 3, 1] = -p.q, -p.u
+            header.update(_ip_cards(p, str(i) if len(many) > 1 else ""))
+        header["IPCORR"] = (True, "residual polarisation of the star subtracted")
+        out = self._transformed(transforms)
+        systematic = out.systematic.copy()
+        for i, p in enumerate(many):
+            i_q, i_u = self.data[i, 0], self.data[i, 1]
+            systematic[i, 2, 2] += (p.q_err * i_q) ** 2
+            systematic[i, 3, 3] += (p.u_err * i_u) ** 2
+            systematic[i, 2, 3] += p.cov_qu * i_q * i_u
+            systematic[i, 3, 2] += p.cov_qu * i_q * i_u
+        return replace(out, header=header, systematic=systematic)
+
+    def rotate(self, angle: float) -> StokesFrame:
+        """Turn images and polarisation counter-clockwise by ``angle`` deg about the star.
+
+        Q and U then refer to the new vertical axis; Q_phi and U_phi turn with the picture.
+        """
+        c, s = np.cos(2 * np.deg2rad(angle)), np.sin(2 * np.deg2rad(angle))
+        turn = np.eye(4)
+        turn[2:, 2:] = [[c, -s], [s, c]]
+        data, covariance, systematic = rotate_planes(
+            self.data, self.covariance, self.systematic, angle
+        )
+        header = self.header.copy()
+        if "CDELT1" in header:
+            a = np.deg2rad(angle)
+            header["PC1_1"], header["PC2_2"] = np.cos(a), np.cos(a)
+            header["PC1_2"], header["PC2_1"] = np.sin(a), -np.sin(a)
+        header["STOKROT"] = (header.get("STOKROT", 0.0) + angle, "[deg] turned from north up")
+        turned = replace(
+            self, data=data, covariance=covariance, systematic=systematic, header=header, count=None
+        )
+        return turned._transformed(np.tile(turn, (len(self.fields), 1, 1)))
+
+    def products(self) -> dict[str, NDArray[np.float32]]:
+        """Make the eight planes I_Q, I_U, Q, U, Q_PHI, U_PHI, LP_I, AOLP.
+
+        Returns
+        -------
+        dict
+            Arrays (nfields, ny, nx), e-/s; AOLP in deg east of north.
+        """
+        Q, U = self.data[:, 2], self.data[:, 3]
+        q_phi, u_phi = pl.azimuthal_stokes(Q, U, pl.azimuth(self.shape), radial=self.radial)
+        derived = (q_phi, u_phi, pl.linear_polarisation(Q, U), pl.polarisation_angle(Q, U))
+        values = (*self.data.swapaxes(0, 1), *derived)
+        return {k: v.astype(np.float32) for k, v in zip(PRODUCTS, values, strict=True)}
+
+    def errors(self) -> dict[str, NDArray[np.float32]]:
+        """One-sigma errors of `products`, masters' errors included where they do not cancel."""
+        total = self.covariance + self.systematic
+        Q, U = self.data[:, 2], self.data[:, 3]
+        var_q, var_u, cov = total[:, 2, 2], total[:, 3, 3], total[:, 2, 3]
+        var_qphi, var_uphi = pl.azimuthal_variance(var_q, var_u, cov, pl.azimuth(self.shape))
+        variances = (
+            total[:, 0, 0], total[:, 1, 1], var_q, var_u, var_qphi, var_uphi,
+            pl.lp_variance(Q, U, var_q, var_u, cov),
+        )  # fmt: skip
+        errors = [np.sqrt(np.maximum(v, 0)) for v in variances]
+        errors.append(pl.angle_error(Q, U, var_q, var_u, cov))
+        return {k: v.astype(np.float32) for k, v in zip(PRODUCTS, errors, strict=True)}
+
+    def debiased_lp(self) -> NDArray[np.float32]:
+        """LP_I with its positive noise bias removed, shape (nfields, ny, nx)."""
+        total = self.covariance + self.systematic
+        variance = (total[:, 2, 2] + total[:, 3, 3]) / 2
+        lp = pl.linear_polarisation(self.data[:, 2], self.data[:, 3])
+        return pl.debiased_lp(lp, variance).astype(np.float32)
+
+    def planes(self) -> dict[str, NDArray[np.float32]]:
+        """Product planes as they are stored: data, ERR, and what `read` needs to propagate on.
+
+        Returns
+        -------
+        dict
+            '' (nfields, 8, ny, nx) and ERR alike; SYS (nfields, 4, ny, nx) the masters' part of
+            the first four errors; COV (nfields, ny, nx) the noise covariance of Q and U;
+            COUNT when known. A single field has no field axis.
+        """
+        sys = np.sqrt(np.maximum(np.einsum("fkkyx->fkyx", self.systematic), 0))
+        out = {
+            "": np.stack(list(self.products().values()), axis=1),
+            "ERR": np.stack(list(self.errors().values()), axis=1),
+            "SYS": sys.astype(np.float32),
+            "COV": self.covariance[:, 2, 3],
+        }
+        if self.count is not None:
+            out["COUNT"] = self.count
+        return {k: v[0] if len(self.fields) == 1 else v for k, v in out.items()}
+
+    def mean_field(self) -> StokesFrame:
+        """Mean over the fields of multiband data: a frame with a single field."""
+        n = len(self.fields)
+        header = self.header.copy()
+        header["NFIELDS"] = 1
+        header["FIELD0"] = ("+".join(self.fields), "name of field 0")
+        return replace(
+            self,
+            data=self.data.mean(axis=0, keepdims=True),
+            covariance=self.covariance.sum(axis=0, keepdims=True) / n**2,
+            systematic=self.systematic.sum(axis=0, keepdims=True) / n**2,
+            header=header,
+            fields=("+".join(self.fields),),
+            count=None if self.count is None else self.count.min(axis=0, keepdims=True),
+            field_headers={},
+        )
+
+    def ccddata(self, plane: str, field_name: str | None = None) -> CCDData:
+        """One product plane as `~astropy.nddata.CCDData` with error, mask, unit and WCS.
+
+        Examples
+        --------
+        ``frame.ccddata("Q_PHI").uncertainty.array``
+        """
+        index = 0 if field_name is None else self.fields.index(field_name)
+        data = self.products()[plane][index]
+        header = north_up(self.header, self.shape) if "CTYPE1" not in self.header else self.header
+        wcs = WCS(header, naxis=2) if "CTYPE1" in header else None
+        return CCDData(
+            data,
+            uncertainty=StdDevUncertainty(self.errors()[plane][index]),
+            mask=~np.isfinite(data),
+            unit="deg" if plane == "AOLP" else "electron / s",
+            meta=header.copy(),
+            wcs=wcs,
+        )
+
+    def write(self, path: str | Path) -> None:
+        """Write as FITS: the eight planes, ERR, a header per field, SYS, COV and COUNT."""
+        from vampires.polarimetry.files import write_stokes
+
+        write_stokes(self, path)
+
+    @classmethod
+    def read(cls, path: str | Path) -> StokesFrame:
+        """Read a frame written by `write`."""
+        from vampires.polarimetry.files import read_stokes
+
+        return read_stokes(path)
+
+    def plot(self, field_name: str | None = None) -> Figure:
+        """Draw Q_phi and U_phi, in arcsec from the star."""
+        from vampires.polarimetry.plotting import plot_azimuthal
+
+        return plot_azimuthal(self, field_name)
+
+    def __repr__(self) -> str:
+        h, (ny, nx) = self.header, self.shape
+        what = f"{h['NSETS']} sets" if "NSETS" in h else f"{h.get('NIMAGES', '?')} images"
+        state = h.get("MMSOURCE", "sky") if self.corrected else "instrument frame, not corrected"
+        return (
+            f"<StokesFrame {h.get('OBJECT', '?')} {'+'.join(self.fields)} "
+            f"{len(self.fields)} x 4 x {ny} x {nx}, {what}; {state}>"
+        )
+
+    def _weights(self) -> FloatArray:
+        if self.weights is None:
+            raise PolarimetryError("this Stokes frame is on the sky already: correct it only once")
+        return self.weights
+
+    def _transformed(self, matrices: FloatArray) -> StokesFrame:
+        """Apply one 4 x 4 matrix per field to the planes and their covariances."""
+        data = [transform_planes(m, d) for m, d in zip(matrices, self.data, strict=True)]
+        cov = [transform_covariance(m, c) for m, c in zip(matrices, self.covariance, strict=True)]
+        sys = [transform_covariance(m, c) for m, c in zip(matrices, self.systematic, strict=True)]
+        return replace(
+            self, data=np.stack(data), covariance=np.stack(cov), systematic=np.stack(sys)
+        )
+
+
+def _ip_cards(p: Polarisation, suffix: str) -> dict[str, tuple[float, str]]:
+    return {
+        f"IPQ{suffix}": (float(f"{p.q:.7g}"), "subtracted Q / I"),
+        f"IPU{suffix}": (float(f"{p.u:.7g}"), "subtracted U / I"),
+        f"IPQERR{suffix}": (float(f"{p.q_err:.4g}"), "error of Q / I"),
+        f"IPUERR{suffix}": (float(f"{p.u_err:.4g}"), "error of U / I"),
+    }
