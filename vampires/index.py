@@ -25,7 +25,7 @@ from vampires.paths import FITS_SUFFIXES, stem
 
 log = get_logger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the record's fields: an index written by another version is made anew."""
 
 CALIBRATION_KINDS = ("background", "sky", "flat", "pinhole")
@@ -38,7 +38,8 @@ class Record(TypedDict):
     ``kind`` is one of ``science``, ``background`` (darks), ``sky``, ``flat``, ``pinhole``,
     ``unsupported`` (ancient format), ``excluded`` (by the configuration) and ``unusable``;
     for the last three ``ok`` is False and ``reason`` says why in one line. ``format`` is
-    ``archive``, ``controller`` (raw EMCCD cube, to be normalised first) or ``master``.
+    ``archive``, ``controller`` (raw EMCCD cube, to be normalised first) or ``master``;
+    ``interleaved`` tells whether FLC states alternate frame by frame in a controller cube.
     Times are MJD (UTC), angles degrees, ``crop`` is (x0, y0, nx, ny) on the detector.
     """
 
@@ -77,6 +78,7 @@ class Record(TypedDict):
     sync: bool | None
     hdu: int
     format: str
+    interleaved: bool
 
 
 def empty_record(path: str, reason: str, kind: str = "unusable") -> Record:
@@ -101,7 +103,7 @@ def empty_record(path: str, reason: str, kind: str = "unusable") -> Record:
         hwp_sync=None, exptime=None, detgain=None, readmode=None, filter=None, filter01=None,
         filter02=None, obsmod=None, fields=[], nframes=0, ny=0, nx=0, crop=None, mjd=None,
         mjd_start=None, mjd_end=None, pa=None, altitude=None, imr_angle=None, sync=None, hdu=0,
-        format="archive",
+        format="archive", interleaved=False,
     )  # fmt: skip
 
 

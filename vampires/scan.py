@@ -153,8 +153,27 @@ def record_from_header(
         mjd_end=float(header["MJD-END"]), pa=_pa(header) if kind == "science" else None,
         altitude=_optional(float, header, "ALTITUDE"),
         imr_angle=_optional(float, header, "D_IMRANG"), sync=_optional(bool, header, "U_SYNC"),
-        hdu=hdu, format=form,
+        hdu=hdu, format=form, interleaved=form == "controller" and is_interleaved(header),
     )  # fmt: skip
+
+
+def is_interleaved(header: fits.Header) -> bool:
+    """Whether FLC states alternate frame by frame in a controller-format file.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Canonical header.
+
+    Returns
+    -------
+    bool
+        True for polarimetric science; the controller counts the polarisation states of the
+        sequence in ``U_NPOLST``, which is 1 without polarimetry.
+    """
+    states = header.get("U_NPOLST", 4)
+    several = not isinstance(states, int | float) or states > 1
+    return header["DATA-TYP"] == "OBJECT" and "POL" in header["OBS-MOD"] and several
 
 
 def _pa(header: fits.Header) -> float | None:
