@@ -222,8 +222,8 @@ def measure_image(
 
     Examples
     --------
-    >>> from vampires.psf import Pupil, fraunhofer_psf
-    >>> psf = fraunhofer_psf(Pupil(7.92).transmission(), 7.92, [750e-9], [1.0], 6.24, 31)
+    >>> from vampires.psf import synthetic_psf
+    >>> psf = synthetic_psf("750-50", 6.24, 140.4, 31)
     >>> y, x = measure_image(np.roll(np.pad(psf, 10), 2, axis=0), psf)
     >>> f"{y:.2f} {x:.2f}"
     '27.00 25.00'

@@ -15,7 +15,6 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -23,9 +22,11 @@ from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 
 from vampires.errors import MeasurementError
+from vampires.instrument.curves import filter_curve
 from vampires.instrument.filters import FILTERS
+from vampires.instrument.telescope import PUPIL, Pupil
 
-__all__ = ["Pupil", "fraunhofer_psf", "header_psf", "subaru_pupil", "synthetic_psf"]
+__all__ = ["fraunhofer_psf", "header_psf", "pupil_transmission", "synthetic_psf"]
 
 _RAD_PER_MAS = np.pi / 180 / 3600e3
 #: Samples across the pupil: the thinnest vane (0.089 m of 7.92 m) covers three of them.
@@ -36,60 +37,47 @@ _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
 _WAVELENGTHS = 11
 
 
-@dataclass(frozen=True)
-class Pupil:
-    """A telescope pupil, in metres, seen at zero pupil angle (x right, y up).
+def pupil_transmission(
+    pupil: Pupil, angle: float = 0.0, samples: int = _PUPIL_SAMPLES
+) -> NDArray[np.float64]:
+    """Sample a pupil on a square grid that spans its diameter.
 
-    Attributes
+    Parameters
     ----------
-    diameter, obstruction : float
-        Outer and inner diameter.
-    vanes : tuple of (y0, x0, angle, width)
-        Half-infinite bars that start at (y0, x0) and run outwards at `angle` degrees
-        (counter-clockwise from x).
-    discs : tuple of (y0, x0, diameter)
-        Opaque discs.
+    pupil : Pupil
+        Diameter, obstruction, spiders and discs.
+    angle : float
+        Counter-clockwise rotation of the pupil, degrees.
+    samples : int
+        Grid points across the diameter.
+
+    Returns
+    -------
+    ndarray (samples, samples)
+        Mean transmission of each cell, 0 to 1.
     """
+    fine = samples * _SUPERSAMPLING
+    axis = ((np.arange(fine) + 0.5) / fine - 0.5) * pupil.diameter
+    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    y, x = c * y - s * x, c * x + s * y
+    cells = _is_open(pupil, y, x).reshape(samples, _SUPERSAMPLING, samples, _SUPERSAMPLING)
+    transmission: NDArray[np.float64] = cells.mean(axis=(1, 3))
+    return transmission
 
-    diameter: float
-    obstruction: float = 0.0
-    vanes: tuple[tuple[float, float, float, float], ...] = ()
-    discs: tuple[tuple[float, float, float], ...] = ()
 
-    def transmission(self, angle: float = 0.0, samples: int = _PUPIL_SAMPLES) -> NDArray:
-        """Sample the pupil on a square grid that spans its diameter.
-
-        Parameters
-        ----------
-        angle : float
-            Counter-clockwise rotation of the pupil, degrees.
-        samples : int
-            Grid points across the diameter.
-
-        Returns
-        -------
-        ndarray (samples, samples)
-            Mean transmission of each cell, 0 to 1.
-        """
-        fine = samples * _SUPERSAMPLING
-        axis = ((np.arange(fine) + 0.5) / fine - 0.5) * self.diameter
-        c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-        y, x = np.meshgrid(axis, axis, indexing="ij")
-        x, y = c * x + s * y, c * y - s * x
-        open_ = self._is_open(y, x).astype(float)
-        cells = open_.reshape(samples, _SUPERSAMPLING, samples, _SUPERSAMPLING)
-        return cells.mean(axis=(1, 3))
-
-    def _is_open(self, y: NDArray, x: NDArray) -> NDArray[np.bool_]:
-        r2 = y**2 + x**2
-        is_open = (r2 <= (self.diameter / 2) ** 2) & (r2 >= (self.obstruction / 2) ** 2)
-        for y0, x0, angle, width in self.vanes:
-            c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-            along, across = c * (x - x0) + s * (y - y0), c * (y - y0) - s * (x - x0)
-            is_open &= ~((along >= 0) & (np.abs(across) <= width / 2))
-        for y0, x0, diameter in self.discs:
-            is_open &= (y - y0) ** 2 + (x - x0) ** 2 > (diameter / 2) ** 2
-        return is_open
+def _is_open(pupil: Pupil, y: NDArray, x: NDArray) -> NDArray[np.bool_]:
+    r2 = y**2 + x**2
+    is_open = (r2 <= (pupil.diameter / 2) ** 2) & (r2 >= (pupil.obstruction / 2) ** 2)
+    for spider in pupil.spiders:
+        x0, y0 = spider.start
+        c, s = np.cos(np.deg2rad(spider.angle)), np.sin(np.deg2rad(spider.angle))
+        along, across = c * (x - x0) + s * (y - y0), c * (y - y0) - s * (x - x0)
+        is_open &= ~((along >= 0) & (np.abs(across) <= spider.width / 2))
+    for disc in pupil.discs:
+        x0, y0 = disc.center
+        is_open &= (y - y0) ** 2 + (x - x0) ** 2 > (disc.diameter / 2) ** 2
+    return is_open
 
 
 def fraunhofer_psf(
@@ -125,7 +113,7 @@ def fraunhofer_psf(
 
     Examples
     --------
-    >>> disc = Pupil(diameter=7.92).transmission()
+    >>> disc = pupil_transmission(Pupil(7.92, 0.0, 49.3, (), ()))
     >>> fraunhofer_psf(disc, 7.92, [750e-9], [1.0], 6.24, 21).shape
     (21, 21)
     """
@@ -144,33 +132,18 @@ def fraunhofer_psf(
     return image / image.sum()
 
 
-def subaru_pupil() -> Pupil:
-    """Pupil of Subaru as VAMPIRES sees it (L24; public pipeline 0.14.3)."""
-    angle, offset, width = 51.75, 0.639, 0.1735
-    spiders = tuple(
-        (0.0, side * offset, direction, width)
-        for side, direction in ((1, angle), (-1, 180 - angle), (-1, 180 + angle), (1, -angle))
-    )
-    thin = (-1.045, 0.521, 180 + angle, 0.089)
-    actuators = ((1.431, 1.765, 0.632), (-2.331, -0.498, 0.632))
-    return Pupil(7.92, 2.403, vanes=(*spiders, thin), discs=actuators)
-
-
 @lru_cache(maxsize=8)
-def _rotated_pupil(angle: float) -> NDArray:
-    return subaru_pupil().transmission(angle)
+def _rotated_pupil(angle: float) -> NDArray[np.float64]:
+    return pupil_transmission(PUPIL, angle)
 
 
 @lru_cache(maxsize=64)
 def _synthetic_psf(name: str, scale: float, angle: float, size: int) -> NDArray[np.float32]:
-    band = FILTERS[name]
-    # midpoints of equal steps between the wavelengths of half transmission
-    steps = (np.arange(_WAVELENGTHS) + 0.5) / _WAVELENGTHS
-    wavelengths = (band.minimum + steps * (band.maximum - band.minimum)) * 1e-9
-    pupil = _rotated_pupil(angle)
-    psf = fraunhofer_psf(
-        pupil, subaru_pupil().diameter, wavelengths, np.ones(_WAVELENGTHS), scale, size
-    ).astype(np.float32)
+    wavelengths, weights = filter_curve(name).sample(_WAVELENGTHS)
+    image = fraunhofer_psf(
+        _rotated_pupil(angle), PUPIL.diameter, wavelengths * 1e-9, weights, scale, size
+    )
+    psf = image.astype(np.float32)
     psf.flags.writeable = False
     return psf
 
@@ -205,8 +178,8 @@ def synthetic_psf(
 
     Notes
     -----
-    All wavelengths between those of half transmission weigh the same. The sense of rotation and
-    the parity were checked against images of both cameras.
+    Wavelengths between those of half transmission, weighted by the filter's curve. The sense of
+    rotation and the parity were checked against images of both cameras.
 
     Examples
     --------
