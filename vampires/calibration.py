@@ -15,7 +15,7 @@ from vampires.errors import CalibrationError
 from vampires.index import Record, build_index
 from vampires.kernels.calibrate import PixelCalibration
 from vampires.log import get_logger
-from vampires.masters import Master
+from vampires.masters import Master, make_background
 from vampires.matching import (
     BACKGROUND_KINDS,
     Match,
@@ -118,25 +118,25 @@ class CalibrationSet:
         )
 
     def background(self, match: Match) -> Master | None:
-        """Read the master background of a match, made now if it is not there yet."""
-        from vampires.masters import make_background
-
+        """Read the master background of a match; made and written if it is not there yet."""
         if match.record is None:
             return None
         path = master_path(match.record, self.folder)
-        return Master.read(path) if path.exists() else make_background(match.record["path"], path)
+        if not path.exists():
+            make_background(match.record["path"]).write(path)
+        return Master.read(path)
 
     def flat(self, match: Match) -> Master | None:
-        """Read the master flat of a match, made now if it is not there yet."""
-        from vampires.flats import make_flat
+        """Read the master flat of a match; made and written if it is not there yet."""
+        from vampires.flats import make_flat  # flats are calibrated themselves
 
         if match.record is None:
             return None
         path = master_path(match.record, self.folder)
-        if path.exists():
-            return Master.read(path)
-        background = self.background(match_background(match.record, self.backgrounds))
-        return make_flat(match.record["path"], path, background)
+        if not path.exists():
+            background = self.background(match_background(match.record, self.backgrounds))
+            make_flat(match.record["path"], background).write(path)
+        return Master.read(path)
 
     def for_header(self, header: fits.Header) -> tuple[PixelCalibration, dict[str, str]]:
         """Everything needed to calibrate the frames of a header.

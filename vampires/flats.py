@@ -29,20 +29,17 @@ _NOISY_FLAT = 0.2  # relative error a pixel, beyond which a flat adds more noise
 
 def make_flat(
     path: str | Path,
-    output: str | Path,
     background: str | Path | Master | None = None,
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
 ) -> Master:
-    """Make the master flat of one raw flat file and write it.
+    """Make the master flat of one raw flat file.
 
     Parameters
     ----------
     path : str or Path
         Raw file.
-    output : str or Path
-        Product; planes data (relative response), ``ERR``, ``MASK``.
     background : str, Path or Master, optional
         Matching master background; default: the nominal bias level.
     method : str
@@ -66,7 +63,7 @@ def make_flat(
 
     Examples
     --------
-    >>> make_flat("raw/VMPA00021035.fits", "flat.fits", "background.fits")  # doctest: +SKIP
+    >>> make_flat("raw/VMPA00021035.fits", "background.fits")  # doctest: +SKIP
     """
     header = master_source_header(path)
     statistics = temporal_statistics(open_frames(path), header, method, memory)
@@ -91,9 +88,7 @@ def make_flat(
     header["BACKFILE"] = (
         "none" if master is None else master.header["RAWFILE"], "background subtracted",
     )  # fmt: skip
-    flat = Master(data.astype(np.float32), error.astype(np.float32), bad, header)
-    flat.write(output)
-    return flat
+    return Master(data.astype(np.float32), error.astype(np.float32), bad, header)
 
 
 def lit_area(signal: Plane) -> tuple[Mask, Plane]:

@@ -7,7 +7,7 @@ bounded whatever its length. All planes are in raw orientation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,10 @@ class Master:
         }  # fmt: skip
         write_fits(path, planes, self.header)
 
+    def with_header(self, header: fits.Header) -> Master:
+        """Return the same planes under another header."""
+        return replace(self, header=header)
+
     @classmethod
     def read(cls, path: str | Path) -> Master:
         """Read a master written by `write`.
@@ -129,19 +133,16 @@ class TemporalStatistics:
 
 def make_background(
     path: str | Path,
-    output: str | Path,
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
 ) -> Master:
-    """Make the master background of one raw dark or sky file and write it.
+    """Make the master background of one raw dark or sky file.
 
     Parameters
     ----------
     path : str or Path
         Raw file.
-    output : str or Path
-        Product; planes data (adu, bias included), ``ERR``, ``MASK``.
     method : str
         ``median``, ``mean``, ``varmean`` (frames weighted by their variance) or
         ``biweight``.
@@ -151,6 +152,7 @@ def make_background(
     Returns
     -------
     Master
+        In adu, bias included.
 
     Raises
     ------
@@ -166,7 +168,7 @@ def make_background(
 
     Examples
     --------
-    >>> make_background("raw/VMPA00021033.fits", "VMPA00021033_coll.fits")  # doctest: +SKIP
+    >>> make_background("raw/VMPA00021033.fits")  # doctest: +SKIP
     <Master background VMPA00021033.fits cam1 0.25 s, 160 x 160, 20 frames (median), ...>
     """
     header = master_source_header(path)
@@ -177,9 +179,7 @@ def make_background(
     bad |= statistics.center >= header["SATURATE"]
     data = statistics.center + _level_offset(statistics, bad)
     header = master_header(header, path, "BACKGROUND", "adu", method, statistics.nframes, bad)
-    master = Master(data, statistics.error, bad, header)
-    master.write(output)
-    return master
+    return Master(data, statistics.error, bad, header)
 
 
 def temporal_statistics(
