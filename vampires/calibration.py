@@ -284,11 +284,6 @@ def pixel_calibration(
     )  # fmt: skip
 
 
-def uncalibrated(header: fits.Header) -> PixelCalibration:
-    """Bias and gain of the detector alone, for frames without masters."""
-    return pixel_calibration(header)
-
-
 def _master(master: MasterLike) -> Master | None:
     return Master.read(master) if isinstance(master, str | Path) else master
 
