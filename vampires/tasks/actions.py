@@ -142,7 +142,8 @@ def loading() -> Iterator[None]:
 
 def one_line(error: BaseException | str) -> str:
     """Text of an error on a single line."""
-    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(line if line[-1] in ".,:;" else f"{line};" for line in lines).removesuffix(";")
 
 
 @functools.cache
