@@ -337,39 +337,42 @@ def copy_cards(raw: fits.Header) -> fits.Header:
     header = fits.Header()
     seen: set[str] = set()
     for card in raw.cards:
-        parsed = _parse_card(card)
-        if parsed is None or parsed[0] in STRUCTURAL or parsed[0] in seen:
+        copied = _copy_card(card)
+        if copied is None or copied.keyword in STRUCTURAL or copied.keyword in seen:
             continue
-        keyword, content, comment = parsed
-        if keyword not in COMMENTARY:
-            seen.add(keyword)
-        long_name = len(keyword) > 8 or " " in keyword
-        header.append((f"HIERARCH {keyword}" if long_name else keyword, content, comment), end=True)
+        if copied.keyword not in COMMENTARY:
+            seen.add(copied.keyword)
+        header.append(copied, end=True)
     return header
 
 
-def _parse_card(card: fits.Card) -> tuple[str, object, str] | None:
-    """Keyword, value and a comment short enough to fit; None when there is nothing to read."""
+def _copy_card(card: fits.Card) -> fits.Card | None:
+    """Card with its string stripped and its comment cut to fit; None when it is unreadable."""
     try:
         keyword, content, comment = card.keyword.upper(), card.value, card.comment
+        if content is None or isinstance(content, fits.card.Undefined):
+            return None
+        if isinstance(content, str):
+            content = content.strip()
+        if keyword in COMMENTARY:
+            return fits.Card(keyword, content)
+        if len(keyword) > 8 or " " in keyword:
+            keyword = f"HIERARCH {keyword}"
+        return fits.Card(keyword, content, _fit_comment(keyword, content, comment))
     except (fits.VerifyError, ValueError):
         return None
-    if isinstance(content, fits.card.Undefined) or content is None:
-        return None
-    if isinstance(content, str):
-        content = content.strip()
-    return keyword, content, _fit_comment(content, comment) if keyword else comment
 
 
 def _set(header: fits.Header, rows: list[Row]) -> None:
     for keyword, content, comment in rows:
-        header[keyword] = (content, _fit_comment(content, comment))
+        header[keyword] = (content, _fit_comment(keyword, content, comment))
 
 
-def _fit_comment(content: object, comment: str) -> str:
-    """Shorten a comment so that it and the value fit in 80 characters."""
+def _fit_comment(keyword: str, content: object, comment: str) -> str:
+    """Shorten a comment so that it fits with the value into the 80 characters of a card."""
     text = str(content)
-    room = 80 - len("KEYWORD = ") - max(20, len(text) + text.count("'") + 4) - len(" / ")
+    value_width = max(20, len(text) + text.count("'") + 4)
+    room = 80 - max(8, len(keyword)) - len(" = ") - value_width - len(" / ")
     return comment[: max(room, 0)]
 
 
