@@ -123,10 +123,12 @@ def _is_stale(path: Path) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
+    """Whether a process of this machine is at work (a zombie is not)."""
     try:
         os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat").read_text()  # "pid (name) state ..."
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's process
+    except OSError:  # somebody else's process, or a system without /proc
         return True
-    return True
+    return status.rpartition(")")[2].split()[0] != "Z"
