@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
 from vampires.simulate import constants as c
+from vampires.simulate.bank import make_bank
 from vampires.simulate.detector import (
     PixelMap,
     Sensor,
@@ -18,7 +20,7 @@ from vampires.simulate.detector import (
     make_pixels,
 )
 from vampires.simulate.headers import Crop
-from vampires.simulate.optics import make_bank, phase_screens, pupil_samples
+from vampires.simulate.optics import phase_screens, pupil_samples
 from vampires.simulate.scene import FieldRenderer, Scene
 from vampires.simulate.spec import NightSpec
 
@@ -70,9 +72,16 @@ class CameraModel:
         """From calibrated to raw orientation (or back)."""
         return image[..., ::-1, :] if self.flipped else image
 
-    def raw_row(self, y: float) -> float:
-        """Raw row of a calibrated one."""
+    def raw_rows(self, y: Real) -> Real:
+        """Raw rows of calibrated ones."""
         return self.crop.shape[0] - 1 - y if self.flipped else y
+
+    def raw_hotspots(self) -> list[tuple[str, float, float]]:
+        """``(band, y, x)`` of each field's target position, raw orientation."""
+        return [
+            (f.band, float(self.raw_rows(np.array(f.hotspot[0]))), f.hotspot[1])
+            for f in self.fields
+        ]
 
     def frame(self, parts: list[Real]) -> Real:
         """Put the fields' images onto the detector; raw orientation."""
@@ -178,20 +187,25 @@ def _field(
     return Field(band, place, corner, shape, make_renderer(spec, camera, band, grid))
 
 
-def make_renderer(
-    spec: NightSpec, camera: int, band: str, grid: int, rotation: float = 0.0
-) -> FieldRenderer:
+@lru_cache(maxsize=2)
+def _screens(seed: int, samples: int, strehl: float, wavelength: float, count: int) -> Real:
+    """Phase screens common to all fields and cameras."""
+    screens = phase_screens(samples, strehl, wavelength, count, generator(seed, "screens"))
+    screens.flags.writeable = False
+    return screens
+
+
+def make_renderer(spec: NightSpec, camera: int, band: str, grid: int) -> FieldRenderer:
     """Images of a point and of the scene in one band, on a periodic grid of ``grid`` px."""
     facts = spec.generation.cameras[camera]
     bluest = min(c.BANDS[b].wavelength for b in relative_fluxes(spec))
     bluest_band = min(relative_fluxes(spec), key=lambda b: c.BANDS[b].minimum)
     samples = pupil_samples(grid, 6.24, bluest_band)
-    rng = generator(spec.seed, "screens")
-    screens = phase_screens(samples, spec.strehl, bluest, spec.speckles, rng)
+    screens = _screens(spec.seed, samples, spec.strehl, bluest, spec.speckles)
     bank = make_bank(
         band,
         facts.pixel_scale,
-        facts.pupil_offset + rotation,
+        facts.pupil_offset,
         grid,
         screens,
         radii=RADII,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.simulate.bank import PsfBank, shift_phase
 from vampires.simulate.cameras import RADII, CameraModel, Field
 from vampires.simulate.detector import expose, generator
 from vampires.simulate.geometry import SkyAngles, wrap180
 from vampires.simulate.light_path import LightPath
-from vampires.simulate.optics import PsfBank, shift_phase
 from vampires.simulate.plan import Exposure
 from vampires.simulate.spec import NightSpec
 
@@ -92,7 +92,7 @@ def frame_truth(spec: NightSpec, e: Exposure, angles: SkyAngles) -> FrameTruth:
 
 
 def mueller_rows(spec: NightSpec, e: Exposure, states: list[str], angles: SkyAngles) -> Real:
-    """First Mueller rows ``(n, 4)`` at each frame; without a polarising beam splitter (1, 0, 0, 0)."""
+    """First Mueller row of each frame, ``(n, 4)``; (1, 0, 0, 0) without a polarising splitter."""
     rows = np.zeros((len(states), 4))
     if spec.polarimetry == "none":
         rows[:, 0] = 1
@@ -115,7 +115,7 @@ def mueller_rows(spec: NightSpec, e: Exposure, states: list[str], angles: SkyAng
 
 
 def science_image(camera: CameraModel, spec: NightSpec, truth: FrameTruth, k: int) -> Real:
-    """Expected e-/s of frame k on a perfect detector, raw orientation."""
+    """Render frame k as a perfect detector would see it: e-/s, raw orientation."""
     parts = []
     for field in camera.fields:
         y, x = np.array(field.hotspot) + truth.offsets[k] - np.array(field.corner)
@@ -127,7 +127,7 @@ def science_image(camera: CameraModel, spec: NightSpec, truth: FrameTruth, k: in
 
 
 def calibration_image(camera: CameraModel, spec: NightSpec, kind: str) -> Real:
-    """Expected e-/s of a calibration frame on a perfect detector, raw orientation."""
+    """Make a calibration image on a perfect detector: e-/s, raw orientation."""
     if kind == "COMPARISON":
         return camera.frame(
             [_pinholes(field.renderer.bank, field.shape, spec) for field in camera.fields]
@@ -141,7 +141,7 @@ def calibration_image(camera: CameraModel, spec: NightSpec, kind: str) -> Real:
 
 
 def _pinholes(bank: PsfBank, shape: tuple[int, int], spec: NightSpec) -> Real:
-    """A square grid of points of light."""
+    """Lay out a square grid of points of light."""
     step = spec.size / 6
     spectrum = sum(
         shift_phase(bank.size, shape[0] / 2 + step * i, shape[1] / 2 + step * j)
@@ -159,11 +159,10 @@ def file_blocks(
     rng = generator(spec.seed, "noise", e.number)
     if spec.controller:
         yield _corrupted(camera.crop.shape, rng)
-    still = calibration_image(camera, spec, e.kind) if truth is None else None
     for start in range(0, e.frames, BATCH):
         indices = range(start, min(start + BATCH, e.frames))
         if truth is None:
-            rates = np.broadcast_to(still, (len(indices), *camera.crop.shape))
+            rates = np.stack([calibration_image(camera, spec, e.kind)] * len(indices))
         else:
             rates = np.stack([science_image(camera, spec, truth, k) for k in indices])
         yield expose(rates, camera.sensor, camera.pixels, e.exptime, rng)
@@ -235,15 +234,10 @@ def _field_truth(
     strehl = renderer.bank.strehl[truth.draws[chosen]].mean(1)
     return {
         "x": x.round(4).tolist(),
-        "y": camera_rows(camera, y).round(4).tolist(),
+        "y": camera.raw_rows(y).round(4).tolist(),
         "flux": flux.round(3).tolist(),
         "apflux": {
             f"{r:g}": (flux * encircled[:, j]).round(3).tolist() for j, r in enumerate(RADII)
         },
         "strehl": strehl.round(4).tolist(),
     }
-
-
-def camera_rows(camera: CameraModel, y: Real) -> Real:
-    """Raw rows of calibrated ones."""
-    return camera.crop.shape[0] - 1 - y if camera.flipped else y

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +156,7 @@ def _all_angles(spec: NightSpec, exposures: list[Exposure]) -> list[tuple[SkyAng
     times = [np.append(e.mids, header_mjd(spec, e)) for e in exposures]
     angles = sky_angles(spec.ra, spec.dec, np.concatenate(times))
     edges = np.cumsum([0, *(len(t) for t in times)])
-    return [
-        (angles[start : stop - 1], angles[stop - 1])
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    return [(angles[start : stop - 1], angles[stop - 1]) for start, stop in pairwise(edges)]
 
 
 def _write_file(
@@ -171,8 +169,7 @@ def _write_file(
     name: str,
 ) -> list[dict[str, Any]]:
     """Write one raw file; its truth entries, none for a calibration."""
-    spots = [(f.band, camera.raw_row(f.hotspot[0]), f.hotspot[1]) for f in camera.fields]
-    header = raw_header(spec, exposure, header_angles, camera.crop, spots)
+    header = raw_header(spec, exposure, header_angles, camera.crop, camera.raw_hotspots())
     truth = frame_truth(spec, exposure, frame_angles) if exposure.science else None
     blocks = file_blocks(spec, camera, exposure, truth)
     path = folder / "raw" / name

@@ -7,12 +7,8 @@ as a calibrated frame shows it, after the mirrored camera has been flipped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft2, rfft2
-from scipy.special import j1
 
 from vampires.simulate import constants as c
 
@@ -124,20 +120,21 @@ def phase_screens(
     return rms * (np.sqrt(0.8) * screens[1:] + np.sqrt(0.2) * screens[0])
 
 
-def _transform(pixels: Real, samples: int, scale: float, wavelength: float) -> Complex:
-    """Fourier matrix from pupil samples to pixel coordinates (``scale`` mas, nm)."""
+def transform(pixels: Real, samples: int, scale: float, wavelength: float) -> Complex:
+    """Compute the Fourier matrix from pupil samples to pixel coordinates (``scale`` mas, nm)."""
     axis = ((np.arange(samples) + 0.5) / samples - 0.5) * c.PUPIL_DIAMETER
     return np.exp(-2j * np.pi * np.outer(pixels * scale * MAS, axis) / (wavelength * 1e-9))
 
 
-def _wavelengths(band: str, count: int) -> Real:
+def band_wavelengths(band: str, count: int) -> Real:
+    """Sample a band evenly: ``count`` wavelengths in nm."""
     b = c.BANDS[band]
     steps = (np.arange(count) + 0.5) / count
     return b.minimum + steps * (b.maximum - b.minimum)
 
 
 def pupil_samples(size: int, scale: float, band: str) -> int:
-    """Samples across the pupil so that no alias of the star falls in ``size`` pixels."""
+    """Choose the samples across the pupil so that no alias of the star falls in ``size`` pixels."""
     extent = size * scale * MAS * c.PUPIL_DIAMETER / (c.BANDS[band].minimum * 1e-9)
     return max(96, 8 * int(np.ceil(1.1 * extent / 8)))
 
@@ -188,12 +185,12 @@ def star_psf(
     # with pixel integration the edges need neighbours: a margin that is cut off again
     margin = 2 if pixel_integrated else 0
     pixels = np.arange(-margin, size + margin, dtype=float)
-    for wavelength in _wavelengths(band, wavelengths):
+    for wavelength in band_wavelengths(band, wavelengths):
         if pixel_integrated:
             image += _pixel_mean(pupil, pixels, (cy, cx), pixel_scale, wavelength, margin)
         else:
-            ay = _transform(pixels - cy, samples, pixel_scale, wavelength)
-            ax = _transform(pixels - cx, samples, pixel_scale, wavelength)
+            ay = transform(pixels - cy, samples, pixel_scale, wavelength)
+            ax = transform(pixels - cx, samples, pixel_scale, wavelength)
             image += np.abs(ay @ pupil @ ax.T) ** 2
     return image / image.sum()
 
@@ -210,190 +207,11 @@ def _pixel_mean(
     nodes, weights = np.polynomial.legendre.leggauss(5)
     inner = pixels[margin : len(pixels) - margin]
     samples = pupil.shape[0]
-    rows = [_transform(inner - centre[0] + t / 2, samples, scale, wavelength) for t in nodes]
-    columns = [_transform(inner - centre[1] + t / 2, samples, scale, wavelength) for t in nodes]
+    rows = [transform(inner - centre[0] + t / 2, samples, scale, wavelength) for t in nodes]
+    columns = [transform(inner - centre[1] + t / 2, samples, scale, wavelength) for t in nodes]
     image = np.zeros((len(inner), len(inner)))
     for wy, ay in zip(weights, rows, strict=True):
         half = ay @ pupil
         for wx, ax in zip(weights, columns, strict=True):
             image += 0.25 * wy * wx * np.abs(half @ ax.T) ** 2
     return image
-
-
-@dataclass(frozen=True)
-class PsfBank:
-    """Optical transfer functions of a set of instantaneous images, on one pixel grid.
-
-    Images have their origin at pixel ``[0, 0]`` of a periodic ``(size, size)`` grid and unit sum
-    where the star is not behind a coronagraph.  Pixel integration is included.
-
-    Attributes
-    ----------
-    size
-        Side of the grid, px.
-    off_axis
-        ``(count, size, size // 2 + 1)`` transfer functions of unocculted light.
-    on_axis
-        The same for the star: behind the coronagraph and with satellite spots, if any.
-    strehl
-        Strehl ratio of each off-axis image.
-    encircled
-        ``(count, nradii)`` fraction of the star's light in apertures of `radii` px.
-    spots
-        Satellite spots ``(dy, dx)`` in px from the star in calibrated orientation, and the flux
-        ratio of one spot; empty without them.
-    """
-
-    size: int
-    off_axis: Complex
-    on_axis: Complex
-    strehl: Real
-    radii: tuple[float, ...]
-    encircled: Real
-    spots: tuple[tuple[float, float], ...] = ()
-    spot_ratio: float = 0.0
-
-    def image(self, otf: Complex) -> Real:
-        """Image of a transfer function, star at the centre pixel ``size // 2``."""
-        return np.fft.fftshift(irfft2(otf, s=(self.size, self.size)))
-
-
-@dataclass(frozen=True)
-class SatelliteSpots:
-    """Four copies of the star made by a grid on the deformable mirror.
-
-    ``amplitude`` is mechanical (um), ``separation`` in lambda/D, ``angle`` the rotation in deg of
-    the X they form (0: at 45, 135, ... deg from the +x axis of a calibrated frame).
-    """
-
-    amplitude: float
-    separation: float
-    angle: float
-
-    def ratio(self, wavelength: float) -> float:
-        """Flux of one spot over that of the star at ``wavelength`` nm (L24)."""
-        separation, c0, c1 = np.transpose(c.ASTROGRID)
-        a = self.amplitude * 1e3 / wavelength
-        linear = np.interp(self.separation, separation, c0)
-        return float(max(linear * a + np.interp(self.separation, separation, c1) * a**2, 0.0))
-
-    def offsets(self, wavelength: float, scale: float) -> Real:
-        """``(4, 2)`` offsets ``(dy, dx)`` in px."""
-        radius = self.separation * wavelength * 1e-9 / c.PUPIL_DIAMETER / (scale * MAS)
-        angle = np.deg2rad(self.angle + 45 + 90 * np.arange(4))
-        return radius * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-
-
-def make_bank(
-    band: str,
-    pixel_scale: float,
-    pupil_offset: float,
-    size: int,
-    screens: Real,
-    *,
-    radii: tuple[float, ...] = (),
-    wavelengths: int = 3,
-    coronagraph: float = 0.0,
-    spots: SatelliteSpots | None = None,
-) -> PsfBank:
-    """Compute the images of a star for each phase screen.
-
-    Behind the coronagraph the star's field is ``P (exp(i phi) - r <exp(i phi)>)``: an ideal mask
-    that rejects a fraction `coronagraph` = r of the coherent light (Cavarroc et al. 2006).
-
-    Parameters
-    ----------
-    band, pixel_scale, pupil_offset
-        As in `star_psf`.
-    size
-        Side of the periodic grid, px.
-    screens
-        ``(count, samples, samples)`` optical path differences in nm.
-    radii
-        Aperture radii (px) for `PsfBank.encircled`.
-    wavelengths
-        Number of wavelengths averaged.
-    coronagraph
-        Rejected fraction of the amplitude; 0: none.
-    spots
-        Satellite spots, or None.
-
-    Returns
-    -------
-    PsfBank
-    """
-    samples = screens.shape[-1]
-    pupil = pupil_amplitude(samples, pupil_offset)
-    pixels = np.fft.fftfreq(size, 1 / size)
-    shape = (len(screens), size, size // 2 + 1)
-    off_axis, on_axis = np.zeros(shape, complex), np.zeros(shape, complex)
-    perfect, peak = 0.0, np.zeros(len(screens))
-    for wavelength in _wavelengths(band, wavelengths):
-        matrix = _transform(pixels, samples, pixel_scale, wavelength)
-        norm = (np.abs(matrix @ pupil @ matrix.T) ** 2).sum()
-        perfect += pupil.sum() ** 2 / norm
-        for k, screen in enumerate(screens):
-            field = pupil * np.exp(2j * np.pi * screen / wavelength)
-            psf = np.abs(matrix @ field @ matrix.T) ** 2
-            norm_k = psf.sum()
-            peak[k] += psf[0, 0] / norm_k
-            otf = rfft2(psf / norm_k)
-            off_axis[k] += otf / wavelengths
-            if coronagraph > 0:
-                coherent = field.sum() / pupil.sum()
-                field = field - coronagraph * coherent * pupil
-                star = rfft2(np.abs(matrix @ field @ matrix.T) ** 2 / norm_k)
-            else:
-                star = otf
-            if spots is not None:
-                grid = sum(
-                    shift_phase(size, dy, dx) for dy, dx in spots.offsets(wavelength, pixel_scale)
-                )
-                star = star + otf * grid * spots.ratio(wavelength)
-            on_axis[k] += star / wavelengths
-    pixel = _pixel_response(size)
-    off_axis *= pixel
-    on_axis *= pixel
-    middle = c.BANDS[band].wavelength
-    return PsfBank(
-        size,
-        off_axis,
-        on_axis,
-        peak / perfect,
-        radii,
-        _encircled(on_axis, size, radii),
-        tuple((float(y), float(x)) for y, x in spots.offsets(middle, pixel_scale)) if spots else (),
-        spots.ratio(middle) if spots else 0.0,
-    )
-
-
-def shift_phase(size: int, dy: float, dx: float) -> Complex:
-    """Factor of a transfer function that moves its image by ``(dy, dx)`` px."""
-    fy = np.exp(-2j * np.pi * np.fft.fftfreq(size) * dy)
-    fx = np.exp(-2j * np.pi * np.fft.rfftfreq(size) * dx)
-    return fy[:, None] * fx[None, :]
-
-
-def _pixel_response(size: int) -> Real:
-    return np.sinc(np.fft.fftfreq(size))[:, None] * np.sinc(np.fft.rfftfreq(size))[None, :]
-
-
-def _encircled(otf: Complex, size: int, radii: tuple[float, ...]) -> Real:
-    """Fraction of the light in circles about the origin, by Parseval's theorem.
-
-    The circle is blurred by a pixel, as exact-overlap photometry does.
-    """
-    fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
-    f = np.hypot(fy, fx)
-    f[0, 0] = 1.0
-    weight = np.full(f.shape, 2.0)  # the half plane stands for both
-    weight[:, 0] = 1.0
-    if size % 2 == 0:
-        weight[:, -1] = 1.0
-    fractions = np.empty((len(otf), len(radii)))
-    for j, radius in enumerate(radii):
-        circle = radius * j1(2 * np.pi * radius * f) / f
-        circle[0, 0] = np.pi * radius**2
-        aperture = circle * _pixel_response(size) * weight / size**2
-        fractions[:, j] = (otf.real * aperture).sum((1, 2))
-    return fractions

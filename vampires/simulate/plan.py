@@ -107,12 +107,16 @@ def plan_night(spec: NightSpec) -> list[Exposure]:
 def _states(spec: NightSpec, clock: float) -> list[tuple[str, NDArray[np.float64]]]:
     """FLC states of one half-wave plate angle and the start times of their frames."""
     if not spec.fast:
-        spacing = spec.dwell / spec.frames
-        return [("NA", clock + np.arange(spec.frames) * spacing * SECOND)]
-    starts = clock + np.arange(2 * spec.frames) * spec.dwell / (2 * spec.frames) * SECOND
+        return [("NA", _spaced(clock, spec.frames, spec.dwell / spec.frames))]
+    starts = _spaced(clock, 2 * spec.frames, spec.dwell / (2 * spec.frames))
     if spec.controller:
         return [("AB", starts)]
     return [("A", starts[0::2]), ("B", starts[1::2])]
+
+
+def _spaced(clock: float, frames: int, spacing: float) -> NDArray[np.float64]:
+    """MJD of frames ``spacing`` seconds apart."""
+    return np.asarray(clock + np.arange(frames) * spacing * SECOND, dtype=np.float64)
 
 
 def _calibrations(spec: NightSpec, clock: float, number: int) -> list[Exposure]:
@@ -124,7 +128,7 @@ def _calibrations(spec: NightSpec, clock: float, number: int) -> list[Exposure]:
     kinds += [("SKYFLAT", spec.exptime, n, False), ("COMPARISON", spec.exptime, 3, False)]
     exposures = []
     for kind, exptime, frames, swapped in kinds:
-        starts = clock + np.arange(frames) * (exptime + FRAME_GAP) * SECOND
+        starts = _spaced(clock, frames, exptime + FRAME_GAP)
         for camera in (1, 2):
             number += 1
             exposures.append(

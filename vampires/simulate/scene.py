@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft2, rfft2
 
-from vampires.simulate.optics import Complex, PsfBank, shift_phase
+from vampires.simulate.bank import PsfBank, shift_phase
+from vampires.simulate.optics import Complex
 
 Real = NDArray[np.float64]
 
@@ -201,7 +202,7 @@ class FieldRenderer:
         position: tuple[float, float],
         shape: tuple[int, int],
     ) -> Real:
-        """Expected e-/s per pixel.
+        """Render the expected e-/s per pixel.
 
         Parameters
         ----------

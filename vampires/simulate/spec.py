@@ -10,8 +10,8 @@ from astropy.time import Time
 
 from vampires.errors import ConfigError
 from vampires.simulate import constants as c
+from vampires.simulate.bank import SatelliteSpots
 from vampires.simulate.detector import Sensor
-from vampires.simulate.optics import SatelliteSpots
 from vampires.simulate.scene import Companion, Planet, Ring
 
 MODES = {
@@ -210,7 +210,7 @@ class NightSpec:
         return self.start_mjd < c.DATA_TYPE_START_MJD
 
     def sensor(self, camera: int) -> Sensor:
-        """The detector of one camera."""
+        """Describe the detector of one camera."""
         g = self.generation
         multiplying = self.emccd and self.em_gain > 1
         key = ("em" if multiplying else "noem") if self.emccd else self.readmode
@@ -241,7 +241,7 @@ class NightSpec:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> NightSpec:
-        """A small night of a kind, with some parameters changed.
+        """Make a small night of a kind, with some parameters changed.
 
         Parameters
         ----------

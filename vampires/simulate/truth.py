@@ -41,10 +41,7 @@ def summary(
     facts = spec.generation.cameras
     fields = {f.band: f for camera in cameras.values() for f in camera.fields}
     degree, angle = spec.star_polarisation
-    strehl = {
-        band: float(np.mean([s for e in files if band in e["fields"] for s in e["fields"][band]["strehl"]]))
-        for band in fields
-    }  # fmt: skip
+    strehl = {band: _mean_strehl(files, band) for band in fields}
     return {
         "files": files,
         "calibs": calibrations,
@@ -69,6 +66,11 @@ def summary(
         "spots": _spots(fields) if spec.spots else None,
         "apradii": list(RADII),
     }
+
+
+def _mean_strehl(files: list[dict[str, Any]], band: str) -> float:
+    values = [e["fields"][band]["strehl"] for e in files if band in e["fields"]]
+    return float(np.mean(np.concatenate(values)))
 
 
 def _spots(fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -151,7 +153,7 @@ def _with_azimuthal(stokes: Real, east: Real, north: Real) -> NDArray[np.float32
 
 
 def _mean_sky_images(spec: NightSpec, field: Field, derotations: Real) -> tuple[Real, Real]:
-    """Resolved sources ``(3, ny, nx)`` and star as the mean image blurs them, north up, e-/s.
+    """Blur resolved sources ``(3, ny, nx)`` and star by the mean image; north up, e-/s.
 
     The image of a point is fixed to the detector and so turns on the sky: the mean over the
     night's field rotation is taken.
