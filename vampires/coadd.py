@@ -12,12 +12,14 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.frames import FrameSource, RawBlock
+from vampires.frames import FrameSource
+from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import (
     CalibrationPlanes,
     PixelCalibration,
@@ -33,14 +35,20 @@ from vampires.kernels.reduce import (
     biweight_columns,
     median_columns,
 )
-from vampires.kernels.register import register_rows, register_stack, register_sum
+from vampires.kernels.register import (
+    average_displaced,
+    register_rows,
+    register_stack,
+    register_sum,
+)
 from vampires.kernels.repair import REACH
 
 METHODS = ("mean", "median", "varmean", "biweight")
 
 _BAND_ROWS = 128  # rows whose running sums fit in a core's cache
 _LEAST_BAND_ROWS = 32  # thinner bands spend their time on the rows they share
-_CHUNK_BYTES = 128 << 20  # larger chunks of raw frames gain nothing
+_CHUNK_BYTES = 640 << 20  # as counted by FrameSource.chunks; larger ones gain nothing
+_READ_BYTES = 8 << 20  # raw rows read at a time for a band stay in cache
 _STACK_BYTES = 192 << 20  # likewise for a band of aligned frames
 
 Size = tuple[int, int]
@@ -198,7 +206,7 @@ def _coadd_stream(
     sums, variances, norms = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     count = np.zeros(shape, np.int32)
     bands = [(f, y) for f in range(shape[0]) for y in range(0, shape[1], _BAND_ROWS)]
-    for start, stop in job.source.chunks(min(memory, 5 * _CHUNK_BYTES)):
+    for start, stop in job.source.chunks(min(memory, _CHUNK_BYTES)):
         block = job.source.read(start, stop)
 
         def add(band: tuple[int, int], block: RawBlock = block, start: int = start) -> None:
@@ -239,17 +247,21 @@ def _coadd_bands(
     data = np.empty(shape, np.float32)
     variance, count = np.zeros(shape), np.zeros(shape, np.int32)
     reduce_columns = median_columns if method == "median" else biweight_columns
-    share = memory // threads // 2
-    row_bytes = job.source.n * job.size[1] * 4
-    height = max(min(share, _STACK_BYTES) // row_bytes, min(share // row_bytes, _LEAST_BAND_ROWS))
-    height = min(max(height, 1), -(-job.size[0] // threads))
+    height = _band_height(job, memory // 2 // threads, threads)
+    # one stack for each thread, used again and again: fresh memory costs page faults
+    stacks: SimpleQueue[NDArray[np.float32]] = SimpleQueue()
+    for _ in range(threads):
+        stacks.put(np.empty(job.source.n * height * job.size[1], np.float32))
     bands = [(f, y) for f in range(shape[0]) for y in range(0, shape[1], height)]
 
     def reduce_band(band: tuple[int, int]) -> None:
         field, y0 = band
         part = (field, slice(y0, min(y0 + height, shape[1])))
-        stack = _aligned_band(job, field, y0, memory // threads // 4, variance[part], count[part])
+        room = stacks.get()
+        stack = room[: job.source.n * data[part].size].reshape(job.source.n, *data[part].shape)
+        _align_band(job, field, y0, memory // 4 // threads, stack, variance[part], count[part])
         reduce_columns(stack.reshape(len(stack), -1), data[part].reshape(-1))
+        stacks.put(room)
 
     _run(pool, reduce_band, bands)
     factor = MEDIAN_VARIANCE if method == "median" else BIWEIGHT_VARIANCE
@@ -259,19 +271,26 @@ def _coadd_bands(
         return data, factors * variance / count.astype(float) ** 2, count
 
 
-def _aligned_band(
+def _band_height(job: _Job, memory: int, threads: int) -> int:
+    """Rows of a band whose aligned frames fit in memory."""
+    row_bytes = job.source.n * job.size[1] * 4
+    wanted = max(_STACK_BYTES // threads // row_bytes, _LEAST_BAND_ROWS)
+    return max(1, min(wanted, memory // row_bytes, -(-job.size[0] // threads)))
+
+
+def _align_band(
     job: _Job,
     field: int,
     y0: int,
     memory: int,
+    stack: NDArray[np.float32],
     variance: NDArray[np.float64],
     count: NDArray[np.int32],
-) -> NDArray[np.float32]:
+) -> None:
     """Register a band of rows of all frames; variances and counts are added up on the way."""
     n = job.source.n
-    stack = np.empty((n, *variance.shape), np.float32)
     rows = job.rows(field, y0, y0 + len(variance))
-    step = max(1, min(memory, _CHUNK_BYTES) // ((rows.stop - rows.start) * job.source.nx * 2))
+    step = max(1, min(memory, _READ_BYTES) // ((rows.stop - rows.start) * job.source.nx * 2))
     for start in range(0, n, step):
         stop = min(start + step, n)
         block = job.source.read(start, stop, rows)
@@ -288,13 +307,12 @@ def _aligned_band(
             variance,
             count,
         )
-    return stack
 
 
 def _inverse_variances(job: _Job, memory: int) -> NDArray[np.float64]:
     """Weight of each frame: the inverse of its mean variance over all good pixels."""
     weights = np.empty(job.source.n)
-    for start, stop in job.source.chunks(min(memory, 5 * _CHUNK_BYTES)):
+    for start, stop in job.source.chunks(min(memory, _CHUNK_BYTES)):
         block = job.source.read(start, stop)
         frame_variances(block.data, block.big_endian, job.planes, weights[start:stop])
     positive = weights > 0
@@ -329,22 +347,12 @@ def _average_displaced(
 
     Output pixels that no good detector pixel falls on get the plane's mean.
     """
-    corners = np.rint(places - (np.array(size) - 1) / 2).astype(int)
+    corners = np.rint(places - (np.array(size) - 1) / 2).astype(np.int64)
     offsets, times = np.unique(corners, axis=0, return_counts=True)
-    valid = np.isfinite(plane)
-    values = np.where(valid, plane, 0.0)
-    total, norm = np.zeros(size), np.zeros(size)
-    for (y, x), number in zip(offsets, times, strict=True):
-        low_y, low_x = max(y, 0), max(x, 0)
-        high_y, high_x = min(y + size[0], plane.shape[0]), min(x + size[1], plane.shape[1])
-        if high_y <= low_y or high_x <= low_x:
-            continue
-        source = (slice(low_y, high_y), slice(low_x, high_x))
-        target = (slice(low_y - y, high_y - y), slice(low_x - x, high_x - x))
-        total[target] += number * values[source]
-        norm[target] += number * valid[source]
-    usual = values.sum() / max(int(valid.sum()), 1)
-    return np.where(norm > 0, total / np.maximum(norm, 1), usual)
+    average = np.empty(size)
+    average_displaced(np.ascontiguousarray(plane, np.float32), offsets, times, average)
+    valid = plane[np.isfinite(plane)]
+    return np.where(np.isnan(average), valid.mean() if valid.size else 0.0, average)
 
 
 def align_frames(
@@ -432,7 +440,7 @@ def mean_image(
     total = np.zeros((source.ny, source.nx))
     count = np.zeros((source.ny, source.nx), np.int32)
     saturation = math.inf if cal is None else cal.saturation
-    for start, stop in source.chunks(min(memory, 5 * _CHUNK_BYTES)):
+    for start, stop in source.chunks(min(memory, _CHUNK_BYTES)):
         block = source.read(start, stop)
         sum_unsaturated(block.data, block.big_endian, saturation, total, count)
     with np.errstate(invalid="ignore"):

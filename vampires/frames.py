@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,38 +22,11 @@ from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 
 from vampires.errors import FileError
+from vampires.fitslayout import ImageLayout, find_image
+from vampires.kernels.block import RawBlock
 from vampires.kernels.rice import rice_decode
 
-_BLOCK = 2880
-_BITPIX = (8, 16, 32, 64, -32, -64)
 _CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
-
-
-@dataclass(frozen=True)
-class RawBlock:
-    """Some raw frames, all rows or a band of rows.
-
-    Attributes
-    ----------
-    data : ndarray, shape (n, rows, nx)
-        uint16 as in the detector, or float32 for files that are not 16-bit unsigned.
-    big_endian : bool
-        True: `data` holds the file's bytes, swapped and without BZERO;
-        the number is ``data.byteswap() ^ 0x8000``.
-    """
-
-    data: NDArray[Any]
-    big_endian: bool
-
-    def native(self) -> NDArray[Any]:
-        """Return the detector's numbers as an ordinary array.
-
-        Examples
-        --------
-        >>> RawBlock(np.array([[[0x0180]]], np.uint16), big_endian=True).native().item()
-        1
-        """
-        return self.data.byteswap() ^ np.uint16(0x8000) if self.big_endian else self.data
 
 
 class FrameFile(Protocol):
@@ -68,19 +40,6 @@ class FrameFile(Protocol):
     def read(self, start: int, stop: int, rows: slice) -> RawBlock:
         """Read frames `start` to `stop` (exclusive), and of each the given rows."""
         ...
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """An image found in a FITS file."""
-
-    path: Path
-    hdu: int
-    header: fits.Header
-    data_start: int
-    n: int
-    ny: int
-    nx: int
 
 
 def _map(path: Path, start: int, length: int) -> NDArray[np.uint8]:
@@ -100,7 +59,7 @@ def _map(path: Path, start: int, length: int) -> NDArray[np.uint8]:
 class _PlainFile:
     """Uncompressed 16-bit unsigned frames (BITPIX 16, BZERO 32768)."""
 
-    def __init__(self, layout: _Layout) -> None:
+    def __init__(self, layout: ImageLayout) -> None:
         self.path, self._start = layout.path, layout.data_start
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
@@ -125,7 +84,7 @@ class _PlainFile:
 class _RiceFile:
     """Frames compressed row by row with Rice's method (``.fits.fz`` of the archive)."""
 
-    def __init__(self, layout: _Layout, threads: int) -> None:
+    def __init__(self, layout: ImageLayout, threads: int) -> None:
         self.path, self._threads = layout.path, threads
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
         header = layout.header
@@ -177,7 +136,7 @@ class _RiceFile:
 class _AstropyFile:
     """Any other image: signed, 32-bit or float numbers, other compressions."""
 
-    def __init__(self, layout: _Layout) -> None:
+    def __init__(self, layout: ImageLayout) -> None:
         self.path, self._hdu = layout.path, layout.hdu
         self._cube = layout.header.get("ZNAXIS", layout.header["NAXIS"]) == 3
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
@@ -369,7 +328,7 @@ def open_frames(
 
 
 def _open_file(path: Path, threads: int) -> FrameFile:
-    layout = _find_image(path)
+    layout = find_image(path)
     header = layout.header
     unsigned = header.get("BZERO") == 32768 and header.get("BSCALE", 1) == 1
     if "ZCMPTYPE" in header:
@@ -394,91 +353,3 @@ def _compression_value(header: fits.Header, name: str, default: int) -> int:
         if str(header.get(f"ZNAME{i}", "")).strip() == name:
             return int(header[f"ZVAL{i}"])
     return default
-
-
-def _find_image(path: Path) -> _Layout:
-    """First HDU with a 2-D or 3-D image; its announced size is checked."""
-    if path.is_dir():
-        raise FileError(f"{path}: is a directory; give the FITS files in it")
-    try:
-        size = path.stat().st_size
-        file = path.open("rb")
-    except OSError as error:
-        raise FileError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
-    with file:
-        if size == 0:
-            raise FileError(f"{path}: is empty; copy it again")
-        start = file.read(9)
-        if not start.startswith(b"SIMPLE  ="):
-            kind = "compressed with gzip; gunzip it" if start[:2] == b"\x1f\x8b" else "not FITS"
-            raise FileError(
-                f"{path}: is {kind} (starts with {start!r}); leave it out or replace it"
-            )
-        position = hdu = 0
-        while position < size:
-            file.seek(position)
-            header = _read_header(path, file, hdu)
-            data_start = file.tell()
-            length = _data_length(path, header)
-            if data_start + length > size:
-                raise FileError(
-                    f"{path}: is truncated: the header of HDU {hdu} announces "
-                    f"{data_start + length} bytes, the file has {size}; copy it again"
-                )
-            shape = _image_shape(path, header)
-            if shape is not None:
-                return _Layout(path, hdu, header, data_start, *shape)
-            position = data_start + -(-length // _BLOCK) * _BLOCK
-            hdu += 1
-    raise FileError(f"{path}: holds no 2-D or 3-D image in its {hdu} HDUs; leave it out")
-
-
-def _read_header(path: Path, file: Any, hdu: int) -> fits.Header:
-    try:
-        return fits.Header.fromfile(file)
-    except (OSError, ValueError, EOFError) as error:
-        raise FileError(
-            f"{path}: is truncated or damaged: the header of HDU {hdu} has no end; copy it again"
-        ) from error
-
-
-def _integer(path: Path, header: fits.Header, key: str, default: int | None = None) -> int:
-    try:
-        value = header.get(key, default)
-    except (ValueError, fits.VerifyError) as error:
-        raise FileError(f"{path}: {key} cannot be read ({error}); mend the header") from error
-    if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and key != "BITPIX"):
-        raise FileError(f"{path}: {key} is {value!r}, not a whole number; mend the header")
-    return value
-
-
-def _data_length(path: Path, header: fits.Header) -> int:
-    """Bytes of the data part of an HDU (FITS standard 4.0, equation 2)."""
-    bitpix = _integer(path, header, "BITPIX")
-    if bitpix not in _BITPIX:
-        raise FileError(f"{path}: BITPIX is {bitpix}, allowed are {_BITPIX}; mend the header")
-    naxis = _integer(path, header, "NAXIS")
-    if naxis == 0:
-        return 0
-    axes = [_integer(path, header, f"NAXIS{i + 1}") for i in range(min(naxis, 999))]
-    pixels = 1
-    for length in axes:
-        pixels *= length
-    parameters = _integer(path, header, "PCOUNT", 0)
-    return abs(bitpix) // 8 * _integer(path, header, "GCOUNT", 1) * (parameters + pixels)
-
-
-def _image_shape(path: Path, header: fits.Header) -> tuple[int, int, int] | None:
-    """(n, ny, nx) of an image HDU, None for a table or an empty HDU."""
-    compressed = header.get("ZIMAGE") is True
-    if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not compressed:
-        return None
-    letter = "Z" if compressed else ""
-    naxis = _integer(path, header, f"{letter}NAXIS")
-    if naxis not in (2, 3):
-        return None
-    nx, ny = (_integer(path, header, f"{letter}NAXIS{i}") for i in (1, 2))
-    n = _integer(path, header, f"{letter}NAXIS3") if naxis == 3 else 1
-    if min(n, ny, nx) == 0:
-        raise FileError(f"{path}: holds {n} frames of {nx} x {ny} pixels; leave it out")
-    return n, ny, nx

@@ -10,8 +10,8 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from vampires.frames import RawBlock
 from vampires.kernels._jit import kernel
+from vampires.kernels.block import RawBlock
 from vampires.kernels.repair import RepairTable, repair_table
 
 
