@@ -9,13 +9,13 @@ import numpy as np
 from vampires.badpixels import Mask, Plane, local_median, noisy_pixels, unresponsive_pixels
 from vampires.calibration import scaled_background
 from vampires.errors import CalibrationError
+from vampires.exposure import raw_header
 from vampires.frames import open_frames
 from vampires.log import get_logger
 from vampires.masters import (
     DEFAULT_MEMORY,
     Master,
     master_header,
-    master_source_header,
     temporal_statistics,
 )
 
@@ -65,7 +65,7 @@ def make_flat(
     --------
     >>> make_flat("raw/VMPA00021035.fits", "background.fits")  # doctest: +SKIP
     """
-    header = master_source_header(path)
+    header = raw_header(path)
     statistics = temporal_statistics(open_frames(path), header, method, memory)
     master = Master.read(background) if isinstance(background, str | Path) else background
     level, level_variance = scaled_background(master, header, statistics.center.shape)

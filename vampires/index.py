@@ -238,10 +238,11 @@ def _mark_excluded(records: Iterable[Record], exclude: Sequence[str]) -> list[Re
 
 
 def _names(record: Record, pattern: str) -> bool:
+    """Whether a pattern names a file: by its name or, when it holds a folder, by its path."""
     path = Path(record["path"])
-    return any(
-        fnmatchcase(text, pattern) for text in (record["name"], path.name, str(path))
-    ) or path.match(pattern)
+    if "/" in pattern:
+        return path.match(pattern) or str(path) == pattern
+    return fnmatchcase(record["name"], pattern) or fnmatchcase(path.name, pattern)
 
 
 def _mark_duplicates(records: Iterable[Record]) -> list[Record]:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from vampires.badpixels import Mask, Plane, hot_pixels, noisy_pixels
 from vampires.errors import CalibrationError, ConfigError
+from vampires.exposure import raw_header
 from vampires.frames import FrameSource, open_frames
-from vampires.header import normalize_header
 from vampires.products import read_fits, write_fits
-from vampires.scan import CALIBRATION_TYPE, image_header
+from vampires.scan import CALIBRATION_TYPE
 
 METHODS = ("median", "mean", "varmean", "biweight")
 """How the frames of a calibration file may be combined."""
@@ -171,7 +171,7 @@ def make_background(
     >>> make_background("raw/VMPA00021033.fits")  # doctest: +SKIP
     <Master background VMPA00021033.fits cam1 0.25 s, 160 x 160, 20 frames (median), ...>
     """
-    header = master_source_header(path)
+    header = raw_header(path)
     statistics = temporal_statistics(open_frames(path), header, method, memory)
     bad = noisy_pixels(statistics.variances, statistics.nframes)
     halves = statistics.halves if statistics.nframes > 1 else None
@@ -330,12 +330,6 @@ def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
     spread = np.median(np.abs(difference - middle)) * 1.4826
     kept = difference[np.abs(difference - middle) <= 5 * spread] if spread > 0 else difference
     return np.float32(kept.mean(dtype=np.float64))
-
-
-def master_source_header(path: str | Path) -> fits.Header:
-    """Canonical header of a raw calibration file."""
-    _, raw = image_header(path)
-    return normalize_header(raw, path)
 
 
 def master_header(
