@@ -98,7 +98,8 @@ def filter_curve(name: str) -> Curve:
     -----
     A top that is flat up to a slope, between two logistic edges. The edges are set so that the
     transmission is half its largest at the filter's edge wavelengths, the slope so that the
-    mean wavelength is the filter's.
+    mean wavelength is the filter's. Narrow filters have no slope: the middle of their edges is
+    their mean within the table's rounding.
 
     Examples
     --------
@@ -113,7 +114,8 @@ def filter_curve(name: str) -> Curve:
         found_first, found_last = curve.half_maximum
         low += 0.5 * (first - found_first)
         high += 0.5 * (last - found_last)
-        slope += 6.0 * (band.mean - curve.mean) / (last - first)
+        if not band.narrowband:
+            slope += 6.0 * (band.mean - curve.mean) / (last - first)
     return _model(band, low, high, slope)
 
 
