@@ -20,6 +20,11 @@ from vampires.log import (
 log = get_logger("vampires.example")
 
 
+@pytest.fixture(autouse=True)
+def fixture_unconfigured():
+    configure_log(None)
+
+
 @pytest.fixture(name="path")
 def fixture_path(tmp_path):
     path = tmp_path / "out" / "debug.log"

@@ -4,18 +4,17 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 DODO = '''
-from vampires.log import configure_log
 from vampires.tasks.actions import make_task
 from vampires.tasks.reporter import ProgressReporter
 from vampires.tasks.state import SizeMtimeChecker
 import settings, work
 
-configure_log("debug.log")
 DOIT_CONFIG = {
     "backend": "vampires", "check_file_uptodate": SizeMtimeChecker, "continue": True,
     "reporter": ProgressReporter, "par_type": "thread",
@@ -109,6 +108,12 @@ class Project:
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
         return [(Path(name).stem, int(pid)) for name, pid in (line.split() for line in lines)]
+
+    def wait_for(self, starts):
+        """Wait until work has been started so many times."""
+        path = self.folder / "journal.txt"
+        while not path.exists() or len(path.read_text().splitlines()) < starts:
+            time.sleep(0.02)
 
     def worked_on(self):
         return sorted(name for name, _ in self.journal())

@@ -173,14 +173,14 @@ def test_termination_is_an_interrupt_within_the_block_only():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize("processes", ["0", "1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "processes"),
+    [(signal.SIGTERM, "0"), (signal.SIGINT, "1"), (signal.SIGTERM, "2"), (signal.SIGINT, "2")],
+)
 def test_signal_ends_a_run_at_once_and_in_good_order(project, number, processes):
     project.write({"a": "1", "b": "slow"})
     process = project.start("-n", processes, "coadd:a", "coadd:b")
-    journal = project.folder / "journal.txt"
-    while not journal.exists() or "raw/b" not in journal.read_text():
-        time.sleep(0.05)
+    project.wait_for(2)
     time.sleep(0.3)
     process.send_signal(number)
     output, _ = process.communicate(timeout=10)
@@ -198,9 +198,7 @@ def test_signal_ends_a_run_at_once_and_in_good_order(project, number, processes)
 def test_workers_leave_when_their_parent_is_killed(project):
     project.write({"a": "slow", "b": "slow"})
     process = project.start("-n", "2")
-    journal = project.folder / "journal.txt"
-    while not journal.exists() or len(journal.read_text().splitlines()) < 2:
-        time.sleep(0.05)
+    project.wait_for(2)
     process.kill()
     process.communicate(timeout=10)
     time.sleep(0.5)

@@ -264,8 +264,17 @@ class TestRuns:
         project.write({"a": "bad", "c": "3"})
         assert project.doit("coadd:a")[0] == 1
 
-    @pytest.mark.parametrize("name", ["coadd:*cam3*", "coad", "missing.fits"])
-    @pytest.mark.parametrize("command", [(), ("run",), ("redo",), ("why",), ("forget",)])
+    @pytest.mark.parametrize(
+        ("command", "name"),
+        [
+            ((), "coadd:*cam3*"),
+            (("run",), "coad"),
+            ((), "missing.fits"),
+            (("redo",), "coadd:*cam3*"),
+            (("why",), "coad"),
+            (("forget",), "coadd:*cam3*"),
+        ],
+    )
     def test_name_of_nothing_is_an_error_that_lists_what_exists(self, project, command, name):
         status, output = project.doit(*command, name)
         assert status == 3

@@ -1,7 +1,8 @@
-"""``doit run``, which is plain ``doit`` as well: doit's own command with three cares more.
+"""``doit run``, which is plain ``doit`` as well: doit's own command with four cares more.
 
 A name or wildcard that stands for nothing is an error that lists what exists; the number
-of processes reaches the executor; signals end the run, and its workers, in good order.
+of processes reaches the executor; what happens is recorded in ``debug.log``; signals end
+the run, and its workers, in good order. Task files of other projects run as ever.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
+from vampires.log import configure_log, log_path
 from vampires.tasks import executor
 from vampires.tasks.selection import unknown
 
@@ -25,6 +27,16 @@ class Run(DoitRun):
     name = "run"
     sel_tasks: list[str]
 
+    def execute(self, params: Any, args: list[str]) -> int:
+        """Load the tasks and run them; a signal ends both with the status shells expect."""
+        try:
+            with executor.graceful_termination():
+                return int(super().execute(params, args))
+        except KeyboardInterrupt as interrupt:
+            return 128 + getattr(interrupt, "signal", signal.SIGINT)
+        finally:
+            executor.shutdown()
+
     @functools.wraps(DoitRun._execute)  # doit passes the options named in this signature
     def _execute(self, *args: Any, **options: Any) -> int:
         tasks = {task.name: task for task in self.task_list}
@@ -32,17 +44,14 @@ class Run(DoitRun):
         workers = options["num_process"]
         executor.set_workers(workers)
         options["num_process"] = 0 if workers == 1 else workers  # one: in the main thread
+        if log_path() is None:
+            configure_log("debug.log")
         try:
-            with executor.graceful_termination():
-                return int(super()._execute(*args, **options))
-        except KeyboardInterrupt as interrupt:
-            return 128 + getattr(interrupt, "signal", signal.SIGINT)
+            return int(super()._execute(*args, **options))
         except InvalidCommand as error:
             if error.not_found is None:
                 raise
             raise InvalidCommand(unknown(error.not_found, tasks)) from None
-        finally:
-            executor.shutdown()
 
 
 def check_wildcards(names: Sequence[str], tasks: Mapping[str, Any]) -> None:
