@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.errors import MeasurementError
 from vampires.frames import FrameSource
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import (
@@ -42,6 +43,9 @@ from vampires.kernels.register import (
     register_sum,
 )
 from vampires.kernels.repair import REACH
+from vampires.log import get_logger
+
+log = get_logger(__name__)
 
 METHODS = ("mean", "median", "varmean", "biweight")
 
@@ -110,12 +114,16 @@ def _prepare(
         raise ValueError(f"centers {places.shape} do not fit (nfields, {source.n}, 2)")
     if cal.shape != (source.ny, source.nx):
         raise ValueError(f"calibration {cal.shape} and frames {(source.ny, source.nx)} differ")
-    kept = np.asarray(keep, bool)
+    placed = np.isfinite(places).all(axis=(0, 2))
+    kept = np.asarray(keep, bool) & placed
     if not kept.any():
-        raise ValueError("no frame is kept: nothing to add up")
+        raise MeasurementError(
+            f"{source.paths[0]}: none of {source.n} frames is both selected and has a measured "
+            "centre; loosen the selection or check the centroids"
+        )
+    if not placed[keep].all():
+        log.warning("frames without a centre left out", n=int((~placed[keep]).sum()))
     places = np.ascontiguousarray(places[:, kept])
-    if not np.isfinite(places).all():
-        raise ValueError("a kept frame has no finite centre: leave it out of `keep`")
     chosen = source if kept.all() else source.select(kept)
     return _Job(chosen, calibration_planes(cal), flip, places, size)
 
@@ -145,7 +153,7 @@ def coadd_frames(
     centers : ndarray, shape (nfields, n, 2)
         The star (y, x) in each field of each frame, calibrated orientation, 0-based.
     keep : ndarray of bool, shape (n,)
-        Frames to use.
+        Frames to use. Those without a finite centre in every field are left out.
     size : tuple of int
         Rows and columns of the output; the star comes to ((ny - 1) / 2, (nx - 1) / 2).
     method : {'mean', 'median', 'varmean', 'biweight'}
@@ -162,6 +170,13 @@ def coadd_frames(
     Coadd
         With variance = sum(w^2 v) / sum(w)^2; for the median and the biweight that of the
         mean times 1.571 and 1.094, the loss of efficiency for Gaussian noise.
+
+    Raises
+    ------
+    MeasurementError
+        When no frame is left.
+    FileError
+        When a file turns out to be damaged.
 
     Notes
     -----

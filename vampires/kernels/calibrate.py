@@ -107,10 +107,6 @@ def calibration_planes(cal: PixelCalibration, *, repair: bool = True) -> Calibra
     CalibrationPlanes
     """
     bad = cal.bad | ~np.isfinite(cal.background) | ~np.isfinite(cal.scale)
-    table = repair_table(bad)
-    if not repair:
-        nothing = np.zeros_like(table.first)
-        table = table._replace(first=nothing)
     return CalibrationPlanes(
         np.ascontiguousarray(cal.background, np.float32),
         np.ascontiguousarray(cal.scale, np.float32),
@@ -118,7 +114,7 @@ def calibration_planes(cal: PixelCalibration, *, repair: bool = True) -> Calibra
         np.float32((cal.read_noise / cal.gain) ** 2),
         np.float32(cal.bias),
         np.float32(cal.saturation),
-        table,
+        repair_table(bad, rebuild=repair),
     )
 
 

@@ -75,7 +75,7 @@ def kriging_weights(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.linalg.solve(system, target)[:n]
 
 
-def repair_table(bad: NDArray[np.bool_]) -> RepairTable:
+def repair_table(bad: NDArray[np.bool_], *, rebuild: bool = True) -> RepairTable:
     """List for each bad pixel its good neighbours and their weights.
 
     A pixel is rebuilt when at least three of the eight pixels that touch it are good, so
@@ -86,6 +86,8 @@ def repair_table(bad: NDArray[np.bool_]) -> RepairTable:
     ----------
     bad : ndarray of bool, shape (ny, nx)
         True where a pixel's value cannot be used.
+    rebuild : bool
+        False: the pixels are listed without neighbours, and so stay masked.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def repair_table(bad: NDArray[np.bool_]) -> RepairTable:
     """
     side = 2 * REACH + 1
     rows, columns = np.nonzero(bad)
-    good = np.pad(~bad, REACH)
+    good = np.pad(~bad if rebuild else np.zeros_like(bad), REACH)
     windows = np.lib.stride_tricks.sliding_window_view(good, (side, side))[rows, columns]
     patterns, which = np.unique(windows.reshape(-1, side * side), axis=0, return_inverse=True)
     solved = [_solve_pattern(pattern.reshape(side, side)) for pattern in patterns]
