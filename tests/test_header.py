@@ -379,6 +379,7 @@ def test_hwp_synchronisation(mode, expected):
         ("IPOL_MBI", "Open", "MBI"),
         ("IMAG_MBIR", "Open", "MBIR"),
         ("IMAG_MBI ", "Open", "MBI"),
+        ("IMAG_MBIR_PUP", "Open", "MBIR"),
     ],
 )
 def test_effective_filter(mode, filter02, expected):

@@ -17,6 +17,7 @@ from vampires.errors import HeaderError
 from vampires.header.cards import CardReader
 from vampires.header.times import ExposureTimes, clock_text, date_text, exposure_times
 from vampires.instrument.detectors import Detector, Generation, detector
+from vampires.instrument.fields import FIELD_NAMES
 from vampires.instrument.filters import FILTERS
 
 Row = tuple[str, object, str]  # keyword, value, comment
@@ -215,9 +216,9 @@ class HeaderNormalizer:
 
     def effective_filter(self) -> str:
         """Filter of the data: 'MBI', 'MBIR', or the narrowest filter in the beam."""
-        mode = self.observing_mode()
-        if mode.endswith(("MBI", "MBIR")):
-            return "MBIR" if mode.endswith("R") else "MBI"
+        for part in self.observing_mode().split("_"):
+            if part in FIELD_NAMES:
+                return part
         first, second = self.filters()
         return first if second.upper() in NO_FILTER else second
 
