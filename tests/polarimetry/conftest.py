@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def _element(waves, e, angle):
 
 def light_path_row(parts, camera, hwp, imr, altitude, pa, flc, switch=45.0):
     """First Mueller row, element by element."""
-    m = np.diag([1.0, 1, -1, -1]) @ _rot(pa)
+    m = _element(*parts.get("m3", (0.5, 0, 0))) @ _rot(pa)
     m = _rot(-altitude) @ m
     m = _element(parts["hwp"][0], parts["hwp"][1], hwp + parts["hwp"][2]) @ m
     m = _element(parts["imr"][0], parts["imr"][1], imr + parts["imr"][2]) @ m
@@ -75,6 +76,7 @@ class Night:
     switch: float = 45.0
     flcs: tuple[str, ...] = ("A", "B")
     start: float = 59634.25
+    drift: float = 1.0
 
     def __call__(self, rng=None, read_variance=0.0, systematic=None, seeing=None):
         images = []
@@ -88,10 +90,11 @@ class Night:
 
     def _image(self, visit, hwp, flc, camera, rng, read_variance, systematic, seeing):
         angle = self.derotang[visit]
-        pa, altitude, imr, sync = angle + 78.6, 60.0 + visit, 94.5 + visit / 2, 12.0 + 3 * visit
-        row = light_path_row(
-            self.parts, camera, hwp + sync, imr, altitude, pa, flc, self.switch
-        )[:3]
+        moved = self.drift * visit
+        pa, altitude, imr, sync = angle + 78.6, 60.0 + moved, 94.5 + moved / 2, 12.0 + 3 * moved
+        row = light_path_row(self.parts, camera, hwp + sync, imr, altitude, pa, flc, self.switch)[
+            :3
+        ]
         brightness = 1.0 if seeing is None else seeing[visit, self.flcs.index(flc)]
         image = self.gains[camera - 1] * brightness * np.tensordot(row, self.scene, 1)
         image = turn_back(image, angle)
@@ -119,6 +122,14 @@ class Night:
         return CameraImage(*as32, count, header, ("750-50",))
 
 
+def with_noise(images, rng, sigma):
+    """The same images with fresh normal noise."""
+    return [
+        replace(i, data=i.data + rng.normal(0, sigma, i.data.shape).astype(np.float32))
+        for i in images
+    ]
+
+
 def turn_back(image, angle):
     """Undo a counter-clockwise turn: exactly for right angles, else by a fine spline."""
     if angle % 90 == 0:
@@ -128,6 +139,14 @@ def turn_back(image, angle):
     return rotate(image, angle, reshape=False, order=5, mode="nearest")
 
 
-@pytest.fixture
-def ring():
-    return sky()
+@pytest.fixture(scope="session")
+def toy():
+    """The functions and constants of this file."""
+    return SimpleNamespace(
+        IDEAL=IDEAL,
+        REAL=REAL,
+        light_path_row=light_path_row,
+        sky=sky,
+        Night=Night,
+        with_noise=with_noise,
+    )

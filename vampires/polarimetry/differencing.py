@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from astropy.table import Table
@@ -24,7 +25,8 @@ HWP_CYCLE = (0.0, 45.0, 22.5, 67.5)
 HWP_TOLERANCE = 1.0
 METHODS = ("triplediff", "doublediff")
 
-# A pause this many times the usual step between exposures ends a cycle, if the field turned too.
+# A pause this many times the usual step between HWP positions ends a cycle, if the
+# field turned as well.
 _LONG_PAUSE = 5.0
 
 
@@ -284,9 +286,8 @@ def _sequences(usable: Sequence[Exposure], method: str) -> list[list[Exposure]]:
 def _split_cycles(
     sequence: Sequence[Exposure], states: tuple[State, ...], max_rotation: float
 ) -> list[_Cycle]:
-    steps = np.diff([e.mjd for e in sequence])
-    steps = steps[steps > 0]
-    pause = _LONG_PAUSE * float(np.median(steps)) if steps.size else np.inf
+    steps = [b.mjd - a.mjd for a, b in pairwise(sequence) if _state(a)[0] != _state(b)[0]]
+    pause = _LONG_PAUSE * float(np.median(steps)) if steps else np.inf
     cycles: list[_Cycle] = []
     last: Exposure | None = None
     for exposure in sequence:

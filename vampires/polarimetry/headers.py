@@ -108,12 +108,13 @@ def north_up(header: fits.Header, shape: tuple[int, int]) -> fits.Header:
 
 def _common(headers: Sequence[fits.Header]) -> fits.Header:
     out = fits.Header()
+    others = [{card.keyword: card.value for card in h.cards} for h in headers[1:]]
     for card in headers[0].cards:
-        key = card.keyword
+        key, value = card.keyword, card.value
         if key in ("COMMENT", "HISTORY", ""):
             continue
-        if all(key in h and h[key] == card.value for h in headers[1:]):
-            out[key] = (card.value, card.comment)
+        if all(key in other and other[key] == value for other in others):
+            out[key] = (value, card.comment)
     return out
 
 

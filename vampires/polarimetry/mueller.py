@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import ArrayLike
 
 from vampires.errors import HeaderError, PolarimetryError
 from vampires.instrument.tables import load_table
@@ -237,13 +238,29 @@ class MuellerModel:
 
     def instrument(self, angles: LightPathAngles) -> FloatArray:
         """Matrix (4, 4) from in front of the half-wave plate to the camera."""
-        matrix = self.hwp.matrix(angles.hwp)
-        matrix = self.optics.matrix() @ self.imr.matrix(angles.imr) @ matrix
-        if angles.flc_in and angles.flc != "NA":
-            matrix = self.flc.matrix(self.flc_switch if angles.flc == "B" else 0.0) @ matrix
-        if self.dichroic is not None:
-            matrix = self.dichroic.matrix() @ matrix
-        return analyser(angles.camera) @ matrix
+        flc = angles.flc if angles.flc_in else "NA"
+        return analyser(angles.camera) @ self.train(angles.hwp, angles.imr, flc)
+
+    def train(self, hwp: ArrayLike, imr: ArrayLike, flc: ArrayLike) -> FloatArray:
+        """Matrices from in front of the half-wave plate to the beamsplitter.
+
+        Parameters
+        ----------
+        hwp, imr : array_like
+            Angles, deg.
+        flc : array_like of str
+            'A', 'B', or 'NA' for no FLC in the beam.
+
+        Returns
+        -------
+        ndarray
+            Shape ``broadcast + (4, 4)``.
+        """
+        state = np.asarray(flc)
+        switched = self.flc.matrix(np.where(state == "B", self.flc_switch, 0.0))
+        crystal = np.where((state == "NA")[..., None, None], np.eye(4), switched)
+        matrix = crystal @ self.optics.matrix() @ self.imr.matrix(imr) @ self.hwp.matrix(hwp)
+        return matrix if self.dichroic is None else self.dichroic.matrix() @ matrix
 
     def matrix(
         self, angles: LightPathAngles | fits.Header, *, hwp_sync: bool | None = None

@@ -313,7 +313,7 @@ class StokesFrame:
         index = 0 if field_name is None else self.fields.index(field_name)
         data = self.products()[plane][index]
         header = north_up(self.header, self.shape) if "CTYPE1" not in self.header else self.header
-        wcs = WCS(header, naxis=2) if "CTYPE1" in header else None
+        wcs = WCS(header, naxis=2, fix=False) if "CTYPE1" in header else None
         return CCDData(
             data,
             uncertainty=StdDevUncertainty(self.errors()[plane][index]),

@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vampires.errors import PolarimetryError
+from vampires.polarimetry.collapse import collapse, frame_row, stokes_table
+from vampires.polarimetry.inversion import difference_set, reduce_set
+from vampires.polarimetry.mueller import MuellerModel
+from vampires.polarimetry.propagation import common_factor, median_variance_factor
+from vampires.polarimetry.stokes import PRODUCTS
+
+REAL = MuellerModel.from_table("750-50", "EMCCD")
+
+
+def frames_of(toy, count, rng, sigma=1.0, size=25):
+    images = toy.Night(toy.REAL, toy.sky(size))(None, sigma**2)
+    return [reduce_set(toy.with_noise(images, rng, sigma), REAL) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def pool(toy):
+    return frames_of(toy, 150, np.random.default_rng(2), size=19)
+
+
+@pytest.mark.parametrize("method", ["median", "mean", "weighted"])
+def test_collapse_of_equal_frames_changes_nothing(toy, method):
+    (frame,) = frames_of(toy, 1, np.random.default_rng(1))
+    out = collapse([frame] * 3, method)
+    np.testing.assert_allclose(out.data, frame.data, rtol=1e-5, atol=1e-5)
+    assert out.header["TINT"] == 3 * frame.header["TINT"]
+    assert out.header["NCOADD"] == 3 * frame.header["NCOADD"]
+    assert out.header["NSETS"] == 3
+    assert np.all(out.count == 3)
+
+
+@pytest.mark.parametrize("method", ["median", "mean", "weighted"])
+def test_errors_of_the_collapse_agree_with_the_scatter(pool, method):
+    nights = [collapse(pool[i : i + 5], method) for i in range(0, 150, 5)]
+    ring = slice(2, 8)
+    for k, name in enumerate(PRODUCTS[:4]):
+        scatter = np.sqrt(np.var([n.data[0, k, ring] for n in nights], axis=0, ddof=1).mean())
+        assert scatter == pytest.approx(nights[0].errors()[name][0, ring].mean(), rel=0.05)
+
+
+def test_weights_prefer_the_better_frames(toy):
+    rng = np.random.default_rng(3)
+    good, bad = frames_of(toy, 3, rng, 0.5), frames_of(toy, 3, rng, 5.0)
+    frames = [*good, *bad]
+    weighted, mean = collapse(frames, "weighted"), collapse(frames, "mean")
+    best = collapse(good, "mean").errors()["Q"].mean()
+    assert weighted.errors()["Q"].mean() == pytest.approx(best, rel=0.02)
+    assert mean.errors()["Q"].mean() > 3 * best
+
+
+@pytest.mark.parametrize("method", ["median", "mean", "weighted"])
+def test_unseen_pixels_are_left_out_not_zero(toy, method):
+    frames = frames_of(toy, 3, np.random.default_rng(4), 0.01)
+    data = frames[0].data.copy()
+    data[:, :, 3, 3] = np.nan
+    everywhere = [replace(f, data=np.where(np.arange(25) == 7, np.nan, f.data)) for f in frames]
+    out = collapse([replace(frames[0], data=data), *frames[1:]], method)
+    assert out.count[0, 3, 3] == 2
+    np.testing.assert_allclose(out.data[0, :, 3, 3], frames[1].data[0, :, 3, 3], atol=0.05)
+    assert out.errors()["Q"][0, 3, 3] > out.errors()["Q"][0, 3, 4]
+    blind = collapse(everywhere, method)
+    assert np.isnan(blind.data[..., 7]).all()
+    assert np.all(blind.count[..., 7] == 0)
+
+
+def test_masters_errors_do_not_average_down_unless_the_field_turns(toy):
+    images = toy.Night(toy.REAL, toy.sky(25))(None, 1e-6, (np.zeros((2, 25, 25)), 1.0))
+    frame = reduce_set(images, REAL)
+
+    def turned(degrees):
+        header = frame.header.copy()
+        header["DEROTANG"] += degrees
+        return replace(frame, header=header)
+
+    still = collapse([frame] * 4, "mean").errors()["I_Q"][0]
+    np.testing.assert_allclose(still, frame.errors()["I_Q"][0], rtol=1e-3)
+    moving = collapse([turned(30 * i) for i in range(4)], "mean").errors()["I_Q"][0]
+    assert moving[12, 12] == pytest.approx(still[12, 12], rel=1e-3)
+    assert moving[12, 22] == pytest.approx(still[12, 22] / 2, rel=0.02)
+
+
+def test_common_noise_follows_a_simulated_turn():
+    """Correlation of a noise map with itself turned, against the rule used for it."""
+    assert common_factor([[1.0, -1.0]], [0.0, 1.0], 0.0) == pytest.approx(0)
+    assert common_factor([[1.0, -1.0]], [0.0, 1.0], 500.0) == pytest.approx(2)
+    assert common_factor([[0.5, 0.5]], [179.9, -179.9], 10.0) == pytest.approx(0.983, abs=1e-3)
+
+
+def test_variance_of_the_median():
+    rng = np.random.default_rng(5)
+    for n in (3, 4, 7, 10):
+        sample = np.median(rng.normal(size=(n, 200_000)), axis=0).var() * n
+        assert median_variance_factor(n) == pytest.approx(sample, rel=0.015)
+
+
+def test_the_table_of_sets(toy):
+    frames = frames_of(toy, 2, np.random.default_rng(6))
+    frames[1] = frames[1].subtract_ip(frames[1].polarisation(6.0))
+    rows = [row for i, f in enumerate(frames) for row in frame_row(f, i, 6.0)]
+    table = stokes_table(rows)
+    assert list(table["set"]) == [0, 1]
+    assert np.isnan(table["ip_q"][0])
+    assert np.isfinite(table["ip_q"][1])
+    assert table["tint"].unit == "s"
+    assert np.all((table["efficiency_q"] > 0.5) & (table["efficiency_q"] < 1))
+
+
+def test_user_errors(toy):
+    frame = frames_of(toy, 1, np.random.default_rng(7))[0]
+    with pytest.raises(PolarimetryError, match="allowed are median, mean, weighted"):
+        collapse([frame], "sum")
+    with pytest.raises(PolarimetryError, match="no Stokes frames"):
+        collapse([])
+    other = replace(frame, data=frame.data[..., :-1])
+    with pytest.raises(PolarimetryError, match="cannot be collapsed together"):
+        collapse([frame, other])
+    raw = difference_set(toy.Night(toy.REAL, toy.sky(25))())
+    with pytest.raises(PolarimetryError, match="instrument's frame"):
+        collapse([raw])
