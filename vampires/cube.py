@@ -238,7 +238,7 @@ class CameraCube:
         -------
         CameraCube
         """
-        return replace(self, keep=self.selected & self._metrics().select(metric, cutoff))
+        return replace(self, keep=self.selected & self.measured.select(metric, cutoff))
 
     def register(self, method: str | None = "dft") -> CameraCube:
         """Choose where the star is in every frame.
@@ -258,7 +258,7 @@ class CameraCube:
             star = self.rough.mean(axis=1)
             centers = np.repeat(star[:, None, :], self.source.n, axis=1)
         else:
-            centers = self._metrics().positions(method)
+            centers = self.measured.positions(method)
         found = np.isfinite(centers).all(axis=(0, 2))
         return replace(self, centers=centers, keep=self.selected & found)
 
@@ -365,16 +365,18 @@ class CameraCube:
         """Draw the measurements of every frame."""
         from vampires.plotting import draw_metrics
 
-        return draw_metrics(self._metrics(), self.selected, Path(self.source.paths[0]).name)
+        return draw_metrics(self.measured, self.selected, Path(self.source.paths[0]).name)
 
     def _calibration(self) -> PixelCalibration:
         if self.calibration is None:
             return pixel_calibration(self.header)
         return self.calibration
 
-    def _metrics(self) -> FrameMetrics:
+    @property
+    def measured(self) -> FrameMetrics:
+        """The measurements, made now with default settings if there are none."""
         if self.metrics is None:
-            return self.measure()._metrics()
+            return self.measure().measured
         return self.metrics
 
     def _centers(self) -> np.ndarray:

@@ -12,8 +12,11 @@ from vampires.astrometry import Target, add_geometry
 from vampires.header import normalize_header
 from vampires.scan import image_header
 
-# Angles that move during a night: averaged over the files of a group, by frames.
-_ANGLES = ("PA", "DEROTANG", "ALT_MID", "AZ_MID", "IMRANG", "HWPSYNCA")
+# Angles that move during a night, with their period: averaged over the files, by frames.
+_ANGLES = {
+    "PA": 360, "DEROTANG": 360, "ALT_MID": 360, "AZ_MID": 360, "LST_MID": 360, "IMRANG": 180,
+    "HWPSYNCA": 180,
+}  # fmt: skip
 
 
 def raw_header(path: str | Path) -> fits.Header:
@@ -60,9 +63,9 @@ def group_header(headers: Sequence[fits.Header], target: Target | None = None) -
     if len(located) == 1:
         return out
     frames = np.array([header["NFRAMES"] for header in located], dtype=float)
-    for key in _ANGLES:
+    for key, period in _ANGLES.items():
         if key in out:
-            out[key] = circular_mean([header[key] for header in located], frames)
+            out[key] = circular_mean([header[key] for header in located], frames, period)
     out["MJD"] = float(np.average([header["MJD"] for header in located], weights=frames))
     for key in ("MJD-END", "UT-END", "PA-END"):
         if key in located[-1]:
@@ -73,15 +76,15 @@ def group_header(headers: Sequence[fits.Header], target: Target | None = None) -
     return out
 
 
-def circular_mean(angles: Sequence[float], weights: np.ndarray) -> float:
-    """Weighted mean of angles in degrees, wrapped to [-180, 180).
+def circular_mean(angles: Sequence[float], weights: np.ndarray, period: float = 360.0) -> float:
+    """Weighted mean of angles in degrees, within half a period of the first.
 
     Examples
     --------
     >>> import numpy as np
     >>> round(circular_mean([179.0, -179.0], np.ones(2)), 6)
-    -180.0
+    180.0
     """
-    radians = np.radians(np.asarray(angles, dtype=float))
-    total = np.sum(weights * np.exp(1j * radians))
-    return float((np.degrees(np.angle(total)) + 180) % 360 - 180)
+    first = float(angles[0])
+    turns = (np.asarray(angles, dtype=float) - first + period / 2) % period - period / 2
+    return first + float(np.average(turns, weights=weights))

@@ -43,7 +43,7 @@ def recenter_image(image: CameraImage, method: str = "dft") -> CameraImage:
         planes[0][index], planes[1][index] = shift(
             image.data[index], image.variance[index], dy, dx
         )
-        planes[2][index] = shift(image.systematic[index], image.systematic[index], dy, dx)[0]
+        planes[2][index] = shift(image.data[index], image.systematic[index], dy, dx)[1]
         header[f"RECENTY{index}"] = (round(dy, 5), "[pixel] second registration")
         header[f"RECENTX{index}"] = (round(dx, 5), "[pixel] second registration")
     return replace(

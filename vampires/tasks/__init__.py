@@ -1,1 +1,33 @@
-"""Placeholder."""
+"""The task graph: what to make, from what, and when it is out of date.
+
+``from vampires.tasks import *`` in a ``dodo.py`` is a whole reduction. The generators are
+imported only then: every doit command, in any folder, passes through this package to reach
+the state database.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_GENERATORS = {
+    "task_background": "calib",
+    "task_flat": "calib",
+    "task_calib": "calib",
+    "task_unusable": "calib",
+    "task_psf": "measure",
+    "task_centroid": "measure",
+    "task_metrics": "measure",
+    "task_coadd": "images",
+    "task_table": "images",
+    "task_mueller": "polarimetry",
+    "task_stokes": "polarimetry",
+    "task_pdi": "polarimetry",
+    "DOIT_CONFIG": "settings",
+}
+
+__all__ = list(_GENERATORS)  # noqa: PLE0604 - they are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _GENERATORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_GENERATORS[name]}"), name)

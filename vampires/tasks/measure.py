@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.grouping import Group
@@ -13,21 +14,45 @@ from vampires.tasks.actions import make_task
 from vampires.tasks.cubes import open_cube
 from vampires.tasks.plan import Masters, Plan, current_plan
 
+if TYPE_CHECKING:
+    from vampires.instrument.detectors import Generation
+
 Task = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MetricsInputs:
+    """What the measurements of a group compare its frames with."""
+
+    centroids: Path
+    psfs: tuple[Path, ...]
+
+PSF_MARGIN = 10
+"""Pixels by which a synthetic PSF is wider than the window it is compared with."""
 
 CENTROID_FILES = 4
 """Raw files per camera whose mean gives the rough centroids."""
 
 
-def make_psf(filter_name: str, facts: dict[str, Any], target: Path) -> dict[str, Any]:
+def make_psf(
+    generation: Generation, camera: int, filter_name: str, size: int, target: Path
+) -> dict[str, Any]:
     """Write the synthetic PSF of one filter and camera."""
     from astropy.io import fits
 
-    from vampires.products import write_fits
-    from vampires.psf import header_psf
+    from vampires.instrument.detectors import READ_MODES, detector
+    from vampires.products import stamp, write_fits
+    from vampires.psf import synthetic_psf
 
-    header = fits.Header({**facts, "FILTER": filter_name})
-    write_fits(target, {"PSF": header_psf(header, filter_name, facts["SIZE"])}, header)
+    facts = detector(generation, camera, READ_MODES[generation][0])
+    header = fits.Header()
+    header["DETGEN"] = (generation, "detector generation")
+    header["U_CAMERA"] = (camera, "camera")
+    header["FILTER"] = (filter_name, "filter")
+    header["PXSCALE"] = (facts.pixel_scale, "[mas] pixel scale")
+    header["INST-PA"] = (facts.pupil_offset, "[deg] angle of the pupil on the detector")
+    psf = synthetic_psf(filter_name, facts.pixel_scale, facts.pupil_offset, size)
+    write_fits(target, {"PSF": psf}, stamp(header, str(size), []))
     return {}
 
 
@@ -42,17 +67,35 @@ def make_centroid(
 
 
 def make_metrics(
-    group: Group, masters: Masters, centroids: Path | None, target: Path, config: Config
+    group: Group, masters: Masters, inputs: MetricsInputs, target: Path, config: Config
 ) -> dict[str, Any]:
     """Measure every frame of a group."""
+    import numpy as np
+
+    from vampires.products import read_fits
     from vampires.rough import read_rough
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
-    rough = read_rough(centroids, cube) if centroids is not None else None
-    metrics = cube.measure(config.analysis, rough=rough).metrics
-    assert metrics is not None  # noqa: S101 - measure() always sets it
-    metrics.write(target)
-    return {"frames": int(cube.source.n)}
+    psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs])
+    cube = cube.measure(config.analysis, psfs, read_rough(inputs.centroids, cube))
+    cube.measured.write(target)
+    return {"frames": cube.source.n}
+
+
+def task_psf() -> Iterator[Task]:
+    """Synthetic PSF of each filter and camera."""
+    plan = current_plan()
+    yield {"basename": "psf", "name": None, "doc": task_psf.__doc__}
+    size = plan.config.analysis.window_size + PSF_MARGIN
+    wanted = {(g.first["generation"], g.camera, name) for g in plan.groups for name in g.fields}
+    for generation, camera, name in sorted(wanted, key=str):
+        target = plan.layout.psf(name, camera)
+        yield make_task(
+            "psf", f"{name}_cam{camera}", make_psf, (generation, camera, name, size, target),
+            file_dep=[], targets=[target], version=1,
+            settings={"generation": generation, "camera": camera, "filter": name, "size": size},
+            doc=f"synthetic PSF of {name}, camera {camera}",
+        )  # fmt: skip
 
 
 def task_centroid() -> Iterator[Task]:
@@ -110,11 +153,15 @@ AUTOMATIC = "# automatic; edit freely, an edited file is never overwritten. dige
 
 def _metrics_task(plan: Plan, group: Group) -> Task:
     target = plan.layout.metrics(group.key)
-    centroids = plan.layout.centroids(group.camera)
+    inputs = MetricsInputs(
+        plan.layout.centroids(group.camera),
+        tuple(plan.layout.psf(name, group.camera) for name in group.fields),
+    )
     masters = plan.masters_of(group.first)
     return make_task(
-        "metrics", group.key, make_metrics, (group, masters, centroids, target, plan.config),
-        file_dep=[*group.paths, *masters.paths, centroids], targets=[target], version=1,
+        "metrics", group.key, make_metrics, (group, masters, inputs, target, plan.config),
+        file_dep=[*group.paths, *masters.paths, inputs.centroids, *inputs.psfs],
+        targets=[target], version=1,
         settings={
             **plan.settings("general", "analysis", "calibrate"),
             "excluded": excluded_frames(plan.config, group),

@@ -19,6 +19,7 @@ from vampires.grouping import Group, group_cubes
 from vampires.index import Record, build_index
 from vampires.matching import Match, master_path, match_background, match_flat
 from vampires.paths import Layout
+from vampires.tasks import executor
 from vampires.tasks.actions import loading
 
 INDEX_NAME = ".vampires_index.json"
@@ -136,7 +137,9 @@ def current_plan() -> Plan:
     """
     with loading():
         path = find_config(Path.cwd(), get_var("config"))
-        return make_plan(load_config(path if path is not None else demo_config(Path.cwd())))
+        config = load_config(path if path is not None else demo_config(Path.cwd()))
+        executor.set_scheduler(config.execution.scheduler)
+        return make_plan(config)
 
 
 def demo_config(folder: Path) -> Path:

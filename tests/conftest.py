@@ -1,0 +1,21 @@
+"""Shared fixtures: simulated nights are made once a session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+
+@pytest.fixture(scope="session")
+def stars_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small EMCCD night in the archive's format: raw/, truth.json, truth FITS."""
+    from vampires.simulate import NightSpec, simulate_night
+
+    folder = tmp_path_factory.mktemp("nights") / "stars"
+    simulate_night(NightSpec.preset("stars"), folder)
+    return folder

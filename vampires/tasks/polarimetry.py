@@ -1,0 +1,168 @@
+"""Tasks of polarimetry: Mueller matrices, Stokes frames of HWP sets, the collapsed product."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vampires.config import Config
+from vampires.errors import PolarimetryError
+from vampires.polarimetry.sets import Exposure, Fate, StokesSet, find_sets
+from vampires.tasks.actions import make_task
+from vampires.tasks.plan import Plan, current_plan
+
+Task = dict[str, Any]
+
+
+def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
+    """Write the Mueller matrices of one coadd, from the angles in its header."""
+    from vampires.image import CameraImage
+    from vampires.polarimetry.files import write_hdf5
+    from vampires.polarimetry.mueller import LightPathAngles, check_hwp_sync, configured_models
+
+    settings = config.polarimetry
+    assert settings is not None  # noqa: S101 - the task exists only with this table
+    image = CameraImage.read(coadd)
+    check_hwp_sync([image.header], settings.hwp_adi_sync)
+    table = config.resolve(settings.mueller_table) if settings.mueller_table else None
+    models = configured_models(
+        image.fields, image.header["DETGEN"], settings.mm_correct, settings.use_ideal_mm, table
+    )
+    angles = LightPathAngles.from_header(image.header, hwp_sync=settings.hwp_adi_sync)
+    write_hdf5(target, models, image.fields, angles)
+    return {"source": models[0].source}
+
+
+def make_stokes(
+    coadds: list[Path], muellers: list[Path], target: Path, config: Config
+) -> dict[str, Any]:
+    """Make the Stokes frame of one HWP set."""
+    from vampires.polarimetry.reduction import reduce_files
+
+    frame = reduce_files(coadds, muellers, config)
+    frame.write(target)
+    return {"fields": list(frame.fields)}
+
+
+def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> dict[str, Any]:
+    """Combine the Stokes frames of the night; write product, footprint, table, pictures."""
+    from vampires.polarimetry.reduction import collapse_files
+
+    return collapse_files(stokes, targets, config)
+
+
+def make_sets_table(fates: tuple[Fate, ...], target: Path) -> dict[str, Any]:
+    """Write what became of every exposure."""
+    from vampires.polarimetry.sets import fates_table
+    from vampires.products import write_table
+
+    write_table(target, fates_table(fates))
+    return {"exposures": len(fates)}
+
+
+def report_no_sets(reason: str) -> dict[str, Any]:
+    """Fail with the reason why there is no Stokes product."""
+    raise PolarimetryError(reason)
+
+
+def task_mueller() -> Iterator[Task]:
+    """Mueller matrices of the light path, one file per exposure group."""
+    plan = current_plan()
+    yield {"basename": "mueller", "name": None, "doc": task_mueller.__doc__}
+    if plan.config.polarimetry is None:
+        return
+    keys = ("mm_correct", "use_ideal_mm", "hwp_adi_sync", "mueller_table")
+    values = plan.config.section_values("polarimetry")
+    table = plan.config.polarimetry.mueller_table
+    for group in plan.groups:
+        coadd, target = plan.layout.coadd(group.key), plan.layout.mueller(group.key)
+        yield make_task(
+            "mueller", group.key, make_mueller, (coadd, target, plan.config),
+            file_dep=[coadd, *([plan.config.resolve(table)] if table else [])],
+            targets=[target], settings={key: values[key] for key in keys}, version=1,
+            doc=f"Mueller matrices of {group.key}",
+        )  # fmt: skip
+
+
+def task_stokes() -> Iterator[Task]:
+    """Stokes frames, one per cycle of the half-wave plate."""
+    plan = current_plan()
+    yield {"basename": "stokes", "name": None, "doc": task_stokes.__doc__}
+    if plan.config.polarimetry is None:
+        return
+    sets, fates, problem = night_sets()
+    if problem:
+        task = make_task(
+            "stokes", "sets", report_no_sets, (problem,), file_dep=[], targets=[], settings={},
+            version=1, doc=problem,
+        )  # fmt: skip
+        yield {**task, "uptodate": [False]}
+        return
+    table = plan.layout.stokes_sets()
+    yield make_task(
+        "stokes", "sets", make_sets_table, (fates, table), file_dep=[],
+        targets=[table, table.with_suffix(".csv")], version=1,
+        settings={"fates": [(f.exposure.key, f.set, f.reason) for f in fates]},
+        doc="which exposures make which Stokes frame",
+    )  # fmt: skip
+    for item in sets:
+        yield _stokes_task(plan, item)
+
+
+def task_pdi() -> Iterator[Task]:
+    """The Stokes product of the night, with footprint, table and pictures."""
+    plan = current_plan()
+    sets = night_sets()[0] if plan.config.polarimetry is not None else ()
+    if not sets:
+        return
+    layout = plan.layout
+    stokes = [layout.stokes(item.number) for item in sets]
+    targets = {
+        "product": layout.stokes_collapsed(),
+        "footprint": layout.stokes_footprint(),
+        "table": layout.stokes_table(),
+        "qphi": layout.stokes_picture("qphi"),
+        "stokes": layout.stokes_picture("stokes"),
+    }
+    if len(plan.groups[0].fields) > 1:
+        targets["cube"] = layout.stokes_cube()
+    yield make_task(
+        "pdi", None, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
+        targets=[*targets.values(), targets["table"].with_suffix(".csv")],
+        settings=plan.settings("polarimetry"), version=1, doc=str(task_pdi.__doc__),
+    )  # fmt: skip
+
+
+@functools.cache
+def night_sets() -> tuple[tuple[StokesSet, ...], tuple[Fate, ...], str]:
+    """HWP sets of the night, the fate of every exposure, or why there is no set."""
+    plan = current_plan()
+    settings = plan.config.polarimetry
+    assert settings is not None  # noqa: S101 - called only with this table
+    exposures = [
+        Exposure(
+            group.key, group.camera, group.flc, group.hwp, group.mjd, group.filter,
+            group.pa or 0.0, group.first["sync"],
+        )
+        for group in plan.groups
+    ]  # fmt: skip
+    method = "triplediff" if settings.method == "leastsq" else settings.method
+    try:
+        sets, fates = find_sets(exposures, method, max_rotation=settings.set_max_rotation)
+    except PolarimetryError as error:
+        return (), (), str(error)
+    return sets, fates, ""
+
+
+def _stokes_task(plan: Plan, item: StokesSet) -> Task:
+    coadds = [plan.layout.coadd(key) for key in item.keys]
+    muellers = [plan.layout.mueller(key) for key in item.keys]
+    target = plan.layout.stokes(item.number)
+    return make_task(
+        "stokes", f"{item.number:03d}", make_stokes, (coadds, muellers, target, plan.config),
+        file_dep=[*coadds, *muellers], targets=[target],
+        settings=plan.settings("polarimetry"), version=1,
+        doc=f"Stokes frame of HWP set {item.number}",
+    )  # fmt: skip
