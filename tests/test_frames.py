@@ -167,9 +167,7 @@ def test_frames_that_do_not_go_together(tmp_path, cube):
 
 @pytest.mark.parametrize("damage", ["code", "descriptor"])
 def test_damaged_compressed_row_is_an_error(tmp_path, cube, damage):
-    path = write(
-        tmp_path / "raw.fits.fz", cube, compression_type="RICE_1", tile_shape=(1, 1, 20)
-    )
+    path = write(tmp_path / "raw.fits.fz", cube, compression_type="RICE_1", tile_shape=(1, 1, 20))
     with fits.open(path, disable_image_compression=True) as hdus:
         table = hdus[1].fileinfo()["datLoc"]
     content = bytearray(path.read_bytes())

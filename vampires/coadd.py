@@ -29,7 +29,6 @@ from vampires.kernels.calibrate import (
     frame_variances,
     sum_unsaturated,
 )
-from vampires.kernels.lanczos import ORDER
 from vampires.kernels.reduce import (
     BIWEIGHT_VARIANCE,
     MEDIAN_VARIANCE,
@@ -43,6 +42,7 @@ from vampires.kernels.register import (
     register_sum,
 )
 from vampires.kernels.repair import REACH
+from vampires.kernels.sinc import ORDER
 from vampires.log import get_logger
 
 log = get_logger(__name__)
@@ -115,14 +115,16 @@ def _prepare(
     if cal.shape != (source.ny, source.nx):
         raise ValueError(f"calibration {cal.shape} and frames {(source.ny, source.nx)} differ")
     placed = np.isfinite(places).all(axis=(0, 2))
-    kept = np.asarray(keep, bool) & placed
+    wanted = np.array(keep, bool)
+    kept = wanted & placed
     if not kept.any():
         raise MeasurementError(
             f"{source.paths[0]}: none of {source.n} frames is both selected and has a measured "
             "centre; loosen the selection or check the centroids"
         )
-    if not placed[keep].all():
-        log.warning("frames without a centre left out", n=int((~placed[keep]).sum()))
+    lost = int((wanted & ~placed).sum())
+    if lost:
+        log.warning("frames without a centre left out", n=lost)
     places = np.ascontiguousarray(places[:, kept])
     chosen = source if kept.all() else source.select(kept)
     return _Job(chosen, calibration_planes(cal), flip, places, size)

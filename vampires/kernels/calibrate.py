@@ -145,28 +145,30 @@ def _repair_pixel(
     planes: CalibrationPlanes,
     pixel: int,
 ) -> tuple[np.float32, np.float32]:
-    """Value and variance of a bad pixel from its neighbours; NaN when there are none.
+    """Value and variance of a bad pixel from its neighbours.
+
+    NaN when it has none, or when one of them is saturated: the weights only hold together.
 
     The variance is the weighted mean of the neighbours' variances, as a good pixel in that
     place would have: the repaired value is correlated with them, so it adds no knowledge.
     """
     table = planes.repair
-    total = norm = value = variance = squares = np.float32(0)
+    value = variance = squares = np.float32(0)
     for k in range(table.first[pixel], table.first[pixel + 1]):
         y, x = table.neighbor_row[k], table.neighbor_column[k]
         raw = _number(frame[y - row0, x], big_endian)
         weight = table.weight[k]
-        total += abs(weight)
-        if raw < planes.saturation:
-            scale = planes.scale[y, x]
-            norm += weight
-            value += weight * (raw - planes.background[y, x]) * scale
-            noise = planes.photon * (raw - planes.bias) + planes.read
-            variance += weight * weight * noise * scale * scale
-            squares += weight * weight
-    if total == 0 or norm < np.float32(0.5):
+        if not raw < planes.saturation:
+            squares = np.float32(0)
+            break
+        scale = planes.scale[y, x]
+        value += weight * (raw - planes.background[y, x]) * scale
+        noise = planes.photon * (raw - planes.bias) + planes.read
+        variance += weight * weight * noise * scale * scale
+        squares += weight * weight
+    if squares == 0:
         return np.float32(np.nan), np.float32(np.nan)
-    return value / norm, variance / squares
+    return value, variance / squares
 
 
 @kernel
@@ -266,7 +268,8 @@ def calibrate(
     flip : bool
         Whether to reverse the rows (calibrated orientation of a flipped camera).
     repair : bool
-        Rebuild static bad pixels from good neighbours (see `repair_table`) rather than mask.
+        Rebuild static bad pixels from good neighbours (see `repair_table`) rather than mask
+        them; next to saturated pixels they stay masked.
     out : pair of ndarray of float32, optional
         Arrays (n, ny, nx) to fill, to spare the cost of fresh memory.
 

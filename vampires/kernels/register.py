@@ -4,7 +4,7 @@ Each needed raw row is calibrated into a small buffer and interpolated along x i
 eight rows; each output row is then a weighted sum of the ring. A frame is never held as floats.
 
 With masks, the interpolated value is sum(w m d) / sum(w m), m = 1 where valid, and its
-variance sum(w^2 m v) / sum(w m)^2; it is NaN where sum(w m) < `lanczos.MIN_WEIGHT`.
+variance sum(w^2 m v) / sum(w m)^2; it is NaN where sum(w m) < `sinc.MIN_WEIGHT`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
 from vampires.kernels.calibrate import CalibrationPlanes, calibrate_row
-from vampires.kernels.lanczos import MIN_WEIGHT, ORDER, TAPS, lanczos_weights
+from vampires.kernels.sinc import MIN_WEIGHT, ORDER, TAPS, sinc_weights
 
 _LOW = ORDER - 1  # rows before the one that holds the point
 
@@ -114,8 +114,8 @@ def register_frame(
     first_x = center_x - (width - 1) / 2
     whole_y, whole_x = math.floor(first_y), math.floor(first_x)
     wy, wx = np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
-    lanczos_weights(first_y - whole_y, wy)
-    lanczos_weights(first_x - whole_x, wx)
+    sinc_weights(first_y - whole_y, wy)
+    sinc_weights(first_x - whole_x, wx)
     wy2, wx2 = wy * wy, wx * wx
 
     span = width + TAPS - 1

@@ -1,9 +1,9 @@
 """Shift, rotation and affine transformation of images with variance and mask.
 
-Lanczos interpolation of order 4 over the valid pixels: data = sum(w m d) / sum(w m) and
-variance = sum(w^2 m v) / sum(w m)^2, with m = 1 for valid pixels. An output pixel is NaN where
-sum(w m) < `lanczos.MIN_WEIGHT`, which is the case outside the image and, for a lone masked
-pixel, at most at the one output pixel that falls on it. Values are interpolated, not
+Windowed-sinc interpolation (8 x 8 pixels, see `sinc`) over the valid pixels:
+data = sum(w m d) / sum(w m) and variance = sum(w^2 m v) / sum(w m)^2, with m = 1 for valid
+pixels. An output pixel is NaN where sum(w m) < `sinc.MIN_WEIGHT`, which is the case outside
+the image and, for a lone masked pixel, at most at the one output pixel that falls on it. Values are interpolated, not
 rescaled: flux per pixel changes with the pixel's area only when `affine` changes the scale.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
-from vampires.kernels.lanczos import MIN_WEIGHT, ORDER, TAPS, lanczos_weights
+from vampires.kernels.sinc import MIN_WEIGHT, ORDER, TAPS, sinc_weights
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -32,8 +32,8 @@ def _interpolate(
     """Value and variance at a point; the weights are room to work in."""
     ny, nx = data.shape
     whole_y, whole_x = math.floor(y), math.floor(x)
-    lanczos_weights(y - whole_y, wy)
-    lanczos_weights(x - whole_x, wx)
+    sinc_weights(y - whole_y, wy)
+    sinc_weights(x - whole_x, wx)
     first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
     norm = value = noise = 0.0
     for j in range(max(0, -first_y), min(TAPS, ny - first_y)):
