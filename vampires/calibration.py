@@ -272,6 +272,9 @@ def pixel_calibration(
     flat_variance = np.zeros(shape, dtype=np.float32)
     if response is not None:
         _check_flat(response, header, shape)
+        if not response.header.get("FLATOK", True):
+            log.warning("goes on without flat", object=header["OBJECT"],
+                        reason=response.header.get("FLATWHY"))  # fmt: skip
         bad |= response.bad | ~(response.data > 0)
         safe = np.where(response.data > 0, response.data, np.float32(1))
         scale /= safe
