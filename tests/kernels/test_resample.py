@@ -37,6 +37,7 @@ def weights_at(fraction):
     return weights
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, exclude_max=True))
 def test_weights_keep_constants_and_lines(fraction):
     weights = weights_at(fraction)

@@ -3,8 +3,10 @@
 Windowed-sinc interpolation (8 x 8 pixels, see `sinc`) over the valid pixels:
 data = sum(w m d) / sum(w m) and variance = sum(w^2 m v) / sum(w m)^2, with m = 1 for valid
 pixels. An output pixel is NaN where sum(w m) < `sinc.MIN_WEIGHT`, which is the case outside
-the image and, for a lone masked pixel, at most at the one output pixel that falls on it. Values are interpolated, not
-rescaled: flux per pixel changes with the pixel's area only when `affine` changes the scale.
+the image and, for a lone masked pixel, at most at the one output pixel that falls on it.
+
+Values are interpolated, not rescaled: where `affine` changes the scale, the value of a pixel
+stays a flux per input pixel.
 """
 
 from __future__ import annotations
