@@ -1,1 +1,50 @@
-"""Placeholder."""
+"""Reduction of SCExAO/VAMPIRES data: raw cubes to calibrated, polarimetric science products.
+
+The classes an observer works with are importable from here; each is loaded when first used,
+so that ``import vampires`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vampires.calibration import CalibrationSet
+    from vampires.config import Config, load_config
+    from vampires.cube import CameraCube
+    from vampires.frame_metrics import FrameMetrics
+    from vampires.image import CameraImage
+    from vampires.observation import Observation
+    from vampires.polarimetry.mueller import MuellerModel
+    from vampires.polarimetry.stokes import StokesFrame
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CalibrationSet": "vampires.calibration",
+    "CameraCube": "vampires.cube",
+    "CameraImage": "vampires.image",
+    "Config": "vampires.config",
+    "FrameMetrics": "vampires.frame_metrics",
+    "MuellerModel": "vampires.polarimetry.mueller",
+    "Observation": "vampires.observation",
+    "StokesFrame": "vampires.polarimetry.stokes",
+    "load_config": "vampires.config",
+}
+
+__all__ = [
+    "CalibrationSet",
+    "CameraCube",
+    "CameraImage",
+    "Config",
+    "FrameMetrics",
+    "MuellerModel",
+    "Observation",
+    "StokesFrame",
+    "load_config",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

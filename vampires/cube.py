@@ -219,7 +219,7 @@ class CameraCube:
             psfs = np.stack([header_psf(self.header, name, settings.window_size + 10) for name in
                              self.fields])  # fmt: skip
         metrics = measure_frames(
-            self.source, self._calibration(), flip=self.flip, rough=rough, psfs=psfs,
+            self.source, self.pixel_calibration, flip=self.flip, rough=rough, psfs=psfs,
             settings=settings, memory=self.memory, fields=self.fields,
         )  # fmt: skip
         return replace(self, metrics=metrics, rough=rough)
@@ -287,7 +287,7 @@ class CameraCube:
         CameraImage
         """
         stack = coadd_frames(
-            self.source, self._calibration(), flip=self.flip, centers=self._centers(),
+            self.source, self.pixel_calibration, flip=self.flip, centers=self._centers(),
             keep=self.selected, size=self.crop(crop_width), method=method, memory=self.memory,
         )  # fmt: skip
         image = CameraImage(
@@ -304,7 +304,7 @@ class CameraCube:
         Data and variance have shape (k, nfields, ny, nx), e-/s and (e-/s)^2.
         """
         return align_frames(
-            self.source, self._calibration(), flip=self.flip, centers=self._centers(),
+            self.source, self.pixel_calibration, flip=self.flip, centers=self._centers(),
             keep=self.selected, size=self.crop(crop_width), memory=self.memory,
         )  # fmt: skip
 
@@ -323,7 +323,7 @@ class CameraCube:
         """
         for start, stop in self.source.chunks((memory or self.memory) // 4):
             block = self.source.read(start, stop)
-            data, variance = calibrate(block, self._calibration(), flip=self.flip)
+            data, variance = calibrate(block, self.pixel_calibration, flip=self.flip)
             yield CCDData(data, unit="electron / s", uncertainty=VarianceUncertainty(variance),
                           mask=~np.isfinite(data), meta=self.header.copy())  # fmt: skip
 
@@ -367,7 +367,9 @@ class CameraCube:
 
         return draw_metrics(self.measured, self.selected, Path(self.source.paths[0]).name)
 
-    def _calibration(self) -> PixelCalibration:
+    @property
+    def pixel_calibration(self) -> PixelCalibration:
+        """Calibration of every pixel; without masters the nominal bias and gain."""
         if self.calibration is None:
             return pixel_calibration(self.header)
         return self.calibration

@@ -309,6 +309,15 @@ class PolarimetrySettings:
         minimum=0,
         maximum=180,
     )
+    collapse: str = option(
+        "mean",
+        "How the Stokes frames of the sets become the product of the night.",
+        choices={
+            "mean": "mean of the sets that see a pixel",
+            "median": "median; robust against a bad set, noisier",
+            "weighted": "mean weighted by the inverse variance of each set",
+        },
+    )
     stream: bool = option(False, "Subtract frame by frame before collapsing, instead of on coadds.")
     ip_correct: bool = option(
         False,

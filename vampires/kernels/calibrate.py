@@ -41,6 +41,8 @@ class PixelCalibration:
         Variance of `background` [adu^2].
     flat_variance : ndarray of float32, shape (ny, nx)
         Relative variance of the flat.
+    repair : bool
+        Whether bad pixels are rebuilt from their neighbours before interpolation.
     """
 
     background: NDArray[np.float32]
@@ -53,6 +55,7 @@ class PixelCalibration:
     saturation: float
     background_variance: NDArray[np.float32]
     flat_variance: NDArray[np.float32]
+    repair: bool = True
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -100,7 +103,8 @@ def calibration_planes(cal: PixelCalibration, *, repair: bool = True) -> Calibra
     cal : PixelCalibration
         The calibration; pixels with a non-finite background or scale count as bad.
     repair : bool
-        Whether bad pixels are to be rebuilt from neighbours; otherwise they are masked.
+        Whether bad pixels are to be rebuilt from neighbours, if the calibration allows it;
+        otherwise they are masked.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def calibration_planes(cal: PixelCalibration, *, repair: bool = True) -> Calibra
         np.float32((cal.read_noise / cal.gain) ** 2),
         np.float32(cal.bias),
         np.float32(cal.saturation),
-        repair_table(bad, rebuild=repair),
+        repair_table(bad, rebuild=repair and cal.repair),
     )
 
 

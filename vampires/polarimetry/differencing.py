@@ -3,23 +3,26 @@
 A half-wave plate (HWP) cycle runs through 0, 45, 22.5, 67.5 deg. At each position both cameras
 expose in one or two states of the ferroelectric liquid crystal (FLC). A triple-difference set has
 16 exposures (4 HWP x 2 FLC x 2 cameras), a double-difference set 8 (4 HWP x 2 cameras).
+
+Only the standard library is imported: the task graph is made from these sets.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-import numpy as np
-from astropy.table import Table
+from statistics import fmean, median
+from typing import TYPE_CHECKING
 
 from vampires.errors import PolarimetryError
-from vampires.log import get_logger
-from vampires.polarimetry.headers import mean_angle
-from vampires.polarimetry.modulation import State
 
-log = get_logger(__name__)
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+# (HWP, FLC, camera) of an exposure.
+State = tuple[float, str, int]
 
 HWP_CYCLE = (0.0, 45.0, 22.5, 67.5)
 HWP_TOLERANCE = 1.0
@@ -95,7 +98,7 @@ class StokesSet:
     @property
     def mjd(self) -> float:
         """Mean mid-exposure time."""
-        return float(np.mean([e.mjd for e in self.exposures]))
+        return fmean(e.mjd for e in self.exposures)
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,8 @@ def fates_table(fates: Iterable[Fate]) -> Table:
     Table
         Columns file, set, reason, camera, flc, hwp, filter, mjd, pa.
     """
+    from astropy.table import Table
+
     rows = [
         (
             f.exposure.key,
@@ -242,11 +247,11 @@ class _Cycle:
 
     @property
     def mjd(self) -> float:
-        return float(np.mean([e.mjd for e in self.members.values()]))
+        return fmean(e.mjd for e in self.members.values())
 
     @property
     def pa(self) -> float:
-        return mean_angle([e.pa for e in self.members.values()])
+        return _mean_angle([e.pa for e in self.members.values()])
 
     def as_set(self, number: int) -> StokesSet:
         return StokesSet(number, tuple(self.members[s] for s in self.states), self.borrowed)
@@ -267,7 +272,7 @@ def _unusable(exposure: Exposure, method: str, cameras: Sequence[int]) -> str:
         return f"FLC state {exposure.flc}: the triple difference needs A and B"
     if exposure.camera not in cameras:
         return f"camera {exposure.camera} is not used"
-    if not np.isfinite([exposure.hwp, exposure.mjd, exposure.pa]).all():
+    if not all(map(math.isfinite, (exposure.hwp, exposure.mjd, exposure.pa))):
         return "HWP angle, time or parallactic angle unknown"
     if nominal_hwp(exposure.hwp) is None:
         return f"HWP at {exposure.hwp:g} deg is not one of 0, 45, 22.5, 67.5"
@@ -287,7 +292,7 @@ def _split_cycles(
     sequence: Sequence[Exposure], states: tuple[State, ...], max_rotation: float
 ) -> list[_Cycle]:
     steps = [b.mjd - a.mjd for a, b in pairwise(sequence) if _state(a)[0] != _state(b)[0]]
-    pause = _LONG_PAUSE * float(np.median(steps)) if steps else np.inf
+    pause = _LONG_PAUSE * median(steps) if steps else math.inf
     cycles: list[_Cycle] = []
     last: Exposure | None = None
     for exposure in sequence:
@@ -339,6 +344,13 @@ def _closest_members(
     return added
 
 
+def _mean_angle(angles: Sequence[float]) -> float:
+    """Mean of angles (deg) through any wrap."""
+    x = sum(math.cos(math.radians(a)) for a in angles)
+    y = sum(math.sin(math.radians(a)) for a in angles)
+    return math.degrees(math.atan2(y, x))
+
+
 def _turn(a: float, b: float) -> float:
     return float(abs((a - b + 180.0) % 360.0 - 180.0))
 
@@ -357,8 +369,6 @@ def _fates(
         else:
             reason = "consecutive" if exposure.sync is not False else "consecutive; U_SYNC false"
         fates.append(Fate(exposure, None if stokes_set is None else stokes_set.number, reason))
-    used, total = len(home), len(ordered)
-    log.info("stokes sets found", n=len(sets), used=used, left_out=total - used)
     return tuple(fates)
 
 

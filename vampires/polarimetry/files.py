@@ -87,6 +87,16 @@ class MuellerRecord:
     parameters: Mapping[str, FloatArray]
     angles: LightPathAngles
 
+    @property
+    def models(self) -> tuple[MuellerModel, ...]:
+        """The light path of each field, from its stored parameters."""
+        return tuple(
+            MuellerModel(name=name, source=source).with_parameters(
+                {key: float(values[i]) for key, values in self.parameters.items()}
+            )
+            for i, (name, source) in enumerate(zip(self.fields, self.sources, strict=True))
+        )
+
 
 def write_hdf5(
     path: str | Path,

@@ -8,9 +8,7 @@ import numpy as np
 
 from vampires.errors import PolarimetryError
 from vampires.polarimetry.components import FloatArray
-
-# (HWP, FLC, camera) of an image.
-State = tuple[float, str, int]
+from vampires.polarimetry.differencing import State
 
 # Below this efficiency the exposures hardly tell Q from U and the inversion only makes noise.
 _MIN_EFFICIENCY = 0.05
@@ -37,8 +35,8 @@ def difference_weights(states: Sequence[State]) -> FloatArray:
 
     Examples
     --------
-    >>> weights = difference_weights(set_states("doublediff"))
-    >>> weights[2].tolist()
+    >>> states = [(hwp, "NA", camera) for hwp in (0.0, 45.0, 22.5, 67.5) for camera in (1, 2)]
+    >>> difference_weights(states)[2].tolist()
     [0.25, -0.25, -0.25, 0.25, 0.0, 0.0, 0.0, 0.0]
     """
     hwp = np.array([s[0] for s in states])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
+from vampires.files import atomic_path
 from vampires.grouping import Group
 from vampires.index import Record
 from vampires.tasks.actions import make_task
@@ -60,10 +62,20 @@ def make_centroid(
     camera: int, paths: list[Path], masters: Masters, target: Path, config: Config
 ) -> dict[str, Any]:
     """Find the star, or the satellite spots, in the mean of a few raw files."""
-    from vampires.rough import automatic_centroids
+    from vampires.centroid_files import draw_centroids, format_centroids, write_regions
+    from vampires.plotting import save_figure
+    from vampires.rough import find_in_cubes
 
     cubes = [open_cube([path], masters, config) for path in paths]
-    return automatic_centroids(cubes, camera, target, config)
+    kind = "spots" if config.coronagraphic else "planet" if config.planetary else "star"
+    image, found = find_in_cubes(cubes, kind)
+    write_regions(target.with_suffix(".reg"), found)
+    title = f"{config.name} camera {camera}"
+    save_figure(draw_centroids(image, found, title), target.with_suffix(".png"))
+    text = format_centroids(camera, found)
+    with atomic_path(target) as temporary:
+        temporary.write_text(f"{text}{AUTOMATIC}{content_digest(text)}\n", encoding="utf-8")
+    return {name: [round(value, 2) for value in place.star] for name, place in found.items()}
 
 
 def make_metrics(
@@ -73,11 +85,11 @@ def make_metrics(
     import numpy as np
 
     from vampires.products import read_fits
-    from vampires.rough import read_rough
+    from vampires.rough import rough_places
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
     psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs])
-    cube = cube.measure(config.analysis, psfs, read_rough(inputs.centroids, cube))
+    cube = cube.measure(config.analysis, psfs, rough_places(inputs.centroids, cube))
     cube.measured.write(target)
     return {"frames": cube.source.n}
 
@@ -112,8 +124,8 @@ def task_centroid() -> Iterator[Task]:
             "centroid", f"cam{camera}", make_centroid,
             (camera, [Path(r["path"]) for r in records], masters, target, plan.config),
             file_dep=[*(r["path"] for r in records), *masters.paths],
-            targets=[target], version=1,
-            settings=plan.settings("general", "calibrate"),
+            targets=[target, target.with_suffix(".reg"), target.with_suffix(".png")],
+            settings=plan.settings("general", "calibrate"), version=1,
             doc=f"rough centroids of camera {camera}",
         )  # fmt: skip
 
@@ -137,18 +149,21 @@ def is_written_by_hand(path: Path) -> bool:
     Returns
     -------
     bool
-        The pipeline's own files begin with a digest of what follows.
+        The pipeline's own files end with a digest of what comes before.
     """
-    import hashlib
-
     if not path.exists():
         return False
-    first, _, rest = path.read_text(encoding="utf-8", errors="replace").partition("\n")
-    return first != AUTOMATIC + hashlib.sha256(rest.encode()).hexdigest()[:16]
+    text, mark, found = path.read_text(encoding="utf-8", errors="replace").rpartition(AUTOMATIC)
+    return not mark or found.strip() != content_digest(text)
 
 
-AUTOMATIC = "# automatic; edit freely, an edited file is never overwritten. digest "
-"""Start of a centroid file's first line; a digest of the rest follows."""
+def content_digest(text: str) -> str:
+    """Short digest by which an edit of a centroid file is noticed."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+AUTOMATIC = "# found automatically, digest "
+"""Start of the last line of a centroid file that the pipeline wrote."""
 
 
 def _metrics_task(plan: Plan, group: Group) -> Task:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vampires.config import Config
+from vampires.config import Config, PolarimetrySettings
 from vampires.errors import PolarimetryError
-from vampires.polarimetry.sets import Exposure, Fate, StokesSet, find_sets
+from vampires.polarimetry.differencing import Exposure, Fate, StokesSet, find_sets
 from vampires.tasks.actions import make_task
 from vampires.tasks.plan import Plan, current_plan
 
@@ -20,16 +21,17 @@ def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write the Mueller matrices of one coadd, from the angles in its header."""
     from vampires.image import CameraImage
     from vampires.polarimetry.files import write_hdf5
-    from vampires.polarimetry.mueller import LightPathAngles, check_hwp_sync, configured_models
+    from vampires.polarimetry.inversion import geometry_models
+    from vampires.polarimetry.mueller import LightPathAngles, check_hwp_sync, models_for
 
-    settings = config.polarimetry
-    assert settings is not None  # noqa: S101 - the task exists only with this table
+    settings = polarimetry_settings(config)
     image = CameraImage.read(coadd)
     check_hwp_sync([image.header], settings.hwp_adi_sync)
     table = config.resolve(settings.mueller_table) if settings.mueller_table else None
-    models = configured_models(
-        image.fields, image.header["DETGEN"], settings.mm_correct, settings.use_ideal_mm, table
+    models = models_for(
+        image.fields, image.header["DETGEN"], ideal=settings.use_ideal_mm, table=table
     )
+    models = geometry_models(models, settings.mm_correct)
     angles = LightPathAngles.from_header(image.header, hwp_sync=settings.hwp_adi_sync)
     write_hdf5(target, models, image.fields, angles)
     return {"source": models[0].source}
@@ -39,23 +41,69 @@ def make_stokes(
     coadds: list[Path], muellers: list[Path], target: Path, config: Config
 ) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set."""
-    from vampires.polarimetry.reduction import reduce_files
+    from vampires.image import CameraImage
+    from vampires.polarimetry.files import read_hdf5
+    from vampires.polarimetry.inversion import reduce_set
+    from vampires.polarimetry.leastsq import invert
+    from vampires.products import stamp
 
-    frame = reduce_files(coadds, muellers, config)
-    frame.write(target)
+    settings = polarimetry_settings(config)
+    images = [CameraImage.read(path) for path in coadds]
+    models = read_hdf5(muellers[0]).models
+    reduce = invert if settings.method == "leastsq" else reduce_set
+    frame = reduce(
+        images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync
+    )
+    if settings.ip_correct:
+        radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
+        frame = frame.subtract_ip(frame.polarisation(settings.ip_radius, radius2))
+    frame = frame.with_convention(settings.cyl_stokes)
+    header = stamp(frame.header, config.digest, [*coadds, *muellers])
+    replace(frame, header=header).write(target)
     return {"fields": list(frame.fields)}
 
 
 def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> dict[str, Any]:
     """Combine the Stokes frames of the night; write product, footprint, table, pictures."""
-    from vampires.polarimetry.reduction import collapse_files
+    from vampires.plotting import save_figure
+    from vampires.polarimetry.collapse import collapse, frame_row, stokes_table
+    from vampires.polarimetry.plotting import plot_ip, plot_overview
+    from vampires.polarimetry.stokes import StokesFrame
+    from vampires.products import stamp, write_fits, write_table
 
-    return collapse_files(stokes, targets, config)
+    settings = polarimetry_settings(config)
+    frames = [StokesFrame.read(path) for path in stokes]
+    product = collapse(frames, settings.collapse).with_convention(settings.cyl_stokes)
+    product = replace(product, header=stamp(product.header, config.digest, stokes))
+    if "cube" in targets:
+        product.write(targets["cube"])
+        product = product.mean_field()
+    product.write(targets["product"])
+    write_fits(targets["footprint"], {"COUNT": product.count[0]}, product.header)
+    radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
+    rows = [
+        row
+        for number, frame in enumerate(frames)
+        for row in frame_row(frame, number, settings.ip_radius, radius2)
+    ]
+    table = stokes_table(rows)
+    write_table(targets["table"], table)
+    save_figure(product.plot(), targets["qphi"])
+    save_figure(plot_overview(product), targets["stokes"])
+    save_figure(plot_ip(table), targets["ip"])
+    return {"sets": len(frames)}
+
+
+def polarimetry_settings(config: Config) -> PolarimetrySettings:
+    """The [polarimetry] table, in tasks that exist only with it."""
+    if config.polarimetry is None:
+        raise PolarimetryError(f"{config.path}: no [polarimetry] table; add it")
+    return config.polarimetry
 
 
 def make_sets_table(fates: tuple[Fate, ...], target: Path) -> dict[str, Any]:
     """Write what became of every exposure."""
-    from vampires.polarimetry.sets import fates_table
+    from vampires.polarimetry.differencing import fates_table
     from vampires.products import write_table
 
     write_table(target, fates_table(fates))
@@ -125,6 +173,7 @@ def task_pdi() -> Iterator[Task]:
         "table": layout.stokes_table(),
         "qphi": layout.stokes_picture("qphi"),
         "stokes": layout.stokes_picture("stokes"),
+        "ip": layout.stokes_picture("ip"),
     }
     if len(plan.groups[0].fields) > 1:
         targets["cube"] = layout.stokes_cube()
@@ -139,8 +188,7 @@ def task_pdi() -> Iterator[Task]:
 def night_sets() -> tuple[tuple[StokesSet, ...], tuple[Fate, ...], str]:
     """HWP sets of the night, the fate of every exposure, or why there is no set."""
     plan = current_plan()
-    settings = plan.config.polarimetry
-    assert settings is not None  # noqa: S101 - called only with this table
+    settings = polarimetry_settings(plan.config)
     exposures = [
         Exposure(
             group.key, group.camera, group.flc, group.hwp, group.mjd, group.filter,
