@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.errors import ConfigError
@@ -103,11 +103,13 @@ def test_unknown_method() -> None:
         group_cubes([], "night")
 
 
+@settings(deadline=None)
 @given(st.permutations(cycle(1, 1)), st.sampled_from(["cube", "pdi"]))
 def test_order_of_the_records_does_not_matter(records: list[Record], method: str) -> None:
     assert group_cubes(records, method) == group_cubes(cycle(1, 1), method)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(cycle(1, 1)), unique_by=lambda r: r["name"]))
 def test_a_new_later_file_renames_nothing(records: list[Record]) -> None:
     keys = {g.key for g in group_cubes(records, "pdi")}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.index import Record, empty_record
@@ -144,6 +144,7 @@ candidates = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(candidates, min_size=1, max_size=8, unique_by=lambda r: r["name"]), st.randoms())
 def test_choice_does_not_depend_on_the_order(pool: list[Record], random: Any) -> None:
     shuffled = list(pool)
@@ -151,6 +152,7 @@ def test_choice_does_not_depend_on_the_order(pool: list[Record], random: Any) ->
     assert match_background(record(), pool) == match_background(record(), shuffled)
 
 
+@settings(deadline=None)
 @given(st.lists(candidates, min_size=1, max_size=8))
 def test_an_exact_gain_is_never_passed_over(pool: list[Record]) -> None:
     found = match_background(record(), pool)

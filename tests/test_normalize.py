@@ -14,6 +14,7 @@ from vampires.frames import open_frames
 from vampires.grouping import group_cubes
 from vampires.index import Record, build_index
 from vampires.normalize import normalize_file
+from vampires.observation import Observation
 from vampires.simulate import NightSpec, simulate_night
 
 
@@ -104,3 +105,14 @@ def test_a_cube_without_a_good_frame_is_an_error_and_leaves_nothing(
     with pytest.raises(FileError, match=r"no frame is left for aborted_cam1_FLC2.fits"):
         normalize_file(path, tmp_path)
     assert list((tmp_path / "normalized").iterdir()) == []
+
+
+def test_an_observation_of_controller_files(night: Path, tmp_path: Path) -> None:
+    raw = Observation(build_index("raw/*.fits", night), tmp_path)
+    assert len(raw) == 0  # nothing can be reduced as it is
+    assert len(raw.calibrations) == 0
+    observation = raw.normalized()
+    assert len(observation) == 16
+    assert len(observation.calibrations) == 6
+    assert len(observation.hwp_sets()) == 1
+    assert observation.calibrations.match(observation.science[0]).background

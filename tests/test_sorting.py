@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from astropy.io import fits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires import sorting
@@ -58,6 +58,7 @@ def test_cameras_of_multiband_data_stay_together() -> None:
     assert sorted_folder(one) == sorted_folder(two)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_names_are_safe_whatever_the_header_says(text: str) -> None:
     name = safe_name(text)

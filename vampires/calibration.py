@@ -71,7 +71,7 @@ class CalibrationSet:
 
     def __init__(self, records: Iterable[Record], folder: str | Path = ".") -> None:
         self.folder = Path(folder)
-        usable = [record for record in records if record["ok"]]
+        usable = [item for item in records if item["ok"] and item["format"] != "controller"]
         self.backgrounds = [item for item in usable if item["kind"] in BACKGROUND_KINDS]
         self.flats = [item for item in usable if item["kind"] == "flat"]
 

@@ -108,8 +108,16 @@ class Group:
 
 
 def science_records(records: Iterable[Record]) -> list[Record]:
-    """Usable science files, in order of time."""
-    science = [record for record in records if record["ok"] and record["kind"] == "science"]
+    """Usable science files, in order of time.
+
+    Controller-format files are not among them: what normalising makes of them is
+    (`vampires.controller.with_normalized`).
+    """
+    science = [
+        record
+        for record in records
+        if record["ok"] and record["kind"] == "science" and record["format"] != "controller"
+    ]
     return sorted(science, key=_time_key)
 
 

@@ -122,7 +122,11 @@ def _best(
     what: str,
     rank: Callable[[Record, Record], tuple[Any, ...]],
 ) -> Match:
-    pool = [item for item in candidates if item["ok"] and item["kind"] in kinds]
+    pool = [
+        item
+        for item in candidates
+        if item["ok"] and item["kind"] in kinds and item["format"] != "controller"
+    ]
     fitting = [item for item in pool if _fits(record, item)]
     if not fitting:
         return Match(None, reason=_why_none(record, pool, what))

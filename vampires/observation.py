@@ -115,6 +115,35 @@ class Observation:
         target = Target.from_config(config.target) if config.target is not None else None
         return cls(records, config.folder, config.combine.method, target)
 
+    def normalized(self) -> Observation:
+        """Normalise the controller-format files, if there are any.
+
+        Returns
+        -------
+        Observation
+            With the normalised files, in ``normalized`` of the reduction directory, in the
+            place of the raw ones.
+
+        Raises
+        ------
+        FileError
+            No frame is left of a file.
+        """
+        # Imported here: only one of the formats needs it.
+        from vampires.controller import normalized_outputs
+        from vampires.normalize import normalize_file
+
+        records = []
+        for record in self.records:
+            if not record["ok"] or record["format"] != "controller":
+                records.append(record)
+                continue
+            outputs = [item["path"] for item in normalized_outputs(record, self.folder)]
+            if not all(Path(path).exists() for path in outputs):
+                normalize_file(record["path"], self.folder)
+            records += build_index(outputs)
+        return Observation(records, self.folder, self.method, self.target)
+
     @property
     def table(self) -> Table:
         """One row a raw file, in order of time."""
