@@ -25,8 +25,9 @@ from vampires.errors import MeasurementError
 from vampires.instrument.curves import filter_curve
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.telescope import PUPIL, Pupil
+from vampires.kernels.aperture import overlap
 
-__all__ = ["fraunhofer_psf", "header_psf", "pupil_transmission", "synthetic_psf"]
+__all__ = ["disc_psf", "fraunhofer_psf", "header_psf", "pupil_transmission", "synthetic_psf"]
 
 _RAD_PER_MAS = np.pi / 180 / 3600e3
 #: Samples across the pupil: the thinnest vane (0.089 m of 7.92 m) covers three of them.
@@ -96,7 +97,7 @@ def fraunhofer_psf(
     Parameters
     ----------
     transmission : array_like (n, n)
-        Pupil on a square grid that spans `diameter`.
+        Pupil on a square grid that spans `diameter`; complex to include phase errors.
     diameter : float
         Width of that grid, metres.
     wavelengths, weights : array_like (m,)
@@ -117,7 +118,7 @@ def fraunhofer_psf(
     >>> fraunhofer_psf(disc, 7.92, [750e-9], [1.0], 6.24, 21).shape
     (21, 21)
     """
-    pupil = np.asarray(transmission, dtype=float)
+    pupil = np.asarray(transmission)
     n = len(pupil)
     u = ((np.arange(n) + 0.5) / n - 0.5) * diameter
     centres = np.arange(size) - (size - 1) / 2
@@ -128,7 +129,8 @@ def fraunhofer_psf(
         intensity = np.abs(kernel @ pupil @ kernel.T) ** 2 / wavelength**2
         cells = intensity.reshape(size, len(_NODES), size, len(_NODES))
         image += weight * np.einsum("iajb,a,b->ij", cells, _NODE_WEIGHTS, _NODE_WEIGHTS)
-    image += image[::-1, ::-1]  # point symmetry, exact to the last bit
+    if not np.iscomplexobj(pupil):
+        image += image[::-1, ::-1]  # point-symmetric, to the last bit
     return image / image.sum()
 
 
@@ -213,3 +215,28 @@ def header_psf(header: fits.Header, filter_name: str, size: int) -> NDArray[np.f
         As of `synthetic_psf`.
     """
     return synthetic_psf(filter_name, header["PXSCALE"], header["INST-PA"], size)
+
+
+def disc_psf(radius: float, size: int) -> NDArray[np.float32]:
+    """Uniform disc: what a resolved planet is compared with in place of a PSF.
+
+    Parameters
+    ----------
+    radius : float
+        Pixels; at most half of `size`.
+    size : int
+        Pixels per side.
+
+    Returns
+    -------
+    ndarray (size, size), float32
+        Unit sum, exact overlap of disc and pixels, centred at ``((size - 1) / 2,) * 2``.
+
+    Examples
+    --------
+    >>> round(float(disc_psf(4.0, 11).max() * np.pi * 16), 4)
+    1.0
+    """
+    axis = np.arange(size) - (size - 1) / 2
+    disc = np.array([[overlap(y, x, radius) for x in axis] for y in axis])
+    return (disc / disc.sum()).astype(np.float32)
