@@ -5,7 +5,7 @@ import pytest
 
 from vampires.errors import PolarimetryError
 from vampires.polarimetry.collapse import collapse, frame_row, stokes_table
-from vampires.polarimetry.inversion import difference_set, reduce_set
+from vampires.polarimetry.inversion import difference_set, reduce_frames, reduce_set
 from vampires.polarimetry.mueller import MuellerModel
 from vampires.polarimetry.propagation import common_factor, median_variance_factor
 from vampires.polarimetry.stokes import PRODUCTS
@@ -66,6 +66,20 @@ def test_unseen_pixels_are_left_out_not_zero(toy, method):
     blind = collapse(everywhere, method)
     assert np.isnan(blind.data[..., 7]).all()
     assert np.all(blind.count[..., 7] == 0)
+
+
+def test_frame_by_frame_mean_is_that_of_the_coadds(toy):
+    rng = np.random.default_rng(8)
+    images = toy.Night(toy.REAL, toy.sky(21))(None, 4.0)
+    takes = [toy.with_noise(images, rng, 2.0) for _ in range(6)]
+    streamed = collapse(reduce_frames(list(zip(*takes, strict=True)), REAL), "mean")
+    coadds = [
+        replace(i, data=np.mean([take[k].data for take in takes], axis=0), variance=i.variance / 6)
+        for k, i in enumerate(images)
+    ]
+    whole = reduce_set(coadds, REAL)
+    np.testing.assert_allclose(streamed.data, whole.data, atol=1e-3)
+    np.testing.assert_allclose(streamed.errors()["Q"], whole.errors()["Q"], rtol=1e-4)
 
 
 def test_masters_errors_do_not_average_down_unless_the_field_turns(toy):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.polarimetry.components import (
@@ -17,11 +17,13 @@ waves = st.floats(-1, 1)
 diattenuations = st.floats(-0.99, 0.99)
 
 
+@settings(deadline=None)
 @given(angles, angles)
 def test_rotations_add_up(a, b):
     np.testing.assert_allclose(rotator(a) @ rotator(b), rotator(a + b), atol=1e-9)
 
 
+@settings(deadline=None)
 @given(waves, angles)
 def test_a_retarder_loses_no_light_and_no_polarisation(d, a):
     m = diattenuating_retarder(d, angle=a)
@@ -29,12 +31,14 @@ def test_a_retarder_loses_no_light_and_no_polarisation(d, a):
     np.testing.assert_allclose(m @ diattenuating_retarder(-d, angle=a), np.eye(4), atol=1e-9)
 
 
+@settings(deadline=None)
 @given(waves, diattenuations, angles)
 def test_turning_an_element_is_turning_the_axes(d, e, a):
     turned = rotator(-a) @ diattenuating_retarder(d, e) @ rotator(a)
     np.testing.assert_allclose(diattenuating_retarder(d, e, a), turned, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(waves, diattenuations, angles)
 def test_elements_are_real_optics_that_do_not_depolarise(d, e, a):
     m = diattenuating_retarder(d, e, a)
@@ -42,6 +46,7 @@ def test_elements_are_real_optics_that_do_not_depolarise(d, e, a):
     np.testing.assert_allclose(coherency_eigenvalues(m)[:3], 0, atol=1e-7)
 
 
+@settings(deadline=None)
 @given(waves, diattenuations, angles)
 def test_light_seen_backwards_meets_the_transpose(d, e, a):
     """Reciprocity (Sekera 1966): the element turned round has O M^t O, O = diag(1, 1, -1, 1)."""
@@ -51,6 +56,7 @@ def test_light_seen_backwards_meets_the_transpose(d, e, a):
     np.testing.assert_allclose(backwards, diattenuating_retarder(d, e, -a), atol=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 1), angles, waves, diattenuations, angles)
 def test_no_element_makes_light_more_than_fully_polarised(p, psi, d, e, a):
     stokes = np.array([1, p * np.cos(np.radians(psi)), p * np.sin(np.radians(psi)), 0])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.errors import HeaderError, PolarimetryError
@@ -28,6 +28,7 @@ def header(**cards):
     return h
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([1, 2]), angles, angles, st.floats(20, 89), angles, st.sampled_from(["A", "B"])
 )

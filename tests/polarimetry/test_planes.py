@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.polarimetry import planes as pl
@@ -28,6 +28,7 @@ def test_an_azimuthally_polarised_ring_has_only_positive_q_phi():
     np.testing.assert_array_equal(u_r, -u_phi)
 
 
+@settings(deadline=None)
 @given(values, values, st.floats(-np.pi, np.pi))
 def test_azimuthal_stokes_keep_the_polarised_intensity(q, u, phi):
     q_phi, u_phi = pl.azimuthal_stokes(q, u, phi)

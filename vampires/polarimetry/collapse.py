@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.polarimetry.components import FloatArray
 from vampires.polarimetry.headers import stack_headers
-from vampires.polarimetry.planes import radius
+from vampires.polarimetry.planes import radius as pixel_radius
 from vampires.polarimetry.propagation import common_factor, median_variance_factor
 from vampires.polarimetry.stokes import StokesFrame
 
@@ -25,7 +25,8 @@ def collapse(frames: Iterable[StokesFrame], method: str = "median") -> StokesFra
     Parameters
     ----------
     frames : iterable of StokesFrame
-        Corrected and north up, of the same size and fields.
+        Corrected and north up, of the same size and fields. A generator keeps memory low:
+        only the median holds the four planes of every frame.
     method : str
         'median'; 'mean'; or 'weighted' by the inverse of each frame's median variance, one
         weight per frame and plane (weights per pixel would follow the noise).
@@ -44,33 +45,10 @@ def collapse(frames: Iterable[StokesFrame], method: str = "median") -> StokesFra
     """
     if method not in METHODS:
         raise PolarimetryError(f"collapse method {method!r}: allowed are {', '.join(METHODS)}")
-    many = list(frames)
-    _check(many)
-    data = np.stack([f.data for f in many])
-    weights = _frame_weights(many) if method == "weighted" else np.ones(data.shape[:3])
-    seen = np.isfinite(data)
-    norm = np.einsum("nfk,nfkyx->fkyx", weights, seen)
-    if method == "median":
-        combined = _nanmedian(data)
-        boost = median_variance_factor(seen.sum(axis=0))
-    else:
-        total = np.einsum("nfk,nfkyx->fkyx", weights, np.where(seen, data, 0.0))
-        combined = _divide(total, norm)
-        boost = np.ones_like(combined)
-    covariance = _mean_covariance(many, weights, norm)
-    gain = np.sqrt(boost)
-    covariance = covariance * gain[:, :, None] * gain[:, None]
-    header = stack_headers([f.header for f in many])
-    header["COLLAPSE"] = (method, "how the Stokes frames were combined")
-    return StokesFrame(
-        data=combined.astype(np.float32),
-        covariance=covariance.astype(np.float32),
-        systematic=_mean_systematic(many, weights),
-        header=header,
-        fields=many[0].fields,
-        count=seen.all(axis=2).sum(axis=0, dtype=np.int32),
-        field_headers=many[0].field_headers,
-    )
+    sums = _Sums(method)
+    for frame in frames:
+        sums.add(frame)
+    return sums.result()
 
 
 def frame_row(
@@ -144,54 +122,89 @@ def _number(header: fits.Header, key: str) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
-def _check(frames: Sequence[StokesFrame]) -> None:
-    if not frames:
-        raise PolarimetryError("no Stokes frames to collapse")
-    first = frames[0]
-    for frame in frames:
+class _Sums:
+    """What a collapse keeps of the frames: running sums, and for the median their planes."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.data: list[NDArray[np.float32]] = []
+        self.headers: list[fits.Header] = []
+        self.weights: list[FloatArray] = []
+
+    def add(self, frame: StokesFrame) -> None:
         if not frame.corrected:
             raise PolarimetryError("a Stokes frame in the instrument's frame cannot be collapsed")
-        if frame.data.shape != first.data.shape or frame.fields != first.fields:
+        if not self.headers:
+            self.first = frame
+            self.covariance = np.zeros(frame.covariance.shape)
+            self.systematic = np.zeros(frame.covariance.shape)
+            self.total = np.zeros(frame.data.shape)
+            self.norm = np.zeros(frame.data.shape)
+            self.count = np.zeros((len(frame.fields), *frame.shape), dtype=np.int32)
+        elif frame.data.shape != self.first.data.shape or frame.fields != self.first.fields:
             raise PolarimetryError(
-                f"Stokes frames of {frame.data.shape} {frame.fields} and {first.data.shape} "
-                f"{first.fields} cannot be collapsed together"
+                f"Stokes frames of {frame.data.shape} {frame.fields} and {self.first.data.shape} "
+                f"{self.first.fields} cannot be collapsed together"
             )
+        weight = _weights(frame) if self.method == "weighted" else np.ones(frame.data.shape[:2])
+        outer = (weight[:, :, None] * weight[:, None, :])[..., None, None]
+        if self.method == "median":
+            self.data.append(frame.data)
+        self.headers.append(frame.header)
+        self.weights.append(weight)
+        self.count += np.isfinite(frame.data).all(axis=1)
+        self.total += weight[..., None, None] * np.nan_to_num(frame.data)
+        self.norm += weight[..., None, None] * np.isfinite(frame.data)
+        self.covariance += np.nan_to_num(frame.covariance) * outer
+        self.systematic += np.nan_to_num(frame.systematic) * np.sqrt(outer)
+
+    def result(self) -> StokesFrame:
+        if not self.headers:
+            raise PolarimetryError("no Stokes frames to collapse")
+        header = stack_headers(self.headers)
+        header["COLLAPSE"] = (self.method, "how the Stokes frames were combined")
+        covariance = _divide(self.covariance, self.norm[:, :, None] * self.norm[:, None])
+        if self.method == "median":
+            covariance *= median_variance_factor(self.count)[:, None, None]
+        return StokesFrame(
+            data=self._planes().astype(np.float32),
+            covariance=covariance.astype(np.float32),
+            systematic=self._systematic(),
+            header=header,
+            fields=self.first.fields,
+            count=self.count,
+            field_headers=self.first.field_headers,
+        )
+
+    def _planes(self) -> FloatArray:
+        if self.method == "median":
+            out = np.empty(self.norm.shape)
+            for f, k in np.ndindex(out.shape[:2]):  # one plane at a time, for the sake of memory
+                out[f, k] = _nanmedian(np.stack([d[f, k] for d in self.data]))
+            return out
+        return _divide(self.total, self.norm)
+
+    def _systematic(self) -> NDArray[np.float32]:
+        """Weighted mean of the frames' systematic covariance, lowered by the turn between them."""
+        weights = np.array(self.weights)
+        total = weights.sum(axis=0)
+        mean = self.systematic / np.sqrt(total[:, :, None] * total[:, None])[..., None, None]
+        share = (weights / total).mean(axis=(1, 2))
+        angles = [float(h.get("DEROTANG", 0.0)) for h in self.headers]
+        factor = common_factor(share[None], angles, pixel_radius(self.first.shape))[0, 0]
+        return (mean * factor).astype(np.float32)
 
 
-def _frame_weights(frames: Sequence[StokesFrame]) -> FloatArray:
-    """Inverse median variance of each frame, field and plane, largest one."""
-    variances = np.array(
-        [[np.nanmedian(f.covariance[i, [0, 1, 2, 3], [0, 1, 2, 3]], axis=(1, 2))
-          for i in range(len(f.fields))] for f in frames]
-    )  # fmt: skip
-    usable = np.isfinite(variances) & (variances > 0)
-    if not usable.all():
-        return np.ones_like(variances)
-    return variances.min(axis=0) / variances
+def _weights(frame: StokesFrame) -> FloatArray:
+    """Inverse median variance of each field and plane; one where it is unknown."""
+    variances = np.einsum("fkkyx->fkyx", frame.covariance)
+    return np.array([[_inverse_median(plane) for plane in planes] for planes in variances])
 
 
-def _mean_covariance(
-    frames: Sequence[StokesFrame], weights: FloatArray, norm: FloatArray
-) -> FloatArray:
-    total = np.zeros(frames[0].covariance.shape)
-    for frame, w in zip(frames, weights, strict=True):
-        outer = w[:, :, None] * w[:, None, :]
-        total += np.nan_to_num(frame.covariance) * outer[..., None, None]
-    return _divide(total, norm[:, :, None] * norm[:, None])
-
-
-def _mean_systematic(frames: Sequence[StokesFrame], weights: FloatArray) -> NDArray[np.float32]:
-    """Weighted mean of the frames' systematic covariance, lowered by the turn between them."""
-    shape = frames[0].shape
-    angles = [float(f.header.get("DEROTANG", 0.0)) for f in frames]
-    share = weights / weights.sum(axis=0)
-    out = np.zeros(frames[0].systematic.shape)
-    for frame, s in zip(frames, share, strict=True):
-        mean_share = np.sqrt(s[:, :, None] * s[:, None, :])
-        out += np.nan_to_num(frame.systematic) * mean_share[..., None, None]
-    mean = share.mean(axis=(1, 2))
-    factor = common_factor(mean[None], angles, radius(shape))[0, 0]
-    return (out * factor).astype(np.float32)
+def _inverse_median(variance: NDArray) -> float:
+    finite = variance[np.isfinite(variance)]
+    median = float(np.median(finite)) if finite.size else 0.0
+    return 1 / median if median > 0 else 1.0
 
 
 def _nanmedian(data: NDArray) -> NDArray:

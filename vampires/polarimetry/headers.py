@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -75,7 +76,7 @@ def stack_headers(headers: Sequence[fits.Header]) -> fits.Header:
     for key in ("TINT", "NCOADD", "NIMAGES"):
         values = [h.get(key) for h in headers]
         if all(_is_number(v) for v in values):
-            out[key] = (sum(values), headers[0].comments[key])
+            out[key] = (_total(values), headers[0].comments[key])
     out["NSETS"] = (len(headers), "Stokes frames combined")
     return out
 
@@ -119,11 +120,15 @@ def _common(headers: Sequence[fits.Header]) -> fits.Header:
 
 
 def _of_one_camera(headers: Sequence[fits.Header], key: str) -> float:
-    totals: dict[int, float] = {}
+    values: dict[int, list[float]] = {}
     for header in headers:
-        camera = int(header.get("U_CAMERA", 0))
-        totals[camera] = totals.get(camera, 0) + header[key]
-    return max(totals.values())
+        values.setdefault(int(header.get("U_CAMERA", 0)), []).append(header[key])
+    return max(_total(own) for own in values.values())
+
+
+def _total(values: Sequence[float]) -> float:
+    """Sum that stays an integer for integers and is exact otherwise."""
+    return sum(values) if all(isinstance(v, int) for v in values) else math.fsum(values)
 
 
 def _position(header: fits.Header) -> tuple[float, float] | None:

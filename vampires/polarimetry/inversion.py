@@ -6,14 +6,13 @@ pixel means the same place on the sky in all of them. Everything after is linear
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import PolarimetryError
 from vampires.image import CameraImage
-from vampires.log import get_logger
 from vampires.polarimetry.components import FloatArray
 from vampires.polarimetry.differencing import nominal_hwp
 from vampires.polarimetry.headers import merge_headers, north_up
@@ -23,8 +22,6 @@ from vampires.polarimetry.planes import radius
 from vampires.polarimetry.propagation import common_factor, independent_covariance
 from vampires.polarimetry.resampling import derotate
 from vampires.polarimetry.stokes import StokesFrame
-
-log = get_logger(__name__)
 
 Models = MuellerModel | Sequence[MuellerModel]
 
@@ -60,7 +57,7 @@ def difference_set(
     states = [_state(image) for image in ordered]
     _check_balanced(states)
     angles = tuple(LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered)
-    turned = [derotate(image) if turn else image for image in ordered]
+    turned = derotate(ordered) if turn else ordered
     weights = difference_weights(states)
     nf = len(ordered[0].fields)
     data = [_weighted_sums(weights, [t.data[f] for t in turned]) for f in range(nf)]
@@ -105,6 +102,34 @@ def reduce_set(
     """
     frame = difference_set(images, hwp_sync=hwp_sync)
     return frame.correct(geometry_models(models, mm_correct), instrumental=mm_correct)
+
+
+def reduce_frames(
+    streams: Sequence[Iterable[CameraImage]],
+    models: Models,
+    *,
+    mm_correct: bool = True,
+    hwp_sync: bool | None = None,
+) -> Iterator[StokesFrame]:
+    """Make Stokes frames of one set frame by frame, before any frame is combined.
+
+    The first frames of all states make the first Stokes frame, and so on, as long as every state
+    has one. Combine them with `vampires.polarimetry.collapse.collapse`; their plain mean equals
+    that of the coadds, their median does not.
+
+    Parameters
+    ----------
+    streams : sequence of iterables of CameraImage
+        Aligned frames of each state, each with its own header (DEROTANG, PA, ...).
+    models, mm_correct, hwp_sync
+        As in `reduce_set`.
+
+    Yields
+    ------
+    StokesFrame
+    """
+    for images in zip(*streams, strict=False):
+        yield reduce_set(images, models, mm_correct=mm_correct, hwp_sync=hwp_sync)
 
 
 def _weighted_sums(weights: FloatArray, images: Sequence[NDArray]) -> NDArray[np.float32]:

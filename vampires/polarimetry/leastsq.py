@@ -66,7 +66,7 @@ def invert(
     check_alike(images)
     ordered = sorted(images, key=lambda i: (i.header["MJD"], *image_order(i)))
     angles = [LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered]
-    turned = [derotate(image) for image in ordered]
+    turned = derotate(ordered)
     pairs = _simultaneous(ordered)
     geometry = geometry_models(models, mm_correct)
     per_field = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,46 +12,78 @@ from numpy.typing import NDArray
 from vampires.errors import HeaderError
 from vampires.image import CameraImage
 from vampires.kernels.resample import rotate
+from vampires.polarimetry.headers import mean_angle
 
 Float32 = NDArray[np.float32]
 _A = TypeVar("_A", bound=np.generic)
 
+# Images within this angle share one turned map of the masters' errors, deg.
+_STEP = 5.0
 
-def derotate(image: CameraImage) -> CameraImage:
-    """Turn a coadd counter-clockwise by its DEROTANG: north up, east left.
+
+def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
+    """Turn coadds counter-clockwise, each by its DEROTANG: north up, east left.
 
     Interpolation makes the noise of neighbouring pixels correlated. The variance of each pixel is
     propagated exactly (the weights squared); the correlation is not kept, so errors of sums over
-    small apertures come out low by about ten per cent.
+    small apertures come out low by about ten per cent. The systematic variance, which the images
+    of a camera share, is averaged and turned once for all images within a few degrees.
 
     Parameters
     ----------
-    image : CameraImage
-        With DEROTANG (deg) in its header.
+    images : sequence of CameraImage
+        With DEROTANG (deg) in their headers.
 
     Returns
     -------
-    CameraImage
+    list of CameraImage
 
     Raises
     ------
     HeaderError
         If DEROTANG is missing.
     """
+    angles = [_derotation_angle(image) for image in images]
+    systematic = _shared_systematic(images, angles)
+    out = []
+    for image, angle, common in zip(images, angles, systematic, strict=True):
+        turned = [
+            rotate(_contiguous(data), _contiguous(variance), angle)
+            for data, variance in zip(image.data, image.variance, strict=True)
+        ]
+        data = np.stack([d for d, _ in turned])
+        variance = np.stack([v for _, v in turned])
+        out.append(replace(image, data=data, variance=variance, systematic=common))
+    return out
+
+
+def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:
+    """Turn the mean systematic variance of each camera once per step of angle."""
+    keys = [
+        (int(image.header["U_CAMERA"]), round(((angle - angles[0] + 180) % 360 - 180) / _STEP))
+        for image, angle in zip(images, angles, strict=True)
+    ]
+    turned: dict[tuple[int, int], Float32] = {}
+    for key in sorted(set(keys)):
+        own = [i for i, k in enumerate(keys) if k == key]
+        angle = mean_angle([angles[i] for i in own])
+        mean = _finite_mean([images[i].systematic for i in own])
+        turned[key] = np.stack([rotate(plane, plane, angle)[1] for plane in mean])
+    return [turned[key] for key in keys]
+
+
+def _finite_mean(stack: Sequence[Float32]) -> Float32:
+    count = sum(np.isfinite(plane).astype(np.float32) for plane in stack)
+    total = sum(np.nan_to_num(plane) for plane in stack)
+    out = np.full(stack[0].shape, np.nan, dtype=np.float32)
+    return np.divide(total, count, out=out, where=np.asarray(count) > 0)
+
+
+def _derotation_angle(image: CameraImage) -> float:
     if "DEROTANG" not in image.header:
         name = image.header.get("FRAMEID", "coadd")
         raise HeaderError(f"{name}: DEROTANG is missing, so the image cannot be turned north up")
-    angle = float(image.header["DEROTANG"])
-    turned = [
-        _rotate_with(image.data[i], [image.variance[i], image.systematic[i]], angle)
-        for i in range(len(image.data))
-    ]
-    return replace(
-        image,
-        data=np.stack([data for data, _ in turned]),
-        variance=np.stack([variances[0] for _, variances in turned]),
-        systematic=np.stack([variances[1] for _, variances in turned]),
-    )
+    return float(image.header["DEROTANG"])
 
 
 def rotate_planes(
