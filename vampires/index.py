@@ -137,17 +137,20 @@ def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -
     found: set[str] = set()
     for pattern in patterns:
         # The folder is escaped: it may itself hold characters that mean something to glob.
-        start = os.path.join(glob.escape(os.path.abspath(folder)), os.path.expanduser(pattern))
+        escaped = glob.escape(os.path.abspath(folder))
+        start = os.path.normpath(os.path.join(escaped, os.path.expanduser(pattern)))
         matches = glob.glob(start, recursive=True)
         if not matches and os.path.exists(os.path.join(folder, pattern)):
-            matches = [os.path.join(folder, pattern)]
+            matches = [os.path.abspath(os.path.join(folder, pattern))]
         if not matches:
             raise FileError(
                 f"no file matches {str(pattern)!r} (looked from {os.path.abspath(folder)}); "
                 "check [data] raw"
             )
         for match in matches:
-            found.update(_fits_below(match) if os.path.isdir(match) else [os.path.abspath(match)])
+            # Asking the disk what a file called .fits is would double the time for many.
+            is_folder = not match.endswith(FITS_SUFFIXES) and os.path.isdir(match)
+            found.update(_fits_below(match) if is_folder else [match])
     return sorted(found)
 
 

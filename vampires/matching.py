@@ -20,7 +20,6 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vampires.index import Record
 from vampires.paths import background_path, flat_path
@@ -30,6 +29,9 @@ EXPTIME_TOLERANCE = 0.01
 
 SAME_NIGHT = 0.6
 """Days within which a sky frame is taken to show the sky of the science frames."""
+
+Preference = Callable[[Record, Record], float]
+"""How far a candidate is from what a file would like; less is better."""
 
 BACKGROUND_KINDS = ("background", "sky")
 """Kinds of files that make master backgrounds."""
@@ -88,7 +90,9 @@ def match_background(record: Record, candidates: Iterable[Record]) -> Match:
     >>> print(match_background(science, index))  # doctest: +SKIP
     VMPA00021037
     """
-    return _best(record, candidates, BACKGROUND_KINDS, "background", _background_rank)
+    return _best(
+        record, candidates, BACKGROUND_KINDS, "background", (_gain, _exptime, _kind, _apart)
+    )
 
 
 def match_flat(record: Record, candidates: Iterable[Record]) -> Match:
@@ -105,7 +109,7 @@ def match_flat(record: Record, candidates: Iterable[Record]) -> Match:
     -------
     Match
     """
-    return _best(record, candidates, ("flat",), "flat", _flat_rank)
+    return _best(record, candidates, ("flat",), "flat", (_gain, _filter, _exptime, _apart))
 
 
 def same_exptime(first: float | None, second: float | None) -> bool:
@@ -120,21 +124,25 @@ def _best(
     candidates: Iterable[Record],
     kinds: tuple[str, ...],
     what: str,
-    rank: Callable[[Record, Record], tuple[Any, ...]],
+    preferences: tuple[Preference, ...],
 ) -> Match:
+    """Narrow the fitting candidates down, one preference after another."""
     pool = [
         item
         for item in candidates
         if item["ok"] and item["kind"] in kinds and item["format"] != "controller"
     ]
-    fitting = [item for item in pool if _fits(record, item)]
-    if not fitting:
+    left = [item for item in pool if _fits(record, item)]
+    if not left:
         return Match(None, reason=_why_none(record, pool, what))
-    best = min(
-        fitting,
-        key=lambda item: (*rank(record, item), _apart(record, item), item["name"], item["path"]),
-    )
-    return Match(best, _relaxed(record, best, what))
+    for preference in preferences:
+        scores = [preference(record, item) for item in left]
+        best = min(scores)
+        left = [item for item, score in zip(left, scores, strict=True) if score == best]
+        if len(left) == 1:
+            break
+    chosen = min(left, key=lambda item: (item["name"], item["path"]))
+    return Match(chosen, _relaxed(record, chosen, what))
 
 
 def _fits(record: Record, item: Record) -> bool:
@@ -151,38 +159,36 @@ def _detector(record: Record) -> str:
     return (record["generation"] or "").split("-")[0]
 
 
-def _background_rank(record: Record, item: Record) -> tuple[Any, ...]:
-    return (*_gain_rank(record, item), *_exptime_rank(record, item), _kind_rank(record, item))
+def _gain(record: Record, item: Record) -> float:
+    """0 for equal gain and read mode, then the nearest gain, then other read modes."""
+    if item["detgain"] == record["detgain"] and item["readmode"] == record["readmode"]:
+        return 0.0
+    other_mode = 0.0 if item["readmode"] == record["readmode"] else 1e3
+    return other_mode + _log_ratio(record["detgain"], item["detgain"])
 
 
-def _flat_rank(record: Record, item: Record) -> tuple[Any, ...]:
-    same_filter = item["filter"] == record["filter"]
-    return (*_gain_rank(record, item), not same_filter, *_exptime_rank(record, item))
+def _filter(record: Record, item: Record) -> float:
+    return 0.0 if item["filter"] == record["filter"] else 1.0
 
 
-def _kind_rank(record: Record, item: Record) -> int:
+def _exptime(record: Record, item: Record) -> float:
+    """0 for the same setting, else how far apart."""
+    if item["exptime"] == record["exptime"] or same_exptime(record["exptime"], item["exptime"]):
+        return 0.0
+    return _log_ratio(record["exptime"], item["exptime"])
+
+
+def _kind(record: Record, item: Record) -> float:
+    """Sky or dark first, see `match_background`."""
     on_sky = record["kind"] == "science"
     if item["kind"] == "background":
-        return 1 if on_sky else 0
+        return 1.0 if on_sky else 0.0
     own_sky = item["filter"] == record["filter"] and _apart(record, item) < SAME_NIGHT
-    return 0 if on_sky and own_sky else 2
-
-
-def _gain_rank(record: Record, item: Record) -> tuple[Any, ...]:
-    """Equal gain and read mode first, then the nearest gain."""
-    same_mode = item["readmode"] == record["readmode"]
-    return (not (same_mode and _same_gain(record, item)), not same_mode,
-            _log_ratio(record["detgain"], item["detgain"]))  # fmt: skip
+    return 0.0 if on_sky and own_sky else 2.0
 
 
 def _same_gain(record: Record, item: Record) -> bool:
     return (record["detgain"] or 0.0) == (item["detgain"] or 0.0)
-
-
-def _exptime_rank(record: Record, item: Record) -> tuple[bool, float]:
-    if same_exptime(record["exptime"], item["exptime"]):
-        return (False, 0.0)
-    return (True, _log_ratio(record["exptime"], item["exptime"]))
 
 
 def _log_ratio(first: float | None, second: float | None) -> float:
