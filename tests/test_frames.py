@@ -105,6 +105,16 @@ def test_mapped_block_outlives_the_file(tmp_path, cube):
     np.testing.assert_array_equal(block.native(), cube)
 
 
+def test_file_that_shrinks_after_opening(tmp_path, cube):
+    path = write(tmp_path / "raw.fits", cube)
+    source = open_frames(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(FileError, match="changed while being read"):
+        source.read(0, 7)
+    with pytest.raises(FileError, match="changed while being read"):
+        source.read(0, 7, slice(2, 4))
+
+
 def test_native_swaps_and_adds_bzero():
     stored = np.array([-32768, 0, 32767], ">i2").view(np.uint16)
     np.testing.assert_array_equal(RawBlock(stored, big_endian=True).native(), [0, 32768, 65535])

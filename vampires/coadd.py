@@ -201,7 +201,7 @@ def coadd_frames(
             weights = np.ones(job.source.n)
             if method == "varmean":
                 weights = _inverse_variances(job, memory)
-            data, variance, count = _coadd_stream(job, weights, memory, pool)
+            data, variance, count = _coadd_stream(job, weights, memory, threads, pool)
     return Coadd(data, _positive(variance, count, cal), _systematic(job, cal, data), count)
 
 
@@ -216,19 +216,21 @@ def _positive(
 
 
 def _coadd_stream(
-    job: _Job, weights: NDArray[np.float64], memory: int, pool: ThreadPoolExecutor
+    job: _Job, weights: NDArray[np.float64], memory: int, threads: int, pool: ThreadPoolExecutor
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int32]]:
     """Weighted mean in one pass over the raw frames."""
     shape = (len(job.centers), *job.size)
     sums, variances, norms = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     count = np.zeros(shape, np.int32)
-    bands = [(f, y) for f in range(shape[0]) for y in range(0, shape[1], _BAND_ROWS)]
+    parts = -(-shape[1] // (_BAND_ROWS * threads)) * threads  # an equal share for each thread
+    height = -(-shape[1] // parts)
+    bands = [(f, y) for f in range(shape[0]) for y in range(0, shape[1], height)]
     for start, stop in job.source.chunks(min(memory, _CHUNK_BYTES)):
         block = job.source.read(start, stop)
 
         def add(band: tuple[int, int], block: RawBlock = block, start: int = start) -> None:
             field, y0 = band
-            part = (field, slice(y0, y0 + _BAND_ROWS))
+            part = (field, slice(y0, y0 + height))
             register_sum(
                 block.data,
                 block.big_endian,

@@ -49,10 +49,13 @@ def _map(path: Path, start: int, length: int) -> NDArray[np.uint8]:
     chunk in use and not the size of the cube.
     """
     skip = start % mmap.ALLOCATIONGRANULARITY
-    with path.open("rb") as file:
-        mapped = mmap.mmap(
-            file.fileno(), length + skip, access=mmap.ACCESS_READ, offset=start - skip
-        )
+    try:
+        with path.open("rb") as file:
+            mapped = mmap.mmap(
+                file.fileno(), length + skip, access=mmap.ACCESS_READ, offset=start - skip
+            )
+    except (OSError, ValueError) as error:  # ValueError: the file has become shorter
+        raise FileError(f"{path}: changed while being read ({error}); copy it again") from error
     return np.frombuffer(mapped, np.uint8, length, skip)
 
 
@@ -77,7 +80,9 @@ class _PlainFile:
             for k in range(count):
                 offset = self._start + (start + k) * frame + first * self.nx * 2
                 if os.preadv(file.fileno(), [data[k]], offset) != data[k].nbytes:
-                    raise FileError(f"{self.path}: ended while being read; copy it again")
+                    raise FileError(
+                        f"{self.path}: changed while being read (too short); copy it again"
+                    )
         return RawBlock(data, big_endian=True)
 
 
