@@ -120,6 +120,9 @@ def test_the_table_of_sets(toy):
     assert list(table["set"]) == [0, 1]
     assert np.isnan(table["ip_q"][0])
     assert np.isfinite(table["ip_q"][1])
+    before = frames_of(toy, 2, np.random.default_rng(6))[1].polarisation(6.0)[0]
+    assert table["q"][1] == pytest.approx(before.q, abs=1e-5)
+    assert table["q_err"][1] == pytest.approx(before.q_err, rel=1e-2)
     assert table["tint"].unit == "s"
     assert np.all((table["efficiency_q"] > 0.5) & (table["efficiency_q"] < 1))
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -146,6 +148,15 @@ def test_one_camera_alone():
     exposures = [e for e in night(2) if e.camera == 1]
     sets, _ = find_sets(exposures, "triplediff", cameras=(1,))
     assert [len(s.exposures) for s in sets] == [8, 8]
+
+
+def test_finding_sets_needs_no_heavy_package():
+    """The task file finds sets each time doit starts."""
+    code = (
+        "import sys, vampires.polarimetry.differencing; "
+        "sys.exit(any(m in sys.modules for m in ('numpy', 'astropy', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_table_has_every_file():

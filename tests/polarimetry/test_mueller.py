@@ -155,3 +155,6 @@ def test_matrices_on_disk(tmp_path):
     assert record.sources[1].startswith("tabulated 675-50 for Open")
     np.testing.assert_array_equal(record.matrix[1], models[1].matrix(at))
     np.testing.assert_array_equal(record.parameters["hwp_retardance"], [0.476, 0.451])
+    assert record.models[0].source == models[0].source
+    for again, model in zip(record.models, models, strict=True):
+        np.testing.assert_array_equal(again.row(at), model.row(at))

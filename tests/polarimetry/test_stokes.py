@@ -188,6 +188,16 @@ def test_rotating_a_frame_turns_its_polarisation(toy):
     assert east.separation(WCS(turned.header, fix=False).pixel_to_world(20, 0)).mas < 0.1
 
 
+def test_in_the_pupil_frame_the_ring_is_still_azimuthal(toy):
+    images = toy.Night(toy.REAL, toy.sky(), derotang=(90.0,) * 4)()
+    north_up, pupil = reduce_set(images, REAL), reduce_set(images, REAL, turn=False)
+    expected = np.rot90(north_up.products()["Q_PHI"][0])
+    got = pupil.products()["Q_PHI"][0]
+    got[20, 20] = expected[20, 20]
+    np.testing.assert_allclose(got, expected, atol=2e-4)
+    assert "CTYPE1" not in pupil.header
+
+
 def test_the_header_tells_what_went_in(toy):
     frame = reduce_set(toy.Night(toy.REAL, toy.sky())(), REAL)
     h = frame.header

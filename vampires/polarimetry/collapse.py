@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.polarimetry.components import FloatArray
 from vampires.polarimetry.headers import stack_headers
+from vampires.polarimetry.photometry import Polarisation
 from vampires.polarimetry.planes import radius as pixel_radius
 from vampires.polarimetry.propagation import common_factor, median_variance_factor
 from vampires.polarimetry.stokes import StokesFrame
@@ -67,7 +68,7 @@ def frame_row(
     Returns
     -------
     list of dict
-        set, field, times, angles, I_Q and I_U fluxes, measured q and u with errors,
+        set, field, times, angles, flux, q and u before any residual correction with errors,
         subtracted q and u, efficiencies.
     """
     h = frame.header
@@ -103,17 +104,24 @@ _FIELD_COLUMNS = {
 }  # fmt: skip
 _UNITS = {
     "mjd": "d", "pa": "deg", "derotang": "deg", "altitude": "deg", "azimuth": "deg", "imr": "deg",
-    "tint": "s", "flux_q": "electron / s", "flux_u": "electron / s", "angle": "deg",
+    "tint": "s", "flux": "electron / s", "angle": "deg",
     "angle_err": "deg",
 }  # fmt: skip
 
 
 def _measured(frame: StokesFrame, i: int, radius: float, radius2: float | None) -> dict[str, float]:
+    """Measure a frame; what `StokesFrame.subtract_ip` took out is put back."""
     names = ("flux", "q", "u", "q_err", "u_err", "degree", "degree_err", "angle", "angle_err")
     try:
         p = frame.polarisation(radius, radius2)[i]
     except MeasurementError:
         return dict.fromkeys(names, float("nan"))
+    suffix = str(i) if len(frame.fields) > 1 else ""
+    if f"IPQ{suffix}" in frame.header:
+        q, u, q_err, u_err = (
+            _number(frame.header, key + suffix) for key in ("IPQ", "IPU", "IPQERR", "IPUERR")
+        )
+        p = Polarisation(p.q + q, p.u + u, q_err, u_err, 0.0, p.flux)
     return {name: float(getattr(p, name)) for name in names}
 
 

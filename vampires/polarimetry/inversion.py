@@ -39,7 +39,7 @@ def difference_set(
     hwp_sync : bool, optional
         Whether the HWP followed the pupil; by default what the headers say.
     turn : bool
-        False if the images are derotated already, or shall not be.
+        False leaves the images in the pupil frame.
 
     Returns
     -------
@@ -85,6 +85,7 @@ def reduce_set(
     *,
     mm_correct: bool = True,
     hwp_sync: bool | None = None,
+    turn: bool = True,
 ) -> StokesFrame:
     """Make the Stokes frame of one set, Q and U on the sky.
 
@@ -99,9 +100,12 @@ def reduce_set(
         sky with ideal components, from the angles in the headers.
     hwp_sync : bool, optional
         As in `difference_set`.
+    turn : bool
+        False leaves the images in the pupil frame; Q and U then refer to its vertical axis.
     """
-    frame = difference_set(images, hwp_sync=hwp_sync)
-    return frame.correct(geometry_models(models, mm_correct), instrumental=mm_correct)
+    frame = difference_set(images, hwp_sync=hwp_sync, turn=turn)
+    frame = frame.correct(geometry_models(models, mm_correct), instrumental=mm_correct)
+    return frame if turn else frame.turn_polarisation(-float(frame.header["DEROTANG"]))
 
 
 def reduce_frames(

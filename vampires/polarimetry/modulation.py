@@ -36,8 +36,8 @@ def difference_weights(states: Sequence[State]) -> FloatArray:
     Examples
     --------
     >>> states = [(hwp, "NA", camera) for hwp in (0.0, 45.0, 22.5, 67.5) for camera in (1, 2)]
-    >>> difference_weights(states)[2].tolist()
-    [0.25, -0.25, -0.25, 0.25, 0.0, 0.0, 0.0, 0.0]
+    >>> (4 * difference_weights(states)[2]).astype(int).tolist()
+    [1, -1, -1, 1, 0, 0, 0, 0]
     """
     hwp = np.array([s[0] for s in states])
     switched = {s[1] for s in states} == {"A", "B"}

@@ -213,9 +213,6 @@ class StokesFrame:
 
         Q and U then refer to the new vertical axis; Q_phi and U_phi turn with the picture.
         """
-        c, s = np.cos(2 * np.deg2rad(angle)), np.sin(2 * np.deg2rad(angle))
-        turn = np.eye(4)
-        turn[2:, 2:] = [[c, -s], [s, c]]
         data, covariance, systematic = rotate_planes(
             self.data, self.covariance, self.systematic, angle
         )
@@ -228,7 +225,14 @@ class StokesFrame:
         turned = replace(
             self, data=data, covariance=covariance, systematic=systematic, header=header, count=None
         )
-        return turned._transformed(np.tile(turn, (len(self.fields), 1, 1)))
+        return turned.turn_polarisation(angle)
+
+    def turn_polarisation(self, angle: float) -> StokesFrame:
+        """Turn Q and U counter-clockwise by ``angle`` deg, leaving the images as they are."""
+        c, s = np.cos(2 * np.deg2rad(angle)), np.sin(2 * np.deg2rad(angle))
+        turn = np.eye(4)
+        turn[2:, 2:] = [[c, -s], [s, c]]
+        return self._transformed(np.tile(turn, (len(self.fields), 1, 1)))
 
     def products(self) -> dict[str, NDArray[np.float32]]:
         """Make the eight planes I_Q, I_U, Q, U, Q_PHI, U_PHI, LP_I, AOLP.
