@@ -56,6 +56,8 @@ def _map(path: Path, start: int, length: int) -> NDArray[np.uint8]:
             )
     except (OSError, ValueError) as error:  # ValueError: the file has become shorter
         raise FileError(f"{path}: changed while being read ({error}); copy it again") from error
+    if hasattr(mmap, "MADV_WILLNEED"):  # bands of rows are touched in strides; read it through
+        mapped.madvise(mmap.MADV_WILLNEED)
     return np.frombuffer(mapped, np.uint8, length, skip)
 
 

@@ -335,7 +335,7 @@ def biweight(stack: NDArray[np.floating]) -> NDArray[np.float32]:
     Examples
     --------
     >>> round(biweight(np.array([[1.0], [2.0], [3.0], [99.0]])).item(), 2)
-    2.03
+    2.04
     """
     columns, out = _columns(stack)
     biweight_columns(columns, out.ravel())
