@@ -198,7 +198,8 @@ def find_planet(image: ArrayLike) -> tuple[float, float, float]:
     y, x = ndimage.center_of_mass(disc)
     limb = _limb(smooth, (y, x), level)
     y, x, radius, scatter = _fit_circle(limb)
-    if radius < 4 or scatter > 0.1 * radius + 0.5:
+    peaked = np.median(smooth[disc]) - sky < 0.3 * (smooth.max() - sky)  # as a star is
+    if peaked or radius < 4 or scatter > 0.1 * radius + 0.5:
         raise MeasurementError(
             f"no planet: a bright patch of {int(sizes.max())} px at x={x + 1:.1f}, y={y + 1:.1f} "
             f"(1-based), radius {radius:.1f} px, limb scatter {scatter:.1f} px, is no resolved "

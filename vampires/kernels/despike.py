@@ -28,7 +28,9 @@ def remove_spikes(image: ArrayLike) -> NDArray[np.float64]:
         Without NaN, unless all of it is.
     """
     image = np.array(image, dtype=float)
-    background = np.nanmedian(image) if np.isfinite(image).any() else np.nan
+    if not np.isfinite(image).any():
+        return image
+    background = np.nanmedian(image)
     for _ in range(_PASSES):
         around = _neighbours(image)
         known = np.isfinite(around).any(axis=0)
