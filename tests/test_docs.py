@@ -1,0 +1,113 @@
+"""The documentation: links lead somewhere, code runs, names exist, tables are current."""
+
+import ast
+import importlib
+import re
+import runpy
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vampires.config.option import options_of
+from vampires.config.schema import SECTIONS, GeneralSettings
+from vampires.frame_metrics import COLUMNS
+from vampires.products import TABLE_COLUMNS
+from vampires.simulate import NightSpec, simulate_night
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+GENERATED = {"configuration.md", "instrument_tables.md"}
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="only a checkout has the documentation")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    found = FENCE.findall(path.read_text("utf-8"))
+    return [code for kind, code in found if kind == language]
+
+
+def prose(path: Path) -> str:
+    return FENCE.sub("", path.read_text("utf-8"))
+
+
+def anchors(path: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    included = re.findall(r"```{include} (\S+)", path.read_text("utf-8"))
+    more = [anchors(path.parent / name) for name in included]
+    slugs = {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+    return slugs.union(*more)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_to_pages_and_headings(page: Path) -> None:
+    for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"\w+://", target):
+            continue
+        name, _, anchor = target.partition("#")
+        other = (page.parent / name) if name else page
+        assert other.is_file(), target
+        assert not anchor or anchor in anchors(other), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_python_is_valid_and_its_imports_exist(page: Path) -> None:
+    for code in blocks(page, "python"):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.names[0].name != "*":
+                module = importlib.import_module(node.module)
+                assert [a.name for a in node.names if not hasattr(module, a.name)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_toml_is_valid(page: Path) -> None:
+    for code in blocks(page, "toml"):
+        tomllib.loads(code)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name not in GENERATED], ids=named)
+def test_settings_exist(page: Path) -> None:
+    """Every ``[table] key`` is in the schema."""
+    for table, key in re.findall(r"`\[(\w+)\] (\w+)", prose(page)):
+        assert table in SECTIONS, f"[{table}]"
+        assert key in options_of(SECTIONS[table]), f"[{table}] {key}"
+
+
+def test_general_settings_are_documented() -> None:
+    text = (DOCS / "configuration.md").read_text("utf-8")
+    assert [key for key in options_of(GeneralSettings) if f"### `{key}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", [*COLUMNS, *TABLE_COLUMNS])
+def test_formats_name_every_measurement_and_column(name: str) -> None:
+    assert f"`{name}`" in (DOCS / "formats.md").read_text("utf-8")
+
+
+def test_instrument_tables_are_current() -> None:
+    render = runpy.run_path(str(DOCS / "instrument_tables.py"))["render"]
+    assert (DOCS / "instrument_tables.md").read_text("utf-8") == render()
+
+
+@pytest.mark.parametrize("mark", ["demo", "test"])
+def test_readme_has_the_commands_that_ci_runs(mark: str) -> None:
+    after = (ROOT / "README.md").read_text("utf-8").split(f"<!-- {mark} -->\n")[1]
+    assert after.splitlines()[1].startswith("python3 -m venv .venv && .venv/bin/pip install")
+
+
+def test_notebook_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's and the quick start's blocks, but those that read what `doit` has made."""
+    simulate_night(NightSpec.preset("stars", cycles=1, frames=2), tmp_path / "demo")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for page in (ROOT / "README.md", DOCS / "quickstart.md"):
+        for code in blocks(page, "python"):
+            if "demo/pdi" not in code:
+                exec(compile(code, str(page), "exec"), names)
+    assert (tmp_path / "best.fits").is_file()
