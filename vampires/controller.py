@@ -36,7 +36,8 @@ def normalized_outputs(
     folder : str or Path
         The reduction directory.
     deinterleave : bool, optional
-        Whether FLC states alternate frame by frame; default: what the header says.
+        Whether FLC states alternate frame by frame in science files (calibrations are never
+        separated); default: what the header says.
 
     Returns
     -------
@@ -49,7 +50,9 @@ def normalized_outputs(
     >>> [r["path"] for r in normalized_outputs(record, ".")]  # doctest: +SKIP
     ['normalized/HD141569A_00_cam1_FLC1.fits', 'normalized/HD141569A_00_cam1_FLC2.fits']
     """
-    split = record["interleaved"] if deinterleave is None else deinterleave
+    split = record["interleaved"]
+    if deinterleave is not None:
+        split = deinterleave and record["kind"] == "science"
     left = max(record["nframes"] - CORRUPTED, 0)
     if not split:
         return [_output(record, normalized_path(folder, record["name"], "_fix"), left, None)]
@@ -60,7 +63,9 @@ def normalized_outputs(
     ]
 
 
-def with_normalized(records: Iterable[Record], folder: str | Path) -> list[Record]:
+def with_normalized(
+    records: Iterable[Record], folder: str | Path, deinterleave: bool | None = None
+) -> list[Record]:
     """Replace controller-format files by what normalising them will make.
 
     Parameters
@@ -69,6 +74,9 @@ def with_normalized(records: Iterable[Record], folder: str | Path) -> list[Recor
         The header index.
     folder : str or Path
         The reduction directory.
+    deinterleave : bool, optional
+        Whether FLC states alternate frame by frame in science files; default: what the
+        headers say.
 
     Returns
     -------
@@ -77,9 +85,16 @@ def with_normalized(records: Iterable[Record], folder: str | Path) -> list[Recor
     """
     replaced: list[Record] = []
     for record in records:
-        controller = record["ok"] and record["format"] == "controller"
-        replaced += normalized_outputs(record, folder) if controller else [record]
+        if is_controller(record):
+            replaced += normalized_outputs(record, folder, deinterleave)
+        else:
+            replaced.append(record)
     return replaced
+
+
+def is_controller(record: Record) -> bool:
+    """Whether a file is usable, once it is normalised."""
+    return record["ok"] and record["format"] == "controller"
 
 
 def _output(record: Record, path: Path, nframes: int, flc: str | None) -> Record:

@@ -59,8 +59,8 @@ def normalize_file(
     folder : str or Path
         Reduction directory; files go to ``normalized`` in it.
     deinterleave : bool, optional
-        Whether FLC states alternate frame by frame; default: what the header says
-        (`vampires.scan.is_interleaved`).
+        Whether FLC states alternate frame by frame in science files (calibrations are never
+        separated); default: what the header says (`vampires.scan.is_interleaved`).
     memory : int
         Bytes that may be used.
 
@@ -86,7 +86,9 @@ def normalize_file(
     source = open_frames(path)
     _, raw = image_header(path)
     header = normalize_header(raw, path)
-    split = is_interleaved(header) if deinterleave is None else deinterleave
+    split = is_interleaved(header)
+    if deinterleave is not None:
+        split = deinterleave and header["DATA-TYP"] == "OBJECT"
     filled = _filled_frames(source, memory)
     wanted = np.arange(source.n) >= CORRUPTED
     empty = int((wanted & ~filled).sum())

@@ -91,6 +91,11 @@ class DataSettings:
     exclude_frames: dict[str, tuple[int, ...]] = option(  # noqa: RUF009  (a dataclass field)
         {}, "Frames to leave out, per file name, counted from 0.", read=read_frame_lists
     )
+    deinterleave: bool | None = option(
+        None,
+        "Controller-format files only: whether the FLC state alternates from frame to frame; "
+        "absent: what the headers say.",
+    )
 
 
 @dataclass(frozen=True)

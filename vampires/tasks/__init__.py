@@ -9,13 +9,19 @@ from importlib import import_module
 from typing import Any
 
 _GENERATORS = {
+    "task_normalize": "normalize",
     "task_background": "calib",
     "task_flat": "calib",
+    "task_flat_check": "calib",
     "task_calib": "calib",
     "task_unusable": "calib",
     "task_psf": "measure",
     "task_centroid": "measure",
     "task_metrics": "measure",
+    "task_combined": "intermediate",
+    "task_calibrated": "intermediate",
+    "task_selected": "intermediate",
+    "task_aligned": "intermediate",
     "task_coadd": "images",
     "task_table": "images",
     "task_mueller": "polarimetry",
@@ -24,7 +30,7 @@ _GENERATORS = {
     "DOIT_CONFIG": "settings",
 }
 
-__all__ = list(_GENERATORS)  # noqa: PLE0604 - they are strings
+__all__ = list(_GENERATORS)
 
 
 def __getattr__(name: str) -> Any:

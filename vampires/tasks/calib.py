@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from vampires.config import Config
-from vampires.errors import FileError
+from vampires.errors import CalibrationError, FileError
+from vampires.log import get_logger
 from vampires.tasks.actions import make_task
 from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
+
+log = get_logger(__name__)
 
 
 def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
@@ -28,20 +31,43 @@ def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
 
 
 def make_flat(raw: Path, background: Path | None, target: Path, config: Config) -> dict[str, Any]:
-    """Make one master flat."""
-    from vampires.flats import make_flat
+    """Make one master flat, or what stands in for one that cannot be made.
+
+    The science goes on without that flat and says so; `check_flat` fails with the reason.
+    """
+    from vampires.flats import make_flat, unusable_flat
     from vampires.products import stamp
 
     settings = config.calibrate
-    master = make_flat(
-        raw,
-        background,
-        method=settings.background_method,
-        memory=config.execution.memory_bytes,
-    )
+    if background is None:
+        log.warning("flat without background: the nominal bias is subtracted", file=raw.name)
+    try:
+        master = make_flat(
+            raw, background, method=settings.background_method,
+            memory=config.execution.memory_bytes,
+        )  # fmt: skip
+    except CalibrationError as error:
+        log.warning("goes on without this flat", file=raw.name, reason=str(error))
+        master = unusable_flat(raw, str(error))
     sources = [raw] if background is None else [raw, background]
     master.with_header(stamp(master.header, config.digest_of("calibrate"), sources)).write(target)
     return {"bad_pixels": int(master.bad.sum())}
+
+
+def check_flat(target: Path) -> dict[str, Any]:
+    """Fail with the reason why a flat could not be made.
+
+    Raises
+    ------
+    CalibrationError
+        The master only stands in for one.
+    """
+    from vampires.masters import Master
+
+    header = Master.read(target).header
+    if not header.get("FLATOK", True):
+        raise CalibrationError(f"{header['FLATWHY']} (the science goes on without this flat)")
+    return {}
 
 
 def report_unusable(reason: str) -> dict[str, Any]:
@@ -81,9 +107,22 @@ def task_flat() -> Iterator[Task]:
         )  # fmt: skip
 
 
+def task_flat_check() -> Iterator[Task]:
+    """Flats that could not be made: each fails with the reason, the science goes on without."""
+    plan = current_plan()
+    yield {"basename": "flat_check", "name": None, "doc": task_flat_check.__doc__}
+    for record in plan.raw_calibrations("flat"):
+        target = plan.layout.flat(record["name"])
+        yield make_task(
+            "flat_check", record["name"], check_flat, (target,), file_dep=[target], targets=[],
+            settings={}, version=1, doc=f"whether {record['name']} is a flat",
+        )  # fmt: skip
+
+
 def task_calib() -> Task:
     """All masters."""
-    return {"actions": None, "task_dep": ["background", "flat"], "doc": task_calib.__doc__}
+    groups = ["background", "flat", "flat_check"]
+    return {"actions": None, "task_dep": groups, "doc": task_calib.__doc__}
 
 
 def task_unusable() -> Iterator[Task]:

@@ -14,6 +14,7 @@ from typing import Any
 from doit import get_var
 
 from vampires.config import Config, find_config, load_config
+from vampires.controller import is_controller, with_normalized
 from vampires.errors import ConfigError
 from vampires.grouping import Group, group_cubes
 from vampires.index import Record, build_index
@@ -61,7 +62,8 @@ class Plan:
     layout : Layout
         Where the products go.
     records : tuple of Record
-        One light record per raw file, unusable ones included.
+        One light record per raw file, unusable ones included; controller-format files as
+        they are, before they are normalised.
     groups : tuple of Group
         Science exposure groups, in order of time.
     calibrations : tuple of Record
@@ -78,6 +80,11 @@ class Plan:
     def unusable(self) -> tuple[Record, ...]:
         """Raw files that cannot be used; each record says why."""
         return tuple(record for record in self.records if record["kind"] == "unusable")
+
+    @property
+    def controller_files(self) -> tuple[Record, ...]:
+        """Files in the controller's format, to be normalised before anything else."""
+        return tuple(record for record in self.records if is_controller(record))
 
     def raw_calibrations(self, *kinds: str) -> list[Record]:
         """Calibration files of some kinds to make masters of."""
@@ -182,11 +189,12 @@ def make_plan(config: Config) -> Plan:
     """
     folder = config.folder
     records = build_index(config.data.raw, folder, config.data.exclude, folder / INDEX_NAME)
-    calibrations = [record for record in records if record["ok"] and record["kind"] != "science"]
+    files = with_normalized(records, folder, config.data.deinterleave)
+    calibrations = [record for record in files if record["ok"] and record["kind"] != "science"]
     if config.calibrate.calib_directory is not None:
         directory = config.resolve(config.calibrate.calib_directory)
         known = {master_path(record, folder) for record in calibrations}
-        masters = build_index(directory, folder, (), folder / f"{INDEX_NAME[:-5]}_masters.json")
+        masters = build_index([directory], folder, (), folder / f"{INDEX_NAME[:-5]}_masters.json")
         calibrations += [
             record
             for record in masters
@@ -196,6 +204,6 @@ def make_plan(config: Config) -> Plan:
         config=config,
         layout=Layout(folder, config.name),
         records=tuple(records),
-        groups=tuple(group_cubes(records, config.combine.method)),
+        groups=tuple(group_cubes(files, config.combine.method)),
         calibrations=tuple(calibrations),
     )
