@@ -21,12 +21,13 @@ from astropy.nddata import CCDData, VarianceUncertainty
 from vampires.astrometry import Target
 from vampires.calibration import pixel_calibration
 from vampires.coadd import align_frames, coadd_frames
+from vampires.config import AnalysisSettings
 from vampires.exposure import group_header, raw_header
 from vampires.fields import field_centers, field_size
 from vampires.frames import FrameSource, open_frames
 from vampires.image import CameraImage
 from vampires.kernels.calibrate import PixelCalibration, calibrate
-from vampires.metrics import AnalysisSettings, FrameMetrics, measure_frames
+from vampires.metrics import FrameMetrics, measure_frames
 from vampires.psf import header_psf
 from vampires.registration import pad_to_diagonal, recenter_image
 
@@ -61,6 +62,8 @@ class CameraCube:
         Frames that passed the selection.
     centers : ndarray, shape (nfields, n, 2), optional
         (y, x) of the star in every frame.
+    shifted : bool
+        Whether frames are shifted by fractions of a pixel; otherwise cut-outs are whole pixels.
     memory : int
         Bytes that any step may use.
     """
@@ -73,6 +76,7 @@ class CameraCube:
     metrics: FrameMetrics | None = None
     keep: np.ndarray | None = None
     centers: np.ndarray | None = None
+    shifted: bool = True
     memory: int = DEFAULT_MEMORY
     masters: dict[str, str] = field(default_factory=dict)
 
@@ -182,9 +186,7 @@ class CameraCube:
         }
         if relaxed:
             cards["RELAXED"] = "; ".join(relaxed)
-        calibration = replace(
-            pixel_calibration(self.header, background, flat), repair=repair
-        )
+        calibration = replace(pixel_calibration(self.header, background, flat), repair=repair)
         return replace(self, calibration=calibration, masters=cards)
 
     def with_metrics(self, metrics: FrameMetrics) -> CameraCube:
@@ -246,8 +248,8 @@ class CameraCube:
         Parameters
         ----------
         method : str or None
-            ``dft``, ``com``, ``peak`` or ``model``; None: the rough position, the same in
-            every frame (no registration).
+            ``dft``, ``com``, ``peak`` or ``model``; None: the centre of the field, the same
+            in every frame, so that frames are cut out but not shifted.
 
         Returns
         -------
@@ -255,12 +257,16 @@ class CameraCube:
             With `centers`; frames whose star could not be found are no longer selected.
         """
         if method is None:
-            star = self.rough.mean(axis=1)
-            centers = np.repeat(star[:, None, :], self.source.n, axis=1)
+            middle = np.array(
+                list(field_centers(self.header, self.source.ny, self.source.nx).values())
+            )
+            centers = np.repeat(middle[:, None, :], self.source.n, axis=1)
         else:
             centers = self.measured.positions(method)
         found = np.isfinite(centers).all(axis=(0, 2))
-        return replace(self, centers=centers, keep=self.selected & found)
+        return replace(
+            self, centers=centers, keep=self.selected & found, shifted=method is not None
+        )
 
     def coadd(
         self,
@@ -286,27 +292,44 @@ class CameraCube:
         -------
         CameraImage
         """
+        size = self.crop(crop_width)
         stack = coadd_frames(
-            self.source, self.pixel_calibration, flip=self.flip, centers=self._centers(),
-            keep=self.selected, size=self.crop(crop_width), method=method, memory=self.memory,
+            self.source, self.pixel_calibration, flip=self.flip, centers=self._cut_centers(size),
+            keep=self.selected, size=size, method=method, memory=self.memory,
         )  # fmt: skip
         image = CameraImage(
             stack.data, stack.variance, stack.systematic, stack.count,
             self.product_header(method), self.fields,
         )  # fmt: skip
         if recenter is not None:
-            image = recenter_image(image, recenter)
+            spots = self.measured.shape[1] > 1
+            image = recenter_image(image, recenter, self.spot_offsets() if spots else None)
         return pad_to_diagonal(image) if pad else image
+
+    def spot_offsets(self) -> np.ndarray:
+        """Mean (y, x) of each satellite spot from the star, shape (nfields, npsfs, 2)."""
+        spots = self.measured.spots("dft")
+        return np.asarray(np.nanmean(spots - self._centers()[:, None], axis=2))
 
     def aligned(self, crop_width: int = 536) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Stream the selected frames, registered: (start, data, variance) blocks.
 
         Data and variance have shape (k, nfields, ny, nx), e-/s and (e-/s)^2.
         """
+        size = self.crop(crop_width)
         return align_frames(
-            self.source, self.pixel_calibration, flip=self.flip, centers=self._centers(),
-            keep=self.selected, size=self.crop(crop_width), memory=self.memory,
+            self.source, self.pixel_calibration, flip=self.flip, centers=self._cut_centers(size),
+            keep=self.selected, size=size, memory=self.memory,
         )  # fmt: skip
+
+    def calibrated(self, memory: int | None = None) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Stream calibrated frames: (start, data, variance) blocks.
+
+        Data and variance have shape (k, ny, nx), e-/s and (e-/s)^2, NaN where masked.
+        """
+        for start, stop in self.source.chunks(memory or self.memory):
+            block = self.source.read(start, stop)
+            yield start, *calibrate(block, self.pixel_calibration, flip=self.flip)
 
     def chunks(self, memory: int | None = None) -> Iterator[CCDData]:
         """Stream calibrated frames as `~astropy.nddata.CCDData` blocks.
@@ -321,11 +344,14 @@ class CameraCube:
         CCDData
             Shape (k, ny, nx), e-/s, with variance and mask.
         """
-        for start, stop in self.source.chunks((memory or self.memory) // 4):
-            block = self.source.read(start, stop)
-            data, variance = calibrate(block, self.pixel_calibration, flip=self.flip)
-            yield CCDData(data, unit="electron / s", uncertainty=VarianceUncertainty(variance),
-                          mask=~np.isfinite(data), meta=self.header.copy())  # fmt: skip
+        for _, data, variance in self.calibrated(memory):
+            yield CCDData(
+                data,
+                unit="electron / s",
+                uncertainty=VarianceUncertainty(variance),
+                mask=~np.isfinite(data),
+                meta=self.header.copy(),
+            )
 
     @property
     def ccddata(self) -> CCDData:
@@ -385,6 +411,13 @@ class CameraCube:
         if self.centers is None:
             return self.register()._centers()
         return self.centers
+
+    def _cut_centers(self, size: tuple[int, int]) -> np.ndarray:
+        """Centres of the cut-outs: the star's places, or whole pixels without registration."""
+        if self.shifted:
+            return self._centers()
+        corner = (np.array(size) - 1) / 2
+        return np.asarray(np.floor(self._centers() - corner + 0.5) + corner)
 
     def __repr__(self) -> str:
         h = self.header

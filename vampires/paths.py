@@ -80,6 +80,10 @@ class Layout:
         """Per-frame measurements of one group."""
         return self.folder / "metrics" / f"{self.name}_{group}.h5"
 
+    def combined(self, group: str) -> Path:
+        """Raw frames of a group, kept on request."""
+        return self.folder / "combined" / f"{self.name}_{group}_comb.fits"
+
     def calibrated(self, group: str) -> Path:
         """Calibrated frames, kept on request."""
         return self.folder / "calibrated" / f"{self.name}_{group}_calib.fits"

@@ -13,7 +13,6 @@ Problem = tuple[str, str, str]
 NOT_YET: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("specphot", "unit"): (("contrast", "Jy", "Jy/arcsec^2"), "products are in e-/s"),
     ("align", "reproject"): ((True,), "camera 2 keeps its own pixel scale"),
-    ("coadd", "coadd"): ((False,), "aligned cubes are always collapsed"),
     ("polarimetry", "stream"): ((True,), "differences are made of coadds"),
 }
 """Table and key -> the values refused for now, and what is done instead."""
@@ -35,7 +34,7 @@ def consistency_problems(config: Config) -> list[Problem]:
     list of (table, key, sentence)
         Empty when all is well.
     """
-    checks = (_not_yet, _target, _measurements, _fluxes, _polarimetry)
+    checks = (_not_yet, _target, _measurements, _coadds, _fluxes, _polarimetry)
     return [problem for check in checks for problem in check(config)]
 
 
@@ -53,6 +52,19 @@ def _target(config: Config) -> Iterator[Problem]:
     if target is not None and (target.ra is None) != (target.dec is None):
         there, missing = ("ra", "dec") if target.dec is None else ("dec", "ra")
         yield "target", missing, f"[target] {there}: needs {missing} too, or neither"
+
+
+def _coadds(config: Config) -> Iterator[Problem]:
+    if config.coadd.coadd:
+        return
+    needing = {
+        "[polarimetry]": config.polarimetry is not None,
+        "save_adi_cubes = true": config.save_adi_cubes,
+        "[diff_images] make_diff = true": config.diff_images.make_diff,
+    }
+    for what, wanted in needing.items():
+        if wanted:
+            yield "coadd", "coadd", f"[coadd] coadd = false: {what} is made of coadds"
 
 
 def _measurements(config: Config) -> Iterator[Problem]:

@@ -31,13 +31,15 @@ def make_coadd(
 
     cube = registered_cube(group, masters, metrics, config)
     settings = config.coadd
+    # A planet's disc has no PSF to centre on.
+    recenter = settings.recenter and config.align.align and not config.planetary
     image = cube.coadd(
         settings.method,
         config.align.crop_width,
         config.align.pad,
-        settings.recenter_method if settings.recenter and config.align.align else None,
+        settings.recenter_method if recenter else None,
     )
-    sources = [*group.paths, *masters.paths, metrics]
+    sources: list[str | Path] = [*group.paths, *masters.paths, metrics]
     header = stamp(image.header, config.digest_of(*COADD_SECTIONS), sources)
     replace(image, header=header).write(target)
     return {"frames": int(header["NCOADD"])}
@@ -66,14 +68,14 @@ def task_coadd() -> Iterator[Task]:
     """Coadds, one per exposure group."""
     plan = current_plan()
     yield {"basename": "coadd", "name": None, "doc": task_coadd.__doc__}
-    for group in plan.groups:
+    for group in plan.groups if plan.config.coadd.coadd else ():
         yield _coadd_task(plan, group)
 
 
 def task_table() -> Iterator[Task]:
     """Table of the coadds' headers (ECSV and CSV)."""
     plan = current_plan()
-    if not plan.groups:
+    if not plan.groups or not plan.config.coadd.coadd:
         return
     coadds = [plan.layout.coadd(group.key) for group in plan.groups]
     target = plan.layout.table()

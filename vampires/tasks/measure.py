@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from vampires.config import Config
 from vampires.files import atomic_path
 from vampires.grouping import Group
-from vampires.index import Record
 from vampires.tasks.actions import make_task
 from vampires.tasks.cubes import open_cube
 from vampires.tasks.plan import Masters, Plan, current_plan
@@ -28,6 +27,7 @@ class MetricsInputs:
 
     centroids: Path
     psfs: tuple[Path, ...]
+
 
 PSF_MARGIN = 10
 """Pixels by which a synthetic PSF is wider than the window it is compared with."""
@@ -118,7 +118,9 @@ def task_centroid() -> Iterator[Task]:
         target = plan.layout.centroids(camera)
         if is_written_by_hand(target):
             continue
-        records = _sample([r for g in plan.groups if g.camera == camera for r in g.records])
+        # The first ones, so that files that arrive later change nothing.
+        records = [r for g in plan.groups if g.camera == camera for r in g.records]
+        records = records[:CENTROID_FILES]
         masters = plan.masters_of(records[0])
         yield make_task(
             "centroid", f"cam{camera}", make_centroid,
@@ -193,9 +195,3 @@ def excluded_frames(config: Config, group: Group) -> dict[str, Any]:
         for file, frames in config.data.exclude_frames.items()
         if any(name.startswith(file) for name in names)
     }
-
-
-def _sample(records: list[Record]) -> list[Record]:
-    """Choose a few records spread over the night."""
-    step = max(1, len(records) // CENTROID_FILES)
-    return records[::step][:CENTROID_FILES]

@@ -28,10 +28,10 @@ def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     image = CameraImage.read(coadd)
     check_hwp_sync([image.header], settings.hwp_adi_sync)
     table = config.resolve(settings.mueller_table) if settings.mueller_table else None
-    models = models_for(
+    tabulated = models_for(
         image.fields, image.header["DETGEN"], ideal=settings.use_ideal_mm, table=table
     )
-    models = geometry_models(models, settings.mm_correct)
+    models = tuple(geometry_models(model, settings.mm_correct) for model in tabulated)
     angles = LightPathAngles.from_header(image.header, hwp_sync=settings.hwp_adi_sync)
     write_hdf5(target, models, image.fields, angles)
     return {"source": models[0].source}
@@ -51,9 +51,7 @@ def make_stokes(
     images = [CameraImage.read(path) for path in coadds]
     models = read_hdf5(muellers[0]).models
     reduce = invert if settings.method == "leastsq" else reduce_set
-    frame = reduce(
-        images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync
-    )
+    frame = reduce(images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync)
     if settings.ip_correct:
         radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
         frame = frame.subtract_ip(frame.polarisation(settings.ip_radius, radius2))
@@ -72,7 +70,7 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     from vampires.products import stamp, write_fits, write_table
 
     settings = polarimetry_settings(config)
-    frames = [StokesFrame.read(path) for path in stokes]
+    frames = map(StokesFrame.read, stokes)
     product = collapse(frames, settings.collapse).with_convention(settings.cyl_stokes)
     product = replace(product, header=stamp(product.header, config.digest, stokes))
     if "cube" in targets:
@@ -83,15 +81,15 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
     rows = [
         row
-        for number, frame in enumerate(frames)
-        for row in frame_row(frame, number, settings.ip_radius, radius2)
+        for number, path in enumerate(stokes)
+        for row in frame_row(StokesFrame.read(path), number, settings.ip_radius, radius2)
     ]
     table = stokes_table(rows)
     write_table(targets["table"], table)
     save_figure(product.plot(), targets["qphi"])
     save_figure(plot_overview(product), targets["stokes"])
     save_figure(plot_ip(table), targets["ip"])
-    return {"sets": len(frames)}
+    return {"sets": len(stokes)}
 
 
 def polarimetry_settings(config: Config) -> PolarimetrySettings:
