@@ -27,6 +27,9 @@ _GENERATORS = {
     "task_mueller": "polarimetry",
     "task_stokes": "polarimetry",
     "task_pdi": "polarimetry",
+    "task_adi": "adi",
+    "task_diff": "differences",
+    "task_report": "report",
     "DOIT_CONFIG": "settings",
 }
 

@@ -1,0 +1,152 @@
+"""Tasks that subtract images of the two cameras: single and double differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vampires.config import Config
+from vampires.errors import PolarimetryError
+from vampires.pairing import Pair, pair_cameras, pair_states
+from vampires.tasks.actions import make_task
+from vampires.tasks.plan import Plan, current_plan
+
+if TYPE_CHECKING:
+    from vampires.image import CameraImage
+    from vampires.polarimetry.difference import DifferenceImage
+
+Task = dict[str, Any]
+Coadds = tuple[Path, Path]
+
+SECTIONS = ("general", "analysis", "diff_images")
+
+HALO = (60.0, 20.0)
+"""Radii, pixels, between which a star behind a coronagraph is compared in two filters."""
+
+_NO_PAIRS = (
+    "no two exposures of cameras 1 and 2 overlap in time with the same FLC state, HWP angle and "
+    "filter; set [diff_images] make_diff = false"
+)
+_NO_DOUBLES = (
+    "no two states of both cameras close in time: FLC A and B, HWP 0 and 45 or 22.5 and 67.5 deg, "
+    "or swapped filters; set [diff_images] save_double = false"
+)
+
+
+def make_single(pair: Pair, coadds: Coadds, target: Path, config: Config) -> dict[str, Any]:
+    """Write camera 1 minus camera 2, or line minus continuum."""
+    image = _difference(pair, coadds, config)
+    _write(image, coadds, target, config)
+    return {}
+
+
+def make_double(
+    pairs: tuple[Pair, Pair], coadds: tuple[Coadds, Coadds], target: Path, config: Config
+) -> dict[str, Any]:
+    """Write the double difference of two states."""
+    from vampires.polarimetry.difference import double_difference
+    from vampires.sdi import swapped_difference
+
+    if pairs[0].line_and_continuum:
+        states = [_difference(pair, both, config) for pair, both in zip(pairs, coadds, strict=True)]
+        image = swapped_difference(*states)
+    else:
+        image = double_difference(_read(coadds[0]), _read(coadds[1]))
+    _write(image, (*coadds[0], *coadds[1]), target, config)
+    return {}
+
+
+def report_no_pairs(reason: str) -> dict[str, Any]:
+    """Fail with the reason why there is no difference image."""
+    raise PolarimetryError(reason)
+
+
+def task_diff() -> Iterator[Task]:
+    """Difference images of simultaneous exposures."""
+    plan = current_plan()
+    kinds = {
+        "diff:single": "camera 1 minus camera 2, or line minus continuum",
+        "diff:double": "single differences of two states of FLC, HWP or filters, subtracted",
+    }
+    yield {"basename": "diff", "actions": None, "task_dep": [*kinds], "doc": task_diff.__doc__}
+    for kind, doc in kinds.items():
+        yield {"basename": kind, "name": None, "doc": doc}
+    settings = plan.config.diff_images
+    if not settings.make_diff:
+        return
+    pairs = pair_cameras(plan.groups)
+    yield from _singles(plan, pairs)
+    if settings.save_double:
+        yield from _doubles(plan, pairs)
+
+
+def _singles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
+    if not pairs:
+        yield _nothing("diff:single", _NO_PAIRS)
+    for pair in pairs:
+        coadds, target = _coadds(plan, pair), plan.layout.difference("single", pair.key)
+        yield make_task(
+            "diff:single", pair.key, make_single, (pair, coadds, target, plan.config),
+            file_dep=coadds, targets=[target], settings=_settings(plan, pair), version=1,
+            doc=f"{pair.one.key} minus {pair.two.key}",
+        )  # fmt: skip
+
+
+def _doubles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
+    doubles = pair_states(pairs)
+    if not doubles:
+        yield _nothing("diff:double", _NO_DOUBLES)
+    for first, second in doubles:
+        coadds = _coadds(plan, first), _coadds(plan, second)
+        target = plan.layout.difference("double", first.key)
+        yield make_task(
+            "diff:double", first.key, make_double, ((first, second), coadds, target, plan.config),
+            file_dep=[*coadds[0], *coadds[1]], targets=[target], version=1,
+            settings=_settings(plan, first), doc=f"{first.key} minus {second.key}",
+        )  # fmt: skip
+
+
+def _nothing(basename: str, reason: str) -> Task:
+    task = make_task(
+        basename, "pairs", report_no_pairs, (reason,), file_dep=[], targets=[], settings={},
+        version=1, doc=reason,
+    )  # fmt: skip
+    return {**task, "uptodate": [False]}
+
+
+def _coadds(plan: Plan, pair: Pair) -> Coadds:
+    return plan.layout.coadd(pair.one.key), plan.layout.coadd(pair.two.key)
+
+
+def _settings(plan: Plan, pair: Pair) -> dict[str, Any]:
+    """Only the scaling of the continuum has anything to set."""
+    if not pair.line_and_continuum:
+        return {}
+    config = plan.config
+    return {"coronagraphic": config.coronagraphic, "radius": config.analysis.phot_aper_rad}
+
+
+def _difference(pair: Pair, coadds: Coadds, config: Config) -> DifferenceImage:
+    from vampires.polarimetry.difference import single_difference
+    from vampires.sdi import StarRegion, subtract_continuum
+
+    one, two = _read(coadds)
+    if not pair.line_and_continuum:
+        return single_difference(one, two)
+    line, continuum = (two, one) if pair.swapped else (one, two)
+    radii = HALO if config.coronagraphic else (config.analysis.phot_aper_rad,)
+    return subtract_continuum(line, continuum, StarRegion(*radii), one.header)
+
+
+def _read(coadds: Coadds) -> tuple[CameraImage, CameraImage]:
+    from vampires.image import CameraImage
+
+    return CameraImage.read(coadds[0]), CameraImage.read(coadds[1])
+
+
+def _write(image: DifferenceImage, sources: tuple[Path, ...], target: Path, config: Config) -> None:
+    from vampires.products import stamp, write_fits
+
+    header = stamp(image.header, config.digest_of(*SECTIONS), sources)
+    write_fits(target, image.planes(), header, dict.fromkeys(image.fields, header))

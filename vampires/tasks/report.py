@@ -1,0 +1,78 @@
+"""The task that writes the night on one page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vampires.config import Config
+from vampires.grouping import Group
+from vampires.index import Record
+from vampires.tasks.actions import make_task
+from vampires.tasks.plan import Masters, Plan, current_plan
+
+Task = dict[str, Any]
+Part = tuple[Group, Masters, Path, Path]
+
+
+def make_report(
+    records: tuple[Record, ...],
+    parts: list[Part],
+    stokes: tuple[list[Path], Path] | None,
+    target: Path,
+    config: Config,
+) -> dict[str, Any]:
+    """Write the report of a night."""
+    from vampires.report import GroupReport, NightReport
+
+    groups = tuple(
+        GroupReport(
+            group, metrics, coadd,
+            tuple(path.name for path in masters.paths), (*masters.missing, *masters.relaxed),
+        )
+        for group, masters, metrics, coadd in parts
+    )  # fmt: skip
+    pictures, table = stokes or ([], None)
+    settings = tuple(repr(config).removesuffix(">").splitlines()[1:])
+    NightReport(config.name, records, groups, settings, tuple(pictures), table).write(target)
+    return {"groups": len(groups)}
+
+
+def task_report() -> Iterator[Task]:
+    """The night on one page (HTML): files, measurements, products."""
+    plan = current_plan()
+    layout = plan.layout
+    parts = [
+        (group, plan.masters_of(group.first), layout.metrics(group.key), layout.coadd(group.key))
+        for group in plan.groups
+    ]
+    stokes = _stokes_products(plan)
+    products = [path for part in parts for path in part[2:]]
+    if stokes is not None:
+        products += [*stokes[0], stokes[1]]
+    target = layout.report()
+    yield make_task(
+        "report", None, make_report, (plan.records, parts, stokes, target, plan.config),
+        file_dep=products, targets=[target], version=1, doc=str(task_report.__doc__),
+        settings={"config": plan.config.digest, "files": _digest(plan.records)},
+    )  # fmt: skip
+
+
+def _stokes_products(plan: Plan) -> tuple[list[Path], Path] | None:
+    """Pictures and table of the Stokes frames, if there are any."""
+    if plan.config.polarimetry is None:
+        return None
+    from vampires.tasks.polarimetry import night_sets
+
+    if not night_sets()[0]:
+        return None
+    layout = plan.layout
+    return [layout.stokes_picture(what) for what in ("qphi", "stokes")], layout.stokes_table()
+
+
+def _digest(records: Iterable[Record]) -> str:
+    """Digest of what the report says of the raw files."""
+    facts = repr([(record["name"], record["kind"], record["reason"]) for record in records])
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
