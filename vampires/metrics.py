@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["AnalysisSettings", "FrameMetrics", "measure_frames", "measure_image"]
 
 #: Frames whose stamps are held at a time: they stay in the processor's cache.
-_BLOCK = 32
+_BLOCK = 64
 _MEMORY = 2 * 1024**3
 
 
