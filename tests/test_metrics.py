@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from vampires.config import AnalysisSettings
 from vampires.errors import FileError, MeasurementError
 from vampires.frame_metrics import COLUMNS
 from vampires.frames import RawBlock
 from vampires.kernels.calibrate import PixelCalibration
-from vampires.metrics import AnalysisSettings, FrameMetrics, measure_frames, measure_image
+from vampires.metrics import FrameMetrics, measure_frames, measure_image
 from vampires.psf import synthetic_psf
 
 BIAS, GAIN, EXPTIME = 200.0, 0.1, 0.5

@@ -89,12 +89,12 @@ def _head(
 ) -> bytes:
     """Header block of a primary image, or of an image extension of that name."""
     primary = extension is None
-    cards = [("SIMPLE", True) if primary else ("XTENSION", "IMAGE"), ("BITPIX", bitpix)]
+    cards: list[tuple[str, str | int]] = [("SIMPLE", True) if primary else ("XTENSION", "IMAGE"), ("BITPIX", bitpix)]
     cards += [("NAXIS", len(shape))]
     cards += [(f"NAXIS{axis}", n) for axis, n in enumerate(reversed(shape), start=1)]
     cards += [("EXTEND", True)] if primary else [("PCOUNT", 0), ("GCOUNT", 1)]
     cards += [("BSCALE", 1), ("BZERO", 32768)] if bitpix == 16 else []
-    cards += [] if primary else [("EXTNAME", extension)]
+    cards += [] if extension is None else [("EXTNAME", extension)]
     head = fits.Header(cards)
     head.extend(product_header(header).cards, end=True)
     return bytes(head.tostring().encode("ascii"))

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vampires.config import AnalysisSettings
 from vampires.errors import MeasurementError
 from vampires.frame_metrics import COLUMNS, METHODS, FrameMetrics
 from vampires.kernels.aperture import measure_apertures
@@ -28,59 +29,11 @@ from vampires.kernels.windows import brightest, cut_stamps, measure_windows
 if TYPE_CHECKING:
     from vampires.frames import FrameSource
 
-__all__ = ["AnalysisSettings", "FrameMetrics", "measure_frames", "measure_image"]
+__all__ = ["FrameMetrics", "measure_frames", "measure_image"]
 
 #: Frames whose stamps are held at a time: they stay in the processor's cache.
 _BLOCK = 64
 _MEMORY = 2 * 1024**3
-
-
-@dataclass(frozen=True)
-class AnalysisSettings:
-    """What is measured; the keys of ``[analysis]``.
-
-    Attributes
-    ----------
-    window_size : int
-        Width of the windows, pixels; an even width is widened by one.
-    fit_psf_model : bool
-        Fit a Moffat profile.
-    psf_model : str
-        'moffat'.
-    photometry : bool
-        Measure aperture fluxes.
-    phot_aper_rad : float
-        Radius of the aperture, pixels; the Strehl ratio uses it as well.
-    phot_ann_rad : (float, float) or None
-        Radii of the background annulus; None: no background is subtracted.
-    strehl : bool
-        Measure the Strehl ratio.
-    """
-
-    fit_psf_model: bool = False
-    psf_model: str = "moffat"
-    photometry: bool = True
-    phot_aper_rad: float = 8.0
-    phot_ann_rad: tuple[float, float] | None = None
-    strehl: bool = True
-    window_size: int = 21
-
-
-class _Settings(Protocol):
-    """The settings of this module, or of the configuration."""
-
-    @property
-    def fit_psf_model(self) -> bool: ...
-    @property
-    def photometry(self) -> bool: ...
-    @property
-    def phot_aper_rad(self) -> float: ...
-    @property
-    def phot_ann_rad(self) -> tuple[float, float] | None: ...
-    @property
-    def strehl(self) -> bool: ...
-    @property
-    def window_size(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -95,10 +48,10 @@ class _Recipe:
     deconvolution: NDArray[np.float64]
     table: NDArray[np.float64]
     strehl_scale: float
-    settings: _Settings
+    settings: AnalysisSettings
 
     @classmethod
-    def prepare(cls, psf: ArrayLike, settings: _Settings) -> _Recipe:
+    def prepare(cls, psf: ArrayLike, settings: AnalysisSettings) -> _Recipe:
         half = settings.window_size // 2
         radius = settings.phot_aper_rad
         inner, outer = settings.phot_ann_rad or (0.0, 0.0)
@@ -123,7 +76,7 @@ def measure_frames(
     flip: bool,
     rough: ArrayLike,
     psfs: ArrayLike,
-    settings: _Settings | None = None,
+    settings: AnalysisSettings | None = None,
     memory: int = _MEMORY,
     fields: Sequence[str] | None = None,
 ) -> FrameMetrics:
@@ -199,7 +152,7 @@ def measure_frames(
 def measure_image(
     image: ArrayLike,
     psf: ArrayLike,
-    settings: _Settings | None = None,
+    settings: AnalysisSettings | None = None,
     method: str = "dft",
 ) -> tuple[float, float]:
     """Position of the star in one calibrated image, near its centre.

@@ -75,7 +75,7 @@ def draw_metrics(metrics: FrameMetrics, keep: np.ndarray | None, title: str) -> 
     frames = np.arange(metrics.photf.shape[-1])
     kept = np.ones(frames.size, dtype=bool) if keep is None else keep
     for panel, (name, label) in zip(axes, panels, strict=False):
-        for values in np.nanmean(getattr(metrics, name), axis=1):
+        for values in _mean_of_psfs(getattr(metrics, name)):
             panel.plot(frames[kept], values[kept], ".", ms=4)
             panel.plot(frames[~kept], values[~kept], "o", ms=4, mfc="none", color="0.6")
         panel.set_ylabel(label)
@@ -91,6 +91,13 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """Save a figure as PNG, the same bytes for the same figure."""
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+
+
+def _mean_of_psfs(values: np.ndarray) -> np.ndarray:
+    """Mean over the PSFs of each field; NaN where a frame has none."""
+    count = np.isfinite(values).sum(axis=1)
+    total = np.nansum(values, axis=1)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def _noise(data: np.ndarray) -> float:

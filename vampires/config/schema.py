@@ -166,7 +166,13 @@ class AnalysisSettings:
         read=read_annulus,
     )
     strehl: bool = option(True, "Measure the Strehl ratio against the synthetic PSF.")
-    window_size: int = option(21, "Width of the window.", unit="px", minimum=5, maximum=1001)
+    window_size: int = option(
+        21,
+        "Width of the window; an even one is widened by one.",
+        unit="px",
+        minimum=5,
+        maximum=1001,
+    )
 
 
 @dataclass(frozen=True)

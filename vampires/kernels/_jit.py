@@ -2,11 +2,13 @@
 
 Kernels release the interpreter lock, so that threads run them side by side, and are cached
 on disk in a per-user folder: an installed package may be read-only, and the first compilation
-takes seconds.
+takes seconds. The folder is named by a digest of all kernels' sources, because a cached kernel
+holds what it inlined from other modules, and numba looks for changes in its own file only.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -16,16 +18,21 @@ from typing import Any, TypeVar
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+def _sources_digest() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
 def _cache_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "vampires" / "numba"
+    folder = Path(base) / "vampires" / f"kernels-{_sources_digest()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
     except OSError:
         writable = False
     if not writable:
-        folder = Path(tempfile.gettempdir()) / f"vampires-numba-{os.getuid()}"
+        folder = Path(tempfile.gettempdir()) / f"vampires-{os.getuid()}-{folder.name}"
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
