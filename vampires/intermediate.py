@@ -89,7 +89,10 @@ def _head(
 ) -> bytes:
     """Header block of a primary image, or of an image extension of that name."""
     primary = extension is None
-    cards: list[tuple[str, str | int]] = [("SIMPLE", True) if primary else ("XTENSION", "IMAGE"), ("BITPIX", bitpix)]
+    cards: list[tuple[str, str | int]] = [
+        ("SIMPLE", True) if primary else ("XTENSION", "IMAGE"),
+        ("BITPIX", bitpix),
+    ]
     cards += [("NAXIS", len(shape))]
     cards += [(f"NAXIS{axis}", n) for axis, n in enumerate(reversed(shape), start=1)]
     cards += [("EXTEND", True)] if primary else [("PCOUNT", 0), ("GCOUNT", 1)]

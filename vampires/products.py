@@ -107,7 +107,9 @@ def write_fits(
         fits.HDUList(hdus).writeto(temporary, overwrite=True, output_verify="silentfix")
 
 
-def read_fits(path: str | Path) -> tuple[dict[str, np.ndarray], fits.Header, dict[str, fits.Header]]:
+def read_fits(
+    path: str | Path,
+) -> tuple[dict[str, np.ndarray], fits.Header, dict[str, fits.Header]]:
     """Read a product back.
 
     Parameters
@@ -191,5 +193,3 @@ def _image(data: np.ndarray, name: str, header: fits.Header) -> fits.ImageHDU:
     if "BUNIT" in header and name in {"ERR", "SYS"}:
         hdu.header["BUNIT"] = header["BUNIT"]
     return hdu
-
-

@@ -251,6 +251,8 @@ def _as_toml(value: Any) -> str:
         text = f'"{value}"'
     else:
         text = str(value)
+    # A message is one line whatever the file holds.
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
