@@ -77,6 +77,7 @@ class Night:
     flcs: tuple[str, ...] = ("A", "B")
     start: float = 59634.25
     drift: float = 1.0
+    scales: tuple[float, float] = (6.24, 6.24)
 
     def __call__(self, rng=None, read_variance=0.0, systematic=None, seeing=None):
         images = []
@@ -112,8 +113,8 @@ class Night:
                 "OBJECT": "TEST", "U_CAMERA": camera, "U_FLC": flc, "U_FLCST": "IN",
                 "RET-ANG1": hwp, "HWPSYNC": True, "HWPSYNCA": sync, "IMRANG": imr,
                 "ALT_MID": altitude, "AZ_MID": 330.0, "PA": pa, "DEROTANG": angle, "MJD": mjd,
-                "MJD-STR": mjd - 35 / 86400, "MJD-END": mjd + 35 / 86400, "PXSCALE": 6.24,
-                "RA": "04:55:45.846", "DEC": "+30:33:04.29", "NCOADD": 100, "TINT": 50.0,
+                "MJD-STR": mjd - 35 / 86400, "MJD-END": mjd + 35 / 86400,
+                "PXSCALE": self.scales[camera - 1], "TARG-RA": 73.941025, "TARG-DEC": 30.551192, "NCOADD": 100, "TINT": 50.0,
                 "EXPTIME": 0.5, "FRAMEID": f"T{visit}{flc}{camera}",
             }
         )  # fmt: skip

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 
 from vampires.errors import PolarimetryError
 from vampires.polarimetry.inversion import difference_set, reduce_set
@@ -213,6 +214,22 @@ def test_the_header_tells_what_went_in(toy):
     assert star.ra.deg == pytest.approx(73.941025)
     assert wcs.pixel_to_world(20, 30).dec > star.dec
     assert wcs.pixel_to_world(10, 20).ra > star.ra
+
+
+def test_the_wcs_of_cameras_that_differ_in_scale(toy):
+    """North up, east left, at the mean scale of the cameras; nothing left of the raw WCS."""
+    images = toy.Night(toy.REAL, toy.sky(), scales=(5.91, 5.895))()
+    for image in images:
+        image.header.update({"CTYPE1B": "RA---TAN", "WCSNAMEB": "NA", "CDELT1": 1.0, "NFRAMES": 7})
+    header = reduce_set(images, REAL).header
+    wcs = WCS(header, fix=False)
+    scales = 3.6e6 * np.array(proj_plane_pixel_scales(wcs))
+    np.testing.assert_allclose(scales, (5.91 + 5.895) / 2, rtol=1e-9)
+    star, north, east = (wcs.pixel_to_world(x, y) for x, y in ((20, 20), (20, 30), (10, 20)))
+    assert star.dec.deg == pytest.approx(30.551192)
+    assert abs(star.position_angle(north).wrap_at("180d").deg) < 1e-4
+    assert star.position_angle(east).deg == pytest.approx(90, abs=1e-4)
+    assert not {"CTYPE1B", "WCSNAMEB", "CDELT1", "NFRAMES"} & set(header)
 
 
 def test_files_and_ccddata(toy, tmp_path):

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.coordinates import Angle
 from astropy.io import fits
 
-_MEAN = ("MJD", "ALT_MID", "AZ_MID", "AIRMASS")
+from vampires.astrometry import celestial_wcs, without_wcs
+
+_MEAN = ("MJD", "ALT_MID", "AIRMASS", "PXSCALE", "PXAREA", "TARG-DEC")
 _MEAN_ANGLE = ("PA", "DEROTANG", "IMRANG")
+_MEAN_DIRECTION = ("AZ_MID", "TARG-RA")  # from 0 to 360
 _FIRST = ("MJD-STR", "UT-STR", "HST-STR", "DATE-OBS", "PA-STR")
 _LAST = ("MJD-END", "UT-END", "HST-END", "PA-END")
-_OLD_WCS = ("CRVAL", "CRPIX", "CDELT", "CTYPE", "CUNIT", "PC", "CD", "CROTA", "WCSNAME", "WCSAXES")
+# What is true of one raw file or one camera only, even where all agree.
+_OF_A_FILE = ("NFRAMES", "NDIT", "FRAMEID", "EXP-ID", "FILENAME", "NSOURCE")
+
+
+_SOURCE = re.compile(r"SRC\d+")
 
 
 def mean_angle(angles: Sequence[float]) -> float:
@@ -30,9 +37,10 @@ def mean_angle(angles: Sequence[float]) -> float:
 def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
     """Merge the headers of coadds into that of their Stokes frame.
 
-    Cards that agree are kept, others dropped, except: times span all, angles are means, and TINT
-    and NCOADD are the open-shutter time and frames of *one* camera (the other saw the same
-    light), the larger where they differ.
+    Cards that agree are kept, others dropped, except: times span all, angles, pixel scale and
+    place on the sky are means, and TINT and NCOADD are the open-shutter time and frames of *one*
+    camera (the other saw the same light), the larger where they differ. What belongs to a single
+    raw file, and its WCS, is dropped.
 
     Parameters
     ----------
@@ -44,13 +52,16 @@ def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
     Header
     """
     ordered = sorted(headers, key=lambda h: (h.get("MJD", 0.0), h.get("U_CAMERA", 0)))
-    out = _common(ordered)
+    out = without_wcs(_common(ordered))
     for key in _MEAN:
         if all(_is_number(h.get(key)) for h in ordered):
             out[key] = (float(np.mean([h[key] for h in ordered])), ordered[0].comments[key])
     for key in _MEAN_ANGLE:
         if all(_is_number(h.get(key)) for h in ordered):
             out[key] = (mean_angle([h[key] for h in ordered]), ordered[0].comments[key])
+    for key in _MEAN_DIRECTION:
+        if all(_is_number(h.get(key)) for h in ordered):
+            out[key] = (mean_angle([h[key] for h in ordered]) % 360, ordered[0].comments[key])
     first = min(ordered, key=lambda h: h.get("MJD-STR", 0.0))
     last = max(ordered, key=lambda h: h.get("MJD-END", 0.0))
     for keys, source in ((_FIRST, first), (_LAST, last)):
@@ -87,24 +98,23 @@ def north_up(header: fits.Header, shape: tuple[int, int]) -> fits.Header:
     Parameters
     ----------
     header : Header
-        With PXSCALE (mas) and CRVAL1/2 or RA and DEC; without them there is no celestial WCS.
+        With PXSCALE (mas), TARG-RA and TARG-DEC (deg); without them there is no celestial WCS.
     shape : (int, int)
         (ny, nx).
     """
-    out = header.copy()
-    position = _position(header)
-    for key in list(out):
-        if key.rstrip("0123456789_ABCDEF").startswith(_OLD_WCS):
-            del out[key]
-    if position is None or "PXSCALE" not in header:
-        return out
-    scale = float(header["PXSCALE"]) / 3.6e6
-    out["CTYPE1"], out["CTYPE2"] = "RA---TAN", "DEC--TAN"
-    out["CUNIT1"], out["CUNIT2"] = "deg", "deg"
-    out["CRVAL1"], out["CRVAL2"] = position
-    out["CRPIX1"], out["CRPIX2"] = (shape[1] + 1) / 2, (shape[0] + 1) / 2
-    out["CDELT1"], out["CDELT2"] = -scale, scale
+    out = without_wcs(header)
+    if all(_is_number(header.get(key)) for key in ("PXSCALE", "TARG-RA", "TARG-DEC")):
+        out.update(celestial_wcs(header, shape, rotated=True))
     return out
+
+
+def turn_wcs(header: fits.Header, angle: float) -> None:
+    """Turn the WCS of a header, in place, with its image: ``angle`` deg counter-clockwise."""
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    cd = np.array([[header["CD1_1"], header["CD1_2"]], [header["CD2_1"], header["CD2_2"]]])
+    turned = cd @ [[c, s], [-s, c]]
+    for i, j in np.ndindex(2, 2):
+        header[f"CD{i + 1}_{j + 1}"] = float(turned[i, j])
 
 
 def _common(headers: Sequence[fits.Header]) -> fits.Header:
@@ -112,7 +122,7 @@ def _common(headers: Sequence[fits.Header]) -> fits.Header:
     others = [{card.keyword: card.value for card in h.cards} for h in headers[1:]]
     for card in headers[0].cards:
         key, value = card.keyword, card.value
-        if key in ("COMMENT", "HISTORY", ""):
+        if key in ("COMMENT", "HISTORY", "", *_OF_A_FILE) or _SOURCE.fullmatch(key):
             continue
         if all(key in other and other[key] == value for other in others):
             out[key] = (value, card.comment)
@@ -129,15 +139,6 @@ def _of_one_camera(headers: Sequence[fits.Header], key: str) -> float:
 def _total(values: Sequence[float]) -> float:
     """Sum that stays an integer for integers and is exact otherwise."""
     return sum(values) if all(isinstance(v, int) for v in values) else math.fsum(values)
-
-
-def _position(header: fits.Header) -> tuple[float, float] | None:
-    if "CRVAL1" in header and "CRVAL2" in header and "RA---" in str(header.get("CTYPE1", "")):
-        return float(header["CRVAL1"]), float(header["CRVAL2"])
-    ra, dec = header.get("RA"), header.get("DEC")
-    if not isinstance(ra, str) or not isinstance(dec, str):
-        return None
-    return float(Angle(ra, unit="hourangle").deg), float(Angle(dec, unit="deg").deg)
 
 
 def _is_number(value: object) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vampires.errors import PolarimetryError
 from vampires.polarimetry import planes as pl
 from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.headers import north_up
+from vampires.polarimetry.headers import north_up, turn_wcs
 from vampires.polarimetry.modulation import efficiencies, invert_response, response_matrix
 from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.photometry import Polarisation, measure_polarisation
@@ -217,10 +217,8 @@ class StokesFrame:
             self.data, self.covariance, self.systematic, angle
         )
         header = self.header.copy()
-        if "CDELT1" in header:
-            a = np.deg2rad(angle)
-            header["PC1_1"], header["PC2_2"] = np.cos(a), np.cos(a)
-            header["PC1_2"], header["PC2_1"] = np.sin(a), -np.sin(a)
+        if "CD1_1" in header:
+            turn_wcs(header, angle)
         header["STOKROT"] = (header.get("STOKROT", 0.0) + angle, "[deg] turned from north up")
         turned = replace(
             self, data=data, covariance=covariance, systematic=systematic, header=header, count=None
