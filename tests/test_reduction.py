@@ -1,0 +1,248 @@
+"""A simulated EMCCD night reduced from the command line, and what `doit` promises about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from vampires.image import CameraImage
+from vampires.observation import Observation
+from vampires.simulate import NightSpec, simulate_night
+
+pytestmark = [pytest.mark.xdist_group("reduction"), pytest.mark.slow]
+
+FOLDERS = ("aux", "coadded", "master_cals", "metrics", "pdi", "products")
+
+
+def doit(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run doit as an observer does."""
+    return subprocess.run(
+        [sys.executable, "-m", "doit", *args], cwd=folder, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+
+
+def new_reduction(folder: Path, night: Path) -> None:
+    shutil.copytree(night / "raw", folder / "raw")
+    made = doit(folder, "new", "night.toml", "--template", "pdi", "--raw", "raw/*.fits", "--yes")
+    assert made.returncode == 0, made.stderr
+
+
+def done(run: subprocess.CompletedProcess[str]) -> Counter[str]:
+    """How many tasks of each kind ran, from the plain lines."""
+    lines = [line for line in run.stdout.splitlines() if line.endswith(" s") and ";" not in line]
+    return Counter(line.split()[0].split(":")[0] for line in lines)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(p for name in FOLDERS for p in (folder / name).rglob("*") if p.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("night") / "stars"
+    simulate_night(NightSpec.preset("stars"), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reduced(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reduced")
+    new_reduction(folder, night)
+    run = doit(folder, "-n", "2")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(night: Path) -> dict:
+    return json.loads((night / "truth.json").read_text())
+
+
+class TestPhysics:
+    def test_centroids_and_fluxes(self, reduced, truth):
+        errors, ratios = [], []
+        for file in truth["files"]:
+            star = file["fields"]["750-50"]
+            with h5py.File(reduced / f"metrics/night_{Path(file['name']).stem}.h5") as metrics:
+                y = np.array(star["y"])
+                y = metrics.attrs["ny"] - 1 - y if file["flipped"] else y
+                errors.append(metrics["dfty"][0, 0] - y)
+                errors.append(metrics["dftx"][0, 0] - np.array(star["x"]))
+                ratios.append(metrics["photf"][0, 0] / np.array(star["apflux"]["8"]))
+        assert np.sqrt(np.mean(np.square(errors))) < 0.045
+        assert np.median(ratios) == pytest.approx(1, abs=0.01)
+
+    def test_derotation_angles(self, reduced, truth):
+        for file in truth["files"]:
+            header = fits.getheader(reduced / f"coadded/night_{Path(file['name']).stem}_coll.fits")
+            turn = header["DEROTANG"] - file["derotang_mean"]
+            assert abs((turn + 180) % 360 - 180) < 0.005
+
+    def test_disk_polarisation(self, reduced, night):
+        product, error, expected = _stokes(reduced, night)
+        ring = _annulus(expected.shape[-1], 0.15 / 0.00624, 0.38 / 0.00624)
+        q, u = product[2][ring], product[3][ring]
+        true_q, true_u = expected[1][ring], expected[2][ring]
+        assert np.isfinite(product[:4, ring]).all()
+        assert (product[2:4, ring] != 0).all()
+        amplitude = np.sum((q + 1j * u) * (true_q - 1j * true_u)) / np.sum(true_q**2 + true_u**2)
+        sigma = np.sqrt(np.mean(error[2][ring] ** 2) / np.sum(true_q**2 + true_u**2))
+        assert abs(amplitude) == pytest.approx(1, abs=0.03 + 3 * sigma)
+        assert abs(np.degrees(np.angle(amplitude)) / 2) < 1 + 3 * np.degrees(sigma) / 2
+
+    def test_u_phi_is_noise(self, reduced, night):
+        product, error, expected = _stokes(reduced, night)
+        ring = _annulus(expected.shape[-1], 0.15 / 0.00624, 0.38 / 0.00624)
+        ratio = np.std(product[5][ring]) / np.sqrt(np.mean(error[5][ring] ** 2))
+        assert 0.85 < ratio < 1.2
+
+    def test_unpolarised_star_stays_unpolarised(self, reduced, night):
+        product, error, expected = _stokes(reduced, night)
+        core = _annulus(expected.shape[-1], -1, 15)
+        for plane in (2, 3):
+            found = product[plane][core].sum() / product[0][core].sum()
+            sigma = np.sqrt(np.sum(error[plane][core] ** 2)) / product[0][core].sum()
+            assert abs(found) < 0.001 + 3 * sigma
+
+
+class TestUpToDate:
+    """In this order: each test leaves the reduction complete."""
+
+    def test_second_run_does_nothing(self, reduced):
+        run = doit(reduced)
+        assert run.returncode == 0
+        assert "up to date" in run.stdout
+        assert not done(run)
+
+    def test_touched_raw_file_runs_its_chain(self, reduced):
+        before = digests(reduced)
+        (reduced / "raw/VMPA00021030.fits").touch()
+        ran = done(doit(reduced))
+        chain = ("metrics", "coadd", "mueller", "stokes", "pdi", "table", "report")
+        assert ran == dict.fromkeys(chain, 1)
+        assert digests(reduced) == before
+
+    def test_changed_setting_runs_what_reads_it(self, reduced):
+        config = reduced / "night.toml"
+        text = config.read_text()
+        assert '[coadd]\nmethod = "mean"' in text
+        config.write_text(text.replace('[coadd]\nmethod = "mean"', '[coadd]\nmethod = "median"'))
+        ran = done(doit(reduced, "-n", "2"))
+        assert ran["coadd"] == 32
+        assert ran["pdi"] == 1
+        assert "metrics" not in ran
+        config.write_text("# a comment changes nothing\n" + text)
+        doit(reduced, "-n", "2")
+        assert not done(doit(reduced))
+
+    def test_forget_redoes_a_step_and_what_follows(self, reduced):
+        doit(reduced, "forget", "stokes")
+        ran = done(doit(reduced))
+        assert set(ran) == {"stokes", "pdi", "report"}
+
+    def test_edited_centroids_are_kept_and_used(self, reduced):
+        path = reduced / "aux/night_centroids_cam1.toml"
+        edited = path.read_text() + "# seen by a person\n"
+        path.write_text(edited)
+        ran = done(doit(reduced, "-n", "2"))
+        assert ran["metrics"] == 16
+        assert "centroid" not in ran
+        assert path.read_text() == edited
+
+    def test_name_that_matches_nothing_is_an_error(self, reduced):
+        run = doit(reduced, "caod*")
+        assert run.returncode == 3
+        assert "coadd" in run.stderr
+
+
+def test_killed_run_is_completed_with_identical_bytes(night, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+        new_reduction(folder, night)
+    assert doit(whole).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "doit", "-n", "2"], cwd=killed, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(list(killed.glob("coadded/*.fits"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in killed.glob("metrics/*.h5")}
+    run = doit(killed, "-n", "2")
+    assert run.returncode == 0, run.stdout + run.stderr
+    redone = [path for path, when in finished.items() if path.stat().st_mtime_ns != when]
+    assert len(redone) <= 2  # those that were running
+    assert digests(killed) == digests(whole)
+
+
+def test_bad_files_cost_only_themselves(night, tmp_path):
+    new_reduction(tmp_path, night)
+    raw = tmp_path / "raw"
+    good = (raw / "VMPA00021001.fits").read_bytes()
+    (raw / "VMPA00022001.fits").write_bytes(good[:100_000])
+    (raw / "VMPA00022002.fits").write_text("not a FITS file")
+    with fits.open(raw / "VMPA00021001.fits") as hdus:
+        del hdus[0].header["U_CAMERA"]
+        hdus.writeto(raw / "VMPA00022003.fits")
+    run = doit(tmp_path, "-n", "2")
+    assert run.returncode != 0
+    assert "Traceback" not in run.stdout + run.stderr
+    lines = [line for line in run.stdout.splitlines() if line.startswith("unusable:")]
+    assert len(lines) == 3
+    assert "truncated" in lines[0]
+    assert "not FITS" in lines[1]
+    assert "U_CAMERA" in lines[2]
+    assert (tmp_path / "pdi/night_stokes_coll.fits").exists()
+
+
+def test_object_api_gives_the_coadd_of_the_tasks(night, reduced, tmp_path):
+    observation = Observation.from_directory(night / "raw")
+    calibrations = observation.calibrations
+    calibrations.folder = tmp_path
+    cube = observation[3].calibrate(calibrations).measure().select("strehl", 0.0)
+    image = cube.register("dft").coadd("mean")
+    name = Path(cube.source.paths[0]).stem
+    written = CameraImage.read(reduced / f"coadded/night_{name}_coll.fits")
+    np.testing.assert_allclose(image.data, written.data, rtol=1e-5, atol=1e-4)
+    assert "CameraImage" in repr(image)
+    assert "CameraCube" in repr(cube)
+    assert image.plot().axes
+    assert cube.plot().axes
+    assert cube.ccddata.shape == cube.shape
+
+
+def _stokes(reduced: Path, night: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Product, its errors and the truth, cut to the truth's size."""
+    expected = fits.getdata(night / "truth_stokes.fits").astype(float)
+    with fits.open(reduced / "pdi/night_stokes_coll.fits") as hdus:
+        planes = [hdus[0].data.astype(float), hdus["ERR"].data.astype(float)]
+    margin = (planes[0].shape[-1] - expected.shape[-1]) // 2
+    cut = slice(margin, margin + expected.shape[-1])
+    return planes[0][:, cut, cut], planes[1][:, cut, cut], expected
+
+
+def _annulus(size: int, inner: float, outer: float) -> np.ndarray:
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    radius = np.hypot(y, x)
+    return (radius > inner) & (radius < outer)
