@@ -29,7 +29,7 @@ from vampires.image import CameraImage
 from vampires.index import Record
 
 _DPI = 80
-_NONE = "&ndash;"
+_NONE = "–"
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _night(measured: Sequence[_Measured]) -> str:
     upper.set_ylabel("aperture flux [e-/s]")
     upper.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
     lower.set(xlabel=f"UTC [h] from {_iso(float(start))[:10]}", ylabel="Strehl ratio")
-    figure.subplots_adjust(0.09, 0.12, 0.84, 0.97, hspace=0.08)
+    figure.subplots_adjust(0.1, 0.12, 0.84, 0.97, hspace=0.08)
     return _section("The star through the night", _img(_png(figure), "flux and Strehl ratio"))
 
 

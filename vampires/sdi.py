@@ -108,9 +108,9 @@ def subtract_continuum(
     Returns
     -------
     DifferenceImage
-        ``line - s * continuum`` and ``line + s * continuum``, with SDISCALE (s), SDISCERR and
-        SDIMAGN in the header. The continuum has been brought to the line's pixels, its speckles
-        to the line's wavelength, in one interpolation.
+        ``line - s * continuum`` and ``line + s * continuum``, with SDICONT (its filter),
+        SDISCALE (s), SDISCERR and SDIMAGN in the header. The continuum has been brought to the
+        reference's pixels, its speckles to the line's wavelength, in one interpolation.
 
     Notes
     -----
@@ -124,6 +124,8 @@ def subtract_continuum(
     target = reproject(line, reference)
     scale, error = flux_ratio(target, matched, region)
     out = line_minus_continuum(target, matched, scale, error)
+    out.header["FILTER"] = (line.fields[0], "line filter")
+    out.header["SDICONT"] = (continuum.fields[0], "continuum filter")
     out.header["SDISCERR"] = (error, "error of SDISCALE")
     out.header["SDIMAGN"] = (magnification, "continuum was magnified by this")
     return out
@@ -159,6 +161,7 @@ def swapped_difference(before: DifferenceImage, after: DifferenceImage) -> Diffe
     for number, part in enumerate((before, after), start=1):
         for key in ("SDISCALE", "SDISCERR"):
             header[f"{key[:7]}{number}"] = (part.header[key], f"{key} of state {number}")
+            header.remove(key, ignore_missing=True)
     return DifferenceImage(
         (before.difference + after.difference) * half,
         (before.total + after.total) * half,

@@ -30,7 +30,8 @@ def make_report(
     groups = tuple(
         GroupReport(
             group, metrics, coadd,
-            tuple(path.name for path in masters.paths), (*masters.missing, *masters.relaxed),
+            tuple(f"{path.parent.name}/{path.name}" for path in masters.paths),
+            (*masters.missing, *masters.relaxed),
         )
         for group, masters, metrics, coadd in parts
     )  # fmt: skip
