@@ -29,6 +29,7 @@ from vampires.image import CameraImage
 from vampires.index import Record
 
 _DPI = 80
+_POINTS = 120  # of a small panel
 _NONE = "–"
 
 
@@ -242,14 +243,34 @@ def _group_row(one: _Measured) -> list[str]:
 
 
 def _strip(one: _Measured) -> Figure:
-    """Three small panels of a group: every frame of the first field."""
-    figure = Figure(figsize=(4.8, 0.7))
-    offset = one.star[0] - _median(one.star[0], axis=0)
-    for number, values in enumerate((one.flux[0][:, None], one.strehl[0][:, None], offset)):
-        axes = figure.add_axes((0.005 + 0.335 * number, 0.04, 0.32, 0.92))
-        axes.plot(values, ".", ms=2)
-        axes.set(xticks=[], yticks=[])
+    """Three small panels of a group, first field: flux, Strehl ratio, y and x of the star.
+
+    Each trace fills its panel; of long cubes the medians of consecutive frames are drawn.
+    """
+    figure = Figure(figsize=(4.8, 0.6))
+    axes = figure.add_axes((0, 0, 1, 1))
+    traces = (one.flux[0], one.strehl[0], one.star[0, :, 0], one.star[0, :, 1])
+    for values, panel, colour in zip(traces, (0, 1, 2, 2), ("C0", "C0", "C0", "C1"), strict=True):
+        drawn = _thinned(values)
+        across = panel + np.linspace(0.04, 0.96, len(drawn))
+        axes.plot(across, _to_unit(drawn), ".", ms=2.5, color=colour)
+    axes.vlines((1, 2), -0.1, 1.1, color="0.8", lw=0.8)
+    axes.set(xlim=(0, 3), ylim=(-0.1, 1.1))
+    axes.axis("off")
     return figure
+
+
+def _thinned(values: np.ndarray) -> np.ndarray:
+    """Medians of consecutive frames, no more than can be told apart."""
+    step = -(-len(values) // _POINTS)
+    return np.array([_median(values[k : k + step]) for k in range(0, len(values), step)])
+
+
+def _to_unit(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).any():
+        return values
+    span = np.nanmax(values) - np.nanmin(values)
+    return (values - np.nanmin(values)) / span if span > 0 else np.full(values.shape, 0.5)
 
 
 def _masters(groups: Iterable[GroupReport]) -> str:
