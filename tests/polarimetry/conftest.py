@@ -114,7 +114,8 @@ class Night:
                 "RET-ANG1": hwp, "HWPSYNC": True, "HWPSYNCA": sync, "IMRANG": imr,
                 "ALT_MID": altitude, "AZ_MID": 330.0, "PA": pa, "DEROTANG": angle, "MJD": mjd,
                 "MJD-STR": mjd - 35 / 86400, "MJD-END": mjd + 35 / 86400,
-                "PXSCALE": self.scales[camera - 1], "TARG-RA": 73.941025, "TARG-DEC": 30.551192, "NCOADD": 100, "TINT": 50.0,
+                "PXSCALE": self.scales[camera - 1], "TARG-RA": 73.941025, "TARG-DEC": 30.551192,
+                "NCOADD": 100, "TINT": 50.0,
                 "EXPTIME": 0.5, "FRAMEID": f"T{visit}{flc}{camera}",
             }
         )  # fmt: skip

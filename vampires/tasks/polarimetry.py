@@ -194,9 +194,8 @@ def night_sets() -> tuple[tuple[StokesSet, ...], tuple[Fate, ...], str]:
         )
         for group in plan.groups
     ]  # fmt: skip
-    method = "triplediff" if settings.method == "leastsq" else settings.method
     try:
-        sets, fates = find_sets(exposures, method, max_rotation=settings.set_max_rotation)
+        sets, fates = find_sets(exposures, settings.method, max_rotation=settings.set_max_rotation)
     except PolarimetryError as error:
         return (), (), str(error)
     return sets, fates, ""
