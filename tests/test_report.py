@@ -84,7 +84,8 @@ def test_it_says_what_was_reduced_and_what_was_not(report):
     for item in report.groups:
         assert item.group.key in text
     assert "4 science, 1 unusable" in text
-    assert "16 of 16" in text
+    assert "frames coadded 16" in text
+    assert "4 of 4" in text
     assert "0.4 s on one camera" in text
     assert re.search(r"broken<&> .*FITS", text)
     assert "background/dark_coll.fits 4" in text
@@ -126,6 +127,14 @@ def test_unmeasured_numbers_are_dashes(report, tmp_path):
     part = replace(item, metrics=tmp_path / "blank.h5")
     _, text = parsed(replace(report, groups=(part,)).html())
     assert "Strehl ratio median –" in text
+
+
+def test_a_night_that_is_not_coadded(report):
+    item = replace(report.groups[0], coadd=None)
+    page, text = parsed(replace(report, groups=(item,)).html())
+    assert "– of 4" in text
+    assert "frames coadded" not in text
+    assert len(page.images) == 2
 
 
 def test_a_night_without_science_still_has_a_page(tmp_path):

@@ -41,8 +41,10 @@ class GroupReport:
     ----------
     group : Group
         Its raw files.
-    metrics, coadd : Path
-        Its products.
+    metrics : Path
+        Measurements of its frames.
+    coadd : Path or None
+        Its coadd, if frames are coadded.
     masters : tuple of str
         Names of the master frames used.
     notes : tuple of str
@@ -51,7 +53,7 @@ class GroupReport:
 
     group: Group
     metrics: Path
-    coadd: Path
+    coadd: Path | None
     masters: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -134,7 +136,7 @@ class _Measured:
             _mean(metrics.photf),
             _mean(metrics.strehl),
             metrics.positions("dft"),
-            fits.getheader(item.coadd),
+            fits.Header() if item.coadd is None else fits.getheader(item.coadd),
         )
 
     def wander(self) -> float:
@@ -150,18 +152,22 @@ def _figures(report: NightReport, measured: Sequence[_Measured]) -> str:
     for record in report.records:
         counts[record["kind"]] = counts.get(record["kind"], 0) + 1
     rows = [("raw files", ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))]
+    headers = [one.header for one in measured]
     if measured:
-        headers = [one.header for one in measured]
         groups = [one.item.group for one in measured]
         strehl = np.concatenate([one.strehl.ravel() for one in measured])
         rows += [
             ("object", ", ".join(sorted({str(g.first["object"]) for g in groups}))),
             ("filters", ", ".join(sorted({name for g in groups for name in g.fields}))),
             ("time", f"{_iso(groups[0].mjd_start)} to {_iso(groups[-1].mjd_end)} UTC"),
-            ("frames used", f"{_sum(headers, 'NCOADD'):g} of {sum(g.nframes for g in groups)}"),
+            ("frames", str(sum(g.nframes for g in groups))),
+            ("Strehl ratio", f"median {_number(float(_median(strehl)), 3)}"),
+        ]
+    if any(headers):
+        rows += [
+            ("frames coadded", f"{_sum(headers, 'NCOADD'):g}"),
             ("open-shutter time", f"{_open_shutter(measured):.4g} s on one camera"),
             ("field rotation", f"{_rotation(headers):.2f} deg"),
-            ("Strehl ratio", f"median {_number(float(_median(strehl)), 3)}"),
         ]
     return _section("Key figures", _table((), [(escape(a), escape(b)) for a, b in rows]))
 
@@ -204,7 +210,9 @@ def _coadds(groups: Iterable[GroupReport]) -> str:
     for item in groups:
         first.setdefault((item.group.camera, item.group.filter), item)
     pictures = []
-    for _, item in sorted(first.items()):
+    for _, item in sorted(first.items(), key=lambda found: found[0]):
+        if item.coadd is None:
+            continue
         image = CameraImage.read(item.coadd)
         for name in image.fields:
             label = f"cam{item.group.camera} {name}"
@@ -235,7 +243,7 @@ def _group_row(one: _Measured) -> list[str]:
     return [
         escape(f"{group.key} cam{group.camera} {'+'.join(one.fields)}"),
         _iso(group.mjd)[11:19], escape(group.flc), f"{group.hwp:g}",
-        f"{one.header.get('NCOADD', 0)} of {group.nframes}", _number(middle, 4),
+        f"{one.header.get('NCOADD', _NONE)} of {group.nframes}", _number(middle, 4),
         _number(scatter, 2), _number(float(_median(one.strehl[0])), 3),
         _number(one.wander(), 2), _number(float(one.header.get("DEROTANG", np.nan)), 6),
         _img(_png(_strip(one)), group.key),

@@ -14,7 +14,7 @@ from vampires.tasks.actions import make_task
 from vampires.tasks.plan import Masters, Plan, current_plan
 
 Task = dict[str, Any]
-Part = tuple[Group, Masters, Path, Path]
+Part = tuple[Group, Masters, Path, Path | None]
 
 
 def make_report(
@@ -45,12 +45,18 @@ def task_report() -> Iterator[Task]:
     """The night on one page (HTML): files, measurements, products."""
     plan = current_plan()
     layout = plan.layout
+    coadded = plan.config.coadd.coadd
     parts = [
-        (group, plan.masters_of(group.first), layout.metrics(group.key), layout.coadd(group.key))
+        (
+            group,
+            plan.masters_of(group.first),
+            layout.metrics(group.key),
+            layout.coadd(group.key) if coadded else None,
+        )
         for group in plan.groups
     ]
     stokes = _stokes_products(plan)
-    products = [path for part in parts for path in part[2:]]
+    products = [path for part in parts for path in part[2:] if path is not None]
     if stokes is not None:
         products += [*stokes[0], stokes[1]]
     target = layout.report()
