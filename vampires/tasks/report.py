@@ -76,7 +76,7 @@ def _stokes_products(plan: Plan) -> tuple[list[Path], Path] | None:
     if not night_sets()[0]:
         return None
     layout = plan.layout
-    return [layout.stokes_picture(what) for what in ("qphi", "stokes")], layout.stokes_table()
+    return [layout.stokes_picture(what) for what in ("qphi", "stokes", "ip")], layout.stokes_table()
 
 
 def _digest(records: Iterable[Record]) -> str:
