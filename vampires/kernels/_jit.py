@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numba
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -37,12 +39,16 @@ def _cache_folder() -> Path:
     return folder
 
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(_cache_folder()))
-
-import numba  # noqa: E402  (the cache folder must be set before numba is imported)
+_CACHE_FOLDER = os.environ.get("NUMBA_CACHE_DIR") or str(_cache_folder())
 
 
 def kernel(function: _F) -> _F:
     """Compile a function of arrays, without the interpreter lock and cached on disk."""
-    compiled: _F = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    # The place of the cache is fixed here; numba's own setting stays as the user has it.
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _CACHE_FOLDER
+    try:
+        compiled: _F = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = before
     return compiled
