@@ -11,7 +11,7 @@ from vampires.astrometry import celestial_wcs
 from vampires.errors import HeaderError, MeasurementError
 from vampires.image import CameraImage
 from vampires.kernels.resample import rotate
-from vampires.reproject import Similarity, one_field, reproject, transform
+from vampires.reproject import Similarity, camera_1, one_field, reproject, transform
 
 SCALES = {1: (5.952, 129.44), 2: (5.938, 129.99)}  # qCMOS after the NBS installation
 SKY = ((40.0, -120.0, 5.0), (-80.0, 260.0, 2.0), (0.0, 0.0, 20.0))  # x, y mas; e-/s
@@ -161,6 +161,14 @@ def test_measured_map_and_missing_keys():
     del two.header["INST-PA"]
     with pytest.raises(HeaderError, match="INST-PA is missing"):
         reproject(two, one.header)
+
+
+def test_camera_1_needs_no_image():
+    one, two = camera_image(1), camera_image(2)
+    two.header["DETGEN"] = "QCMOS-NBS"
+    mapped = reproject(two, camera_1(two.header))
+    np.testing.assert_array_equal(mapped.data, reproject(two, one.header).data)
+    assert mapped.header["PXAREA"] == pytest.approx(one.header["PXAREA"])
 
 
 def test_one_field_of_several():

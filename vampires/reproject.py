@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from vampires.errors import HeaderError, MeasurementError
 from vampires.image import CameraImage
+from vampires.instrument.detectors import READ_MODES, detector
 from vampires.kernels.resample import affine
 
 _NEEDED = ("PXSCALE", "INST-PA")
@@ -197,6 +198,32 @@ def reproject(
         for name, field_header in image.field_headers.items()
     }
     return replace(transform(image, applied), header=header, field_headers=fields)
+
+
+def camera_1(header: fits.Header) -> fits.Header:
+    """Geometry of camera 1 at the time of an image of camera 2.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Canonical header, with DETGEN.
+
+    Returns
+    -------
+    fits.Header
+        PXSCALE, PXAREA and INST-PA of the instrument's table: a reference for `reproject` that
+        needs no image of camera 1.
+
+    Examples
+    --------
+    >>> camera_1(fits.Header({"DETGEN": "QCMOS"}))["PXSCALE"]
+    5.91
+    """
+    generation = header["DETGEN"]
+    facts = detector(generation, 1, READ_MODES[generation][0])
+    return fits.Header(
+        {"PXSCALE": facts.pixel_scale, "PXAREA": facts.pixel_area, "INST-PA": facts.pupil_offset}
+    )
 
 
 def one_field(image: CameraImage, index: int) -> CameraImage:
