@@ -8,7 +8,7 @@ of the smoothed pixels at most half a window from the rough position, and then m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,9 @@ __all__ = ["FrameMetrics", "measure_frames", "measure_image"]
 #: Frames whose stamps are held at a time: they stay in the processor's cache.
 _BLOCK = 64
 _MEMORY = 2 * 1024**3
+
+Locator = Callable[[NDArray[np.float32], int], NDArray[np.int64]]
+"""From stamps (npsfs, n, s, s) and the largest offset to the window's centre in each, (n, 2)."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def measure_frames(
     settings: AnalysisSettings | None = None,
     memory: int = _MEMORY,
     fields: Sequence[str] | None = None,
+    locate: Locator = brightest,
 ) -> FrameMetrics:
     """Measure every frame of a group.
 
@@ -102,6 +106,8 @@ def measure_frames(
         Bytes that may be used.
     fields : sequence of str, optional
         Names of the fields; default their numbers.
+    locate : callable
+        Where in a stamp the window belongs; default: the maximum of the smoothed pixels.
 
     Returns
     -------
@@ -136,7 +142,7 @@ def measure_frames(
                 for y, x in corners[index]
             ]
             cubes = np.stack([data for data, _ in stamps]), np.stack([v for _, v in stamps])
-            for name, values in _measure_stamps(*cubes, corners[index], recipe).items():
+            for name, values in _measure_stamps(*cubes, corners[index], recipe, locate).items():
                 columns[name][index, :, start:stop] = values
     return FrameMetrics(
         **columns,
@@ -233,9 +239,10 @@ def _measure_stamps(
     variance: NDArray[np.float32],
     corners: NDArray[np.int_],
     recipe: _Recipe,
+    locate: Locator = brightest,
 ) -> dict[str, NDArray[np.float64]]:
     """Columns (npsfs, n) measured on the stamps (npsfs, n, size, size) of one field."""
-    centres = brightest(data, recipe.half)
+    centres = locate(data, recipe.half)
     parts = []
     for cube, errors, corner in zip(data, variance, corners, strict=True):
         parts.append(_measure_psf(cube, errors, centres, corner, recipe))

@@ -59,6 +59,22 @@ def find_in_cubes(
 
 
 def rough_places(path: Path, cube: CameraCube) -> np.ndarray:
+    """Read where in a cube's fields to look: the star, or the four spots.
+
+    Parameters
+    ----------
+    path, cube
+        As for `cube_centroids`.
+
+    Returns
+    -------
+    ndarray, shape (nfields, npsfs, 2)
+        (y, x), 0-based.
+    """
+    return np.stack([entry.psfs for entry in cube_centroids(path, cube)])
+
+
+def cube_centroids(path: Path, cube: CameraCube) -> list[RoughCentroid]:
     """Read a centroid file for a cube.
 
     Parameters
@@ -71,8 +87,8 @@ def rough_places(path: Path, cube: CameraCube) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (nfields, npsfs, 2)
-        (y, x), 0-based.
+    list of RoughCentroid
+        One per field.
 
     Raises
     ------
@@ -88,4 +104,4 @@ def rough_places(path: Path, cube: CameraCube) -> np.ndarray:
             f"{path}: no [fields.{missing[0]!r}]; found {', '.join(entries)}: add it, or delete "
             "the file to have it made anew"
         )
-    return np.stack([entries[name].psfs for name in cube.fields])
+    return [entries[name] for name in cube.fields]

@@ -84,12 +84,16 @@ def make_metrics(
     """Measure every frame of a group."""
     import numpy as np
 
+    from vampires.discs import measure_discs
     from vampires.products import read_fits
-    from vampires.rough import rough_places
+    from vampires.rough import cube_centroids, rough_places
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
-    psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs])
-    cube = cube.measure(config.analysis, psfs, rough_places(inputs.centroids, cube))
+    if config.planetary:
+        cube = measure_discs(cube, cube_centroids(inputs.centroids, cube), config.analysis)
+    else:
+        psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs])
+        cube = cube.measure(config.analysis, psfs, rough_places(inputs.centroids, cube))
     cube.measured.write(target)
     return {"frames": cube.source.n}
 
@@ -98,6 +102,8 @@ def task_psf() -> Iterator[Task]:
     """Synthetic PSF of each filter and camera."""
     plan = current_plan()
     yield {"basename": "psf", "name": None, "doc": task_psf.__doc__}
+    if plan.config.planetary:
+        return  # a disc takes its place, of the radius that the centroid file gives
     size = plan.config.analysis.window_size + PSF_MARGIN
     wanted = {(g.first["generation"], g.camera, name) for g in plan.groups for name in g.fields}
     for generation, camera, name in sorted(wanted, key=str):
@@ -170,9 +176,10 @@ AUTOMATIC = "# found automatically, digest "
 
 def _metrics_task(plan: Plan, group: Group) -> Task:
     target = plan.layout.metrics(group.key)
+    names = () if plan.config.planetary else group.fields
     inputs = MetricsInputs(
         plan.layout.centroids(group.camera),
-        tuple(plan.layout.psf(name, group.camera) for name in group.fields),
+        tuple(plan.layout.psf(name, group.camera) for name in names),
     )
     masters = plan.masters_of(group.first)
     return make_task(
