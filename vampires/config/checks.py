@@ -12,7 +12,6 @@ Problem = tuple[str, str, str]
 
 NOT_YET: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("specphot", "unit"): (("contrast", "Jy", "Jy/arcsec^2"), "products are in e-/s"),
-    ("align", "reproject"): ((True,), "camera 2 keeps its own pixel scale"),
     ("polarimetry", "stream"): ((True,), "differences are made of coadds"),
 }
 """Table and key -> the values refused for now, and what is done instead."""

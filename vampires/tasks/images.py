@@ -28,6 +28,8 @@ def make_coadd(
     from dataclasses import replace
 
     from vampires.products import stamp
+    from vampires.registration import pad_to_diagonal
+    from vampires.reproject import camera_1, reproject
 
     cube = registered_cube(group, masters, metrics, config)
     settings = config.coadd
@@ -36,9 +38,13 @@ def make_coadd(
     image = cube.coadd(
         settings.method,
         config.align.crop_width,
-        config.align.pad,
-        settings.recenter_method if recenter else None,
+        pad=False,
+        recenter=settings.recenter_method if recenter else None,
     )
+    if config.align.reproject and group.camera == 2:
+        image = reproject(image, camera_1(image.header))
+    if config.align.pad:
+        image = pad_to_diagonal(image)
     sources: list[str | Path] = [*group.paths, *masters.paths, metrics]
     header = stamp(image.header, config.digest_of(*COADD_SECTIONS), sources)
     replace(image, header=header).write(target)
