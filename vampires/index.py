@@ -145,7 +145,7 @@ def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -
         if not matches:
             raise FileError(
                 f"no file matches {str(pattern)!r} (looked from {os.path.abspath(folder)}); "
-                "check [data] raw"
+                "check the name or pattern ([data] raw in a configuration)"
             )
         for match in matches:
             # Asking the disk what a file called .fits is would double the time for many.

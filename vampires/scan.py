@@ -26,6 +26,9 @@ KINDS = {
 }
 """Kind of a record by its canonical ``DATA-TYP``."""
 
+BROKEN_HEADER = (ValueError, KeyError, TypeError, IndexError, ArithmeticError, VerifyError)
+"""What astropy and arithmetic raise on headers that are no headers."""
+
 CALIBRATION_TYPE = "CALTYPE"
 """Card that tells a master frame of ours (``BACKGROUND`` or ``FLAT``) from a raw file."""
 
@@ -61,7 +64,7 @@ def scan_file(path: str | Path) -> Record:
         record = empty_record(path, _one_line(error, path), "unsupported")
     except (VampiresError, OSError) as error:
         record = empty_record(path, _one_line(error, path))
-    except (ValueError, KeyError, TypeError, IndexError, VerifyError) as error:
+    except BROKEN_HEADER as error:
         record = empty_record(path, f"{path}: its header cannot be read ({_one_line(error)})")
     record["size"], record["mtime_ns"] = size, mtime_ns
     return record

@@ -17,6 +17,7 @@ from __future__ import annotations
 import filecmp
 import re
 import shutil
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from vampires.frames import open_frames
 from vampires.header import normalize_header
 from vampires.log import get_logger
 from vampires.rawfile import write_raw
-from vampires.scan import image_header
+from vampires.scan import BROKEN_HEADER, image_header
 
 log = get_logger(__name__)
 
@@ -146,9 +147,16 @@ def sort_files(
             _transfer(path, target, action)
             results.append(Sorted(path, target))
         except (VampiresError, OSError) as error:
-            log.warning("left where it is", file=str(path), reason=str(error))
-            results.append(Sorted(path, None, str(error)))
+            results.append(_left(path, str(error)))
+        except BROKEN_HEADER as error:
+            results.append(_left(path, f"{path}: its header cannot be read ({error})"))
     return results
+
+
+def _left(path: Path, reason: str) -> Sorted:
+    reason = " ".join(reason.split())
+    log.info("left where it is", file=str(path), reason=reason)
+    return Sorted(path, None, reason)
 
 
 def _science_folder(target: str) -> str:
@@ -186,8 +194,11 @@ def _size(header: fits.Header) -> str:
 
 
 def _target(path: Path, output: Path, decompress: bool) -> Path:
-    _, raw = image_header(path)
-    folder = output / sorted_folder(normalize_header(raw, path))
+    with warnings.catch_warnings():
+        # Broken files make astropy warn; what is wrong is said in the reason.
+        warnings.simplefilter("ignore")
+        _, raw = image_header(path)
+        folder = output / sorted_folder(normalize_header(raw, path))
     name = path.name.removesuffix(".fz") if decompress else path.name
     target = folder / name
     # A folder that is a symbolic link could lead out of the output directory.
