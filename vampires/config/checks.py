@@ -12,7 +12,6 @@ Problem = tuple[str, str, str]
 
 NOT_YET: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("specphot", "unit"): (("contrast", "Jy", "Jy/arcsec^2"), "products are in e-/s"),
-    ("polarimetry", "stream"): ((True,), "differences are made of coadds"),
 }
 """Table and key -> the values refused for now, and what is done instead."""
 
@@ -110,6 +109,12 @@ def _polarimetry(config: Config) -> Iterator[Problem]:
     if settings.mm_correct and not settings.derotate:
         what = "[polarimetry] mm_correct = true: needs derotate = true"
         yield "polarimetry", "mm_correct", what
+    if settings.method == "leastsq" and not settings.derotate:
+        what = '[polarimetry] method = "leastsq": needs derotate = true'
+        yield "polarimetry", "derotate", what
+    if settings.method == "leastsq" and settings.stream:
+        what = '[polarimetry] stream = true: needs method = "triplediff" or "doublediff"'
+        yield "polarimetry", "stream", what
     if settings.use_ideal_mm and settings.mueller_table is not None:
         what = "[polarimetry] use_ideal_mm = true: contradicts mueller_table; drop one of them"
         yield "polarimetry", "use_ideal_mm", what

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.headers import stack_headers
+from vampires.polarimetry.headers import north_up, stack_headers
 from vampires.polarimetry.photometry import Polarisation
 from vampires.polarimetry.planes import radius as pixel_radius
 from vampires.polarimetry.propagation import common_factor, median_variance_factor
@@ -171,6 +171,8 @@ class _Sums:
             raise PolarimetryError("no Stokes frames to collapse")
         header = stack_headers(self.headers)
         header["COLLAPSE"] = (self.method, "how the Stokes frames were combined")
+        if header.get("DEROTATE", True):
+            header = north_up(header, self.first.shape)
         covariance = _divide(self.covariance, self.norm[:, :, None] * self.norm[:, None])
         if self.method == "median":
             covariance *= median_variance_factor(self.count)[:, None, None]

@@ -12,7 +12,6 @@ import numpy as np
 from vampires.errors import FileError
 from vampires.files import atomic_path
 from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.headers import north_up
 from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.stokes import PRODUCTS, StokesFrame
 from vampires.products import read_fits, write_fits
@@ -22,11 +21,7 @@ def write_stokes(frame: StokesFrame, path: str | Path) -> None:
     """Write a Stokes frame; see `StokesFrame.write`."""
     if not frame.corrected:
         raise ValueError("a Stokes frame is corrected before it is written")
-    header = (
-        north_up(frame.header, frame.shape)
-        if frame.header.get("STOKROT", 0) == 0
-        else (frame.header.copy())
-    )
+    header = frame.header.copy()
     header["BUNIT"] = ("e-/s", "AOLP: deg")
     header["STOKES"] = (",".join(PRODUCTS), "planes along axis 3")
     header["CYLSTOKS"] = ("radial" if frame.radial else "azimuthal", "convention of Q_PHI, U_PHI")

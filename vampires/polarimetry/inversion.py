@@ -67,6 +67,8 @@ def difference_set(
     shape = ordered[0].data.shape[1:]
     header = merge_headers([image.header for image in ordered])
     header["METHOD"] = (_method_name(states), "how the images were combined")
+    header["DEROTATE"] = (turn, "north up; F: as the pupil was")
+    header["NINTERP"] = (1 + int(turn), "interpolations: registration, derotation")
     return StokesFrame(
         data=np.stack(data),
         covariance=np.stack(covariance),
@@ -114,6 +116,7 @@ def reduce_frames(
     *,
     mm_correct: bool = True,
     hwp_sync: bool | None = None,
+    turn: bool = True,
 ) -> Iterator[StokesFrame]:
     """Make Stokes frames of one set frame by frame, before any frame is combined.
 
@@ -125,7 +128,7 @@ def reduce_frames(
     ----------
     streams : sequence of iterables of CameraImage
         Aligned frames of each state, each with its own header (DEROTANG, PA, ...).
-    models, mm_correct, hwp_sync
+    models, mm_correct, hwp_sync, turn
         As in `reduce_set`.
 
     Yields
@@ -133,7 +136,7 @@ def reduce_frames(
     StokesFrame
     """
     for images in zip(*streams, strict=False):
-        yield reduce_set(images, models, mm_correct=mm_correct, hwp_sync=hwp_sync)
+        yield reduce_set(images, models, mm_correct=mm_correct, hwp_sync=hwp_sync, turn=turn)
 
 
 def _weighted_sums(weights: FloatArray, images: Sequence[NDArray]) -> NDArray[np.float32]:
@@ -160,15 +163,11 @@ def common_covariance(
     return out.astype(np.float32)
 
 
-def geometry_models(models: Models, mm_correct: bool) -> Models:
+def geometry_models(models: Models, mm_correct: bool) -> tuple[MuellerModel, ...] | MuellerModel:
     """Keep the models, or ideal ones with the same geometry."""
-    if mm_correct:
-        return models
-
-    def ideal(model: MuellerModel) -> MuellerModel:
-        return MuellerModel(flc_switch=model.flc_switch, name=model.name)
-
-    return ideal(models) if isinstance(models, MuellerModel) else [ideal(m) for m in models]
+    if isinstance(models, MuellerModel):
+        return models if mm_correct else models.idealised()
+    return tuple(model if mm_correct else model.idealised() for model in models)
 
 
 def _state(image: CameraImage) -> State:

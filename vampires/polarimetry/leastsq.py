@@ -84,6 +84,8 @@ def invert(
         solved.append(_solve_field(turned, f, rows, pairs))
     header = merge_headers([image.header for image in ordered])
     header["METHOD"] = ("leastsq", "how the images were combined")
+    header["DEROTATE"] = (True, "north up; F: as the pupil was")
+    header["NINTERP"] = (2, "interpolations: registration, derotation")
     header["MMCORR"] = (mm_correct, "corrected with a Mueller-matrix model")
     header["MMSOURCE"] = (
         per_field[0].source if mm_correct else "geometry only; instrumental polarisation is left in"

@@ -9,7 +9,6 @@ camera (see `vampires.polarimetry.components.analyser`).
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -20,9 +19,9 @@ from astropy.io import fits
 from numpy.typing import ArrayLike
 
 from vampires.errors import HeaderError, PolarimetryError
-from vampires.instrument.tables import load_table
 from vampires.log import get_logger
 from vampires.polarimetry.components import Component, FloatArray, analyser, is_realisable, rotator
+from vampires.polarimetry.tables import find_entry, flc_switch
 
 if TYPE_CHECKING:
     from vampires.polarimetry.fit import FitResult, LampMeasurements
@@ -174,27 +173,18 @@ class MuellerModel:
         PolarimetryError
             If the user's table cannot be read, holds unknown names, or lacks the filter.
         """
-        base = cls(flc_switch=_flc_switch(generation), name=filter_name)
+        base = cls(flc_switch=flc_switch(generation), name=filter_name)
         if ideal:
             return replace(base, source="ideal: asked for")
-        entries = _load_table(table, generation)
-        known = entries.get("filters", {})
-        entry = filter_name if filter_name in known else entries.get("nearest", {}).get(filter_name)
-        if entry not in known:
-            if table is not None:
-                raise PolarimetryError(
-                    f"{table}: no entry for filter {filter_name!r}; it has {sorted(known)}: add "
-                    f'[filters."{filter_name}"]'
-                )
+        entry = find_entry(filter_name, generation, table)
+        if entry is None:
             return replace(
                 base, source=f"ideal: no public table for {filter_name} with {generation} detectors"
             )
-        origin = entries.get("source", Path(str(table)).name)
-        stand_in = "" if entry == filter_name else f" for {filter_name}"
-        source = f"tabulated {entry}{stand_in} ({origin})"
-        return replace(
-            _with_table(base, known[entry], f"{table or 'package table'}"), source=source
-        )
+        try:
+            return replace(base.with_parameters(entry.values), source=entry.source)
+        except (PolarimetryError, ValueError) as error:
+            raise PolarimetryError(f"{table or 'package table'}: {error}") from error
 
     def with_parameters(self, values: Mapping[str, float]) -> MuellerModel:
         """Return a copy with some parameters changed, named as in `parameters`.
@@ -230,11 +220,14 @@ class MuellerModel:
         }
         return values | {"flc_switch": self.flc_switch}
 
+    def idealised(self) -> MuellerModel:
+        """Make the model with ideal components and the same geometry."""
+        return MuellerModel(flc_switch=self.flc_switch, name=self.name)
+
     @property
     def is_ideal(self) -> bool:
         """Whether every component is ideal."""
-        ideal = MuellerModel(flc_switch=self.flc_switch, name=self.name)
-        return self == ideal
+        return self == self.idealised()
 
     def instrument(self, angles: LightPathAngles) -> FloatArray:
         """Matrix (4, 4) from in front of the half-wave plate to the camera."""
@@ -371,31 +364,3 @@ def check_hwp_sync(headers: list[fits.Header], hwp_adi_sync: bool) -> None:
                 f"{name}: RET-MOD1 = {header['RET-MOD1']!r} but [polarimetry] hwp_adi_sync = "
                 f"{str(hwp_adi_sync).lower()}: set hwp_adi_sync = {str(found).lower()}"
             )
-
-
-def _flc_switch(generation: str) -> float:
-    # The achromatic FLC came with the qCMOS cameras (Lucas et al. 2024).
-    return 45.0 if generation == "EMCCD" else 43.0
-
-
-def _load_table(table: str | Path | None, generation: str) -> dict[str, Any]:
-    if table is None:
-        return dict(load_table("mueller").get(generation, {}))
-    path = Path(table)
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolarimetryError(f"{path}: cannot be read as a Mueller table: {error}") from error
-    if not isinstance(content.get("filters"), dict):
-        raise PolarimetryError(f'{path}: a Mueller table needs [filters."NAME"] tables')
-    return content
-
-
-def _with_table(base: MuellerModel, values: Mapping[str, Any], where: str) -> MuellerModel:
-    bad = [k for k, v in values.items() if isinstance(v, bool) or not isinstance(v, int | float)]
-    if bad:
-        raise PolarimetryError(f"{where}: {bad[0]} must be a number, not {values[bad[0]]!r}")
-    try:
-        return base.with_parameters(values)
-    except (PolarimetryError, ValueError) as error:
-        raise PolarimetryError(f"{where}: {error}") from error

@@ -111,8 +111,8 @@ def measure_polarisation(
     """Sum the Stokes planes over an aperture or annulus and divide.
 
     Pixels that are NaN in any plane are left out. Noise of different pixels is taken as
-    independent; interpolation spreads it over neighbours, so the errors of small apertures come
-    out low by about ten per cent.
+    independent; for interpolated images multiply the covariance by
+    `vampires.polarimetry.propagation.sum_variance_gain`.
 
     Parameters
     ----------

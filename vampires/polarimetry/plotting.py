@@ -125,6 +125,8 @@ def _show(
     scale = float(frame.header.get("PXSCALE", 1000.0)) / 1000
     half_x, half_y = nx * scale / 2, ny * scale / 2
     axes.set(xlabel="east offset [arcsec]", ylabel="north offset [arcsec]")
+    if not frame.header.get("DEROTATE", True):
+        axes.set(xlabel="offset to the left [arcsec]", ylabel="offset upwards [arcsec]")
     return axes.imshow(
         data, origin="lower", norm=norm, cmap=colours, interpolation="nearest",
         extent=(half_x, -half_x, -half_y, half_y),

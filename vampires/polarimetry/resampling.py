@@ -25,9 +25,10 @@ def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
     """Turn coadds counter-clockwise, each by its DEROTANG: north up, east left.
 
     Interpolation makes the noise of neighbouring pixels correlated. The variance of each pixel is
-    propagated exactly (the weights squared); the correlation is not kept, so errors of sums over
-    small apertures come out low by about ten per cent. The systematic variance, which the images
-    of a camera share, is averaged and turned once for all images within a few degrees.
+    propagated exactly (the weights squared); the correlation is not kept, but sums over areas
+    allow for it (`vampires.polarimetry.propagation.sum_variance_gain`). The systematic variance,
+    which the images of a camera share, is averaged and turned once for all images within a few
+    degrees.
 
     Parameters
     ----------

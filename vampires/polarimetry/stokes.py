@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 from vampires.errors import PolarimetryError
 from vampires.polarimetry import planes as pl
 from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.headers import north_up, turn_wcs
+from vampires.polarimetry.headers import turn_wcs
 from vampires.polarimetry.modulation import efficiencies, invert_response, response_matrix
 from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.photometry import Polarisation, measure_polarisation
-from vampires.polarimetry.propagation import transform_covariance, transform_planes
+from vampires.polarimetry.propagation import (
+    sum_variance_gain,
+    transform_covariance,
+    transform_planes,
+)
 from vampires.polarimetry.resampling import rotate_planes
 
 if TYPE_CHECKING:
@@ -75,6 +79,14 @@ class StokesFrame:
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
         return self.data.shape[-2], self.data.shape[-1]
+
+    @property
+    def footprint(self) -> NDArray[np.int32]:
+        """Frames combined per pixel, (nfields, ny, nx): `count`, or one where a lone frame sees."""
+        if self.count is not None:
+            return self.count
+        seen = np.isfinite(self.data).all(axis=1)
+        return np.asarray(seen, dtype=np.int32)
 
     @property
     def radial(self) -> bool:
@@ -169,7 +181,9 @@ class StokesFrame:
         tuple of Polarisation
             One per field; with an aperture on an unobscured star, the star's own.
         """
+        # Interpolation spread the noise over neighbours: sums have more of it than pixels tell.
         total = self.covariance + self.systematic
+        total = total * np.float32(sum_variance_gain(int(self.header.get("NINTERP", 0))))
         return tuple(
             measure_polarisation(self.data[i], total[i], radius, radius2)
             for i in range(len(self.fields))
@@ -314,14 +328,13 @@ class StokesFrame:
         """
         index = 0 if field_name is None else self.fields.index(field_name)
         data = self.products()[plane][index]
-        header = north_up(self.header, self.shape) if "CTYPE1" not in self.header else self.header
-        wcs = WCS(header, naxis=2, fix=False) if "CTYPE1" in header else None
+        wcs = WCS(self.header, naxis=2, fix=False) if "CTYPE1" in self.header else None
         return CCDData(
             data,
             uncertainty=StdDevUncertainty(self.errors()[plane][index]),
             mask=~np.isfinite(data),
             unit="deg" if plane == "AOLP" else "electron / s",
-            meta=header.copy(),
+            meta=self.header.copy(),
             wcs=wcs,
         )
 

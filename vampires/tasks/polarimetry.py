@@ -1,63 +1,124 @@
-"""Tasks of polarimetry: Mueller matrices, Stokes frames of HWP sets, the collapsed product."""
+"""Tasks of polarimetry: Mueller matrices, Stokes frames of HWP sets, the collapsed product.
+
+The graph follows from the headers alone. An image that turns out useless while tasks run fails
+its coadd, the Stokes frame it belongs to, and the product with them: a product made of what
+happens to have worked would not say so. The cure is to exclude the file: then the sets are
+found anew without it, and the table of the sets says what became of the rest.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config, PolarimetrySettings
 from vampires.errors import PolarimetryError
+from vampires.grouping import Group
 from vampires.polarimetry.differencing import Exposure, Fate, StokesSet, find_sets
 from vampires.tasks.actions import make_task
-from vampires.tasks.plan import Plan, current_plan
+from vampires.tasks.images import COADD_SECTIONS, registered_cube
+from vampires.tasks.measure import excluded_frames
+from vampires.tasks.plan import Masters, Plan, current_plan
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+    from vampires.polarimetry.mueller import MuellerModel
+    from vampires.polarimetry.stokes import StokesFrame
 
 Task = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What the frames of one exposure group are read from."""
+
+    group: Group
+    masters: Masters
+    metrics: Path
 
 
 def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write the Mueller matrices of one coadd, from the angles in its header."""
     from vampires.image import CameraImage
     from vampires.polarimetry.files import write_hdf5
-    from vampires.polarimetry.inversion import geometry_models
-    from vampires.polarimetry.mueller import LightPathAngles, check_hwp_sync, models_for
+    from vampires.polarimetry.mueller import LightPathAngles
 
-    settings = polarimetry_settings(config)
     image = CameraImage.read(coadd)
-    check_hwp_sync([image.header], settings.hwp_adi_sync)
-    table = config.resolve(settings.mueller_table) if settings.mueller_table else None
-    tabulated = models_for(
-        image.fields, image.header["DETGEN"], ideal=settings.use_ideal_mm, table=table
-    )
-    models = tuple(geometry_models(model, settings.mm_correct) for model in tabulated)
-    angles = LightPathAngles.from_header(image.header, hwp_sync=settings.hwp_adi_sync)
+    models = light_path(image.header, image.fields, config)
+    hwp_sync = polarimetry_settings(config).hwp_adi_sync
+    angles = LightPathAngles.from_header(image.header, hwp_sync=hwp_sync)
     write_hdf5(target, models, image.fields, angles)
     return {"source": models[0].source}
+
+
+def light_path(
+    header: fits.Header, fields: tuple[str, ...], config: Config
+) -> tuple[MuellerModel, ...]:
+    """Model of each field as the configuration wants it."""
+    from vampires.polarimetry.mueller import check_hwp_sync, models_for
+
+    settings = polarimetry_settings(config)
+    check_hwp_sync([header], settings.hwp_adi_sync)
+    table = config.resolve(settings.mueller_table) if settings.mueller_table else None
+    models = models_for(fields, header["DETGEN"], ideal=settings.use_ideal_mm, table=table)
+    return models if settings.mm_correct else tuple(model.idealised() for model in models)
 
 
 def make_stokes(
     coadds: list[Path], muellers: list[Path], target: Path, config: Config
 ) -> dict[str, Any]:
-    """Make the Stokes frame of one HWP set."""
+    """Make the Stokes frame of one HWP set of coadds."""
     from vampires.image import CameraImage
     from vampires.polarimetry.files import read_hdf5
     from vampires.polarimetry.inversion import reduce_set
     from vampires.polarimetry.leastsq import invert
-    from vampires.products import stamp
 
     settings = polarimetry_settings(config)
     images = [CameraImage.read(path) for path in coadds]
     models = read_hdf5(muellers[0]).models
-    reduce = invert if settings.method == "leastsq" else reduce_set
-    frame = reduce(images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync)
+    if settings.method == "leastsq":
+        frame = invert(
+            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync
+        )
+    else:
+        frame = reduce_set(
+            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
+            turn=settings.derotate,
+        )  # fmt: skip
+    return _write_stokes(frame, [*coadds, *muellers], target, config)
+
+
+def make_streamed(streams: tuple[Stream, ...], target: Path, config: Config) -> dict[str, Any]:
+    """Make the Stokes frame of one HWP set, subtracting frame by frame."""
+    from vampires.polarimetry.streaming import reduce_cubes
+    from vampires.tasks.cubes import target_of
+
+    settings = polarimetry_settings(config)
+    cubes = [registered_cube(s.group, s.masters, s.metrics, config) for s in streams]
+    frame = reduce_cubes(
+        cubes, light_path(cubes[0].header, cubes[0].fields, config), target=target_of(config),
+        crop_width=config.align.crop_width, pad=config.align.pad, method=settings.collapse,
+        mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync, turn=settings.derotate,
+    )  # fmt: skip
+    return _write_stokes(frame, [Path(p) for s in streams for p in s.group.paths], target, config)
+
+
+def _write_stokes(
+    frame: StokesFrame, sources: list[Path], target: Path, config: Config
+) -> dict[str, Any]:
+    """Subtract the residual polarisation where wanted, and write."""
+    from vampires.products import stamp
+
+    settings = polarimetry_settings(config)
     if settings.ip_correct:
         radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
         frame = frame.subtract_ip(frame.polarisation(settings.ip_radius, radius2))
     frame = frame.with_convention(settings.cyl_stokes)
-    header = stamp(frame.header, config.digest, [*coadds, *muellers])
-    replace(frame, header=header).write(target)
+    replace(frame, header=stamp(frame.header, config.digest, sources)).write(target)
     return {"fields": list(frame.fields)}
 
 
@@ -77,7 +138,7 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
         product.write(targets["cube"])
         product = product.mean_field()
     product.write(targets["product"])
-    write_fits(targets["footprint"], {"COUNT": product.count[0]}, product.header)
+    write_fits(targets["footprint"], {"COUNT": product.footprint[0]}, product.header)
     radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
     rows = [
         row
@@ -178,7 +239,8 @@ def task_pdi() -> Iterator[Task]:
     yield make_task(
         "pdi", None, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
         targets=[*targets.values(), targets["table"].with_suffix(".csv")],
-        settings=plan.settings("polarimetry"), version=1, doc=str(task_pdi.__doc__),
+        settings=plan.settings("polarimetry"), version=2, doc=str(task_pdi.__doc__),
+        task_dep=["stokes:sets"],
     )  # fmt: skip
 
 
@@ -202,12 +264,30 @@ def night_sets() -> tuple[tuple[StokesSet, ...], tuple[Fate, ...], str]:
 
 
 def _stokes_task(plan: Plan, item: StokesSet) -> Task:
+    target = plan.layout.stokes(item.number)
+    name, doc = f"{item.number:03d}", f"Stokes frame of HWP set {item.number}"
+    settings = plan.settings("polarimetry")
+    if polarimetry_settings(plan.config).stream:
+        groups = {group.key: group for group in plan.groups}
+        streams = tuple(
+            Stream(groups[key], plan.masters_of(groups[key].first), plan.layout.metrics(key))
+            for key in item.keys
+        )
+        files: list[Path | str] = []
+        for s in streams:
+            files += [*s.group.paths, *s.masters.paths, s.metrics]
+        return make_task(
+            "stokes", name, make_streamed, (streams, target, plan.config),
+            file_dep=files, targets=[target],
+            settings={
+                **settings, **plan.settings(*COADD_SECTIONS),
+                "excluded": [excluded_frames(plan.config, s.group) for s in streams],
+            },
+            version=2, doc=f"{doc}, frame by frame",
+        )  # fmt: skip
     coadds = [plan.layout.coadd(key) for key in item.keys]
     muellers = [plan.layout.mueller(key) for key in item.keys]
-    target = plan.layout.stokes(item.number)
     return make_task(
-        "stokes", f"{item.number:03d}", make_stokes, (coadds, muellers, target, plan.config),
-        file_dep=[*coadds, *muellers], targets=[target],
-        settings=plan.settings("polarimetry"), version=1,
-        doc=f"Stokes frame of HWP set {item.number}",
+        "stokes", name, make_stokes, (coadds, muellers, target, plan.config),
+        file_dep=[*coadds, *muellers], targets=[target], settings=settings, version=2, doc=doc,
     )  # fmt: skip

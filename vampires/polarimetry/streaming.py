@@ -1,0 +1,207 @@
+"""Stokes frames of a set made frame by frame, straight from the raw files, in bounded memory.
+
+Every frame is calibrated, registered and derotated by its own angle; the cameras, FLC states and
+HWP positions are subtracted frame by frame, and only then is anything combined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from vampires.astrometry import Target, add_geometry
+from vampires.cube import CameraCube
+from vampires.errors import PolarimetryError
+from vampires.exposure import raw_header
+from vampires.image import CameraImage
+from vampires.log import get_logger
+from vampires.polarimetry.collapse import collapse
+from vampires.polarimetry.inversion import Models, reduce_frames
+from vampires.polarimetry.stokes import StokesFrame
+from vampires.registration import pad_to_diagonal
+
+log = get_logger(__name__)
+
+# Angles that move during a file, and the number of instants they are computed for.
+_MOVING = ("PA", "DEROTANG", "ALT_MID", "AZ_MID", "IMRANG", "HWPSYNCA")
+_INSTANTS = 5
+
+# Of the memory, the share that blocks of frames may take; the rest is for Stokes frames.
+_SHARE = 0.5
+
+
+def reduce_cubes(
+    cubes: Sequence[CameraCube],
+    models: Models,
+    *,
+    target: Target | None = None,
+    crop_width: int = 536,
+    pad: bool = True,
+    method: str = "mean",
+    mm_correct: bool = True,
+    hwp_sync: bool | None = None,
+    turn: bool = True,
+) -> StokesFrame:
+    """Make the Stokes frame of a set, subtracting frame by frame before combining.
+
+    The k-th frames of all states make the k-th Stokes frame. Cameras stay in step: a frame that
+    the selection dropped in one camera is dropped in the other too. States with more frames than
+    the shortest leave their last ones out.
+
+    Parameters
+    ----------
+    cubes : sequence of CameraCube
+        All states of one set, registered; their `memory` bounds the whole.
+    models, mm_correct, hwp_sync, turn
+        As in `vampires.polarimetry.inversion.reduce_set`.
+    target : Target, optional
+        Default: the coordinates in the headers.
+    crop_width, pad
+        As in `CameraCube.coadd`; there is no second registration.
+    method : str
+        How Stokes frames are combined, see `vampires.polarimetry.collapse.collapse`.
+
+    Returns
+    -------
+    StokesFrame
+        `NSTREAM` in its header counts the Stokes frames; NCOADD and TINT are those used.
+
+    Raises
+    ------
+    PolarimetryError
+        If no frames remain in step, or a median would need more memory than allowed.
+    """
+    matched = _in_step(cubes)
+    counts = [int(cube.selected.sum()) for cube in matched]
+    n = min(counts)
+    if n == 0:
+        raise PolarimetryError(
+            f"{matched[0].source.paths[0].name}: no frames that all states of the set have; "
+            "loosen [frame_select], or set [polarimetry] stream = false"
+        )
+    if max(counts) > n:
+        log.warning("states of a set differ in frames; the last ones are left out", frames=counts)
+    _check_memory(matched[0], crop_width, n, method)
+    share = int(matched[0].memory * _SHARE / len(matched))
+    streams = [
+        aligned_images(replace(cube, memory=share), target, crop_width, pad) for cube in matched
+    ]
+    frames = reduce_frames(streams, models, mm_correct=mm_correct, hwp_sync=hwp_sync, turn=turn)
+    product = collapse(frames, method)
+    header = product.header.copy()
+    del header["NSETS"]
+    header["NSTREAM"] = (n, "Stokes frames combined, frame by frame")
+    return replace(product, header=header)
+
+
+def aligned_images(
+    cube: CameraCube, target: Target | None = None, crop_width: int = 536, pad: bool = True
+) -> Iterator[CameraImage]:
+    """Stream the selected, registered frames of a cube as images with angles of their own.
+
+    Parameters
+    ----------
+    cube : CameraCube
+        Registered.
+    target : Target, optional
+        Default: the coordinates in the header.
+    crop_width, pad
+        As in `CameraCube.coadd`.
+
+    Yields
+    ------
+    CameraImage
+        One per frame; the masters' errors are those of the frames' mean.
+    """
+    common = cube.coadd("mean", crop_width, pad=False, recenter=None)
+    headers = frame_headers(cube, target)
+    for _, data, variance in cube.aligned(crop_width):
+        for plane, var in zip(data, variance, strict=True):
+            image = replace(
+                common,
+                data=plane,
+                variance=var,
+                count=np.isfinite(plane).astype(np.int32),
+                header=next(headers),
+            )
+            yield pad_to_diagonal(image) if pad else image
+
+
+def frame_headers(cube: CameraCube, target: Target | None = None) -> Iterator[fits.Header]:
+    """Header of each selected frame: its time, angles, and the open-shutter time of one frame.
+
+    Angles are computed for a few instants of the cube and interpolated by a cubic spline.
+    """
+    base = cube.product_header("none")
+    times = frame_times(cube)[cube.selected]
+    half = base["EXPTIME"] / 86400 / 2
+    angles = _angles(base, target, times)
+    for k, mjd in enumerate(times):
+        header = base.copy()
+        header["MJD"], header["MJD-STR"], header["MJD-END"] = mjd, mjd - half, mjd + half
+        header["NCOADD"], header["TINT"] = 1, base["EXPTIME"]
+        for key, values in angles.items():
+            header[key] = float(values[k])
+        yield header
+
+
+def frame_times(cube: CameraCube) -> NDArray[np.float64]:
+    """Mid-exposure MJD of every frame of a cube; frames are evenly spread over their file."""
+    source = cube.source
+    spans = []
+    for path in source.paths:
+        header = raw_header(path)
+        spans.append((header["MJD-STR"], header["MJD-END"], header["NFRAMES"]))
+    start, end, n = np.array(spans, dtype=float)[source.file_index].T
+    return np.asarray(start + (source.frame_index + 0.5) / n * (end - start))
+
+
+def _angles(
+    header: fits.Header, target: Target | None, times: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Moving angles at some times, deg."""
+    nodes = np.linspace(times.min(), times.max(), _INSTANTS)
+    if nodes[0] == nodes[-1]:
+        nodes = nodes[0] + np.linspace(-1, 1, _INSTANTS) / 86400
+    rows = []
+    for mjd in nodes:
+        instant = header.copy()
+        instant["MJD"], instant["MJD-STR"], instant["MJD-END"] = mjd, mjd, mjd
+        rows.append(add_geometry(instant, target))
+    keys = [key for key in _MOVING if key in rows[0]]
+    return {
+        key: np.asarray(CubicSpline(nodes, np.unwrap([r[key] for r in rows], period=360.0))(times))
+        for key in keys
+    }
+
+
+def _in_step(cubes: Sequence[CameraCube]) -> list[CameraCube]:
+    """Drop from each camera the frames that its sibling does not use."""
+    out = list(cubes)
+    for i, one in enumerate(cubes):
+        for j, two in enumerate(cubes):
+            if i < j and _siblings(one, two) and one.source.n == two.source.n:
+                keep = one.selected & two.selected
+                out[i], out[j] = replace(one, keep=keep), replace(two, keep=keep)
+    return out
+
+
+def _siblings(one: CameraCube, two: CameraCube) -> bool:
+    keys = ("RET-ANG1", "U_FLC")
+    return all(one.header[key] == two.header[key] for key in keys)
+
+
+def _check_memory(cube: CameraCube, width: int, n: int, method: str) -> None:
+    """Raise PolarimetryError where a median of the planes would not fit."""
+    ny, nx = cube.crop(width)
+    need = 4 * 4 * 2 * n * len(cube.fields) * ny * nx
+    if method == "median" and need > cube.memory:
+        raise PolarimetryError(
+            f"the median of {n} Stokes frames needs {need / 1e9:.1f} GB: raise [execution] memory "
+            "or set [polarimetry] collapse = 'mean'"
+        )
