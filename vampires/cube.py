@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, VarianceUncertainty
 
-from vampires.astrometry import Target
+from vampires.astrometry import Target, celestial_wcs, without_wcs
 from vampires.calibration import pixel_calibration
 from vampires.coadd import align_frames, coadd_frames
 from vampires.config import AnalysisSettings
@@ -297,10 +297,11 @@ class CameraCube:
             self.source, self.pixel_calibration, flip=self.flip, centers=self._cut_centers(size),
             keep=self.selected, size=size, method=method, memory=self.memory,
         )  # fmt: skip
+        header = self.product_header(method)
+        header.update(celestial_wcs(header, size))
         image = CameraImage(
-            stack.data, stack.variance, stack.systematic, stack.count,
-            self.product_header(method), self.fields,
-        )  # fmt: skip
+            stack.data, stack.variance, stack.systematic, stack.count, header, self.fields
+        )
         if recenter is not None:
             spots = self.measured.shape[1] > 1
             image = recenter_image(image, recenter, self.spot_offsets() if spots else None)
@@ -375,7 +376,7 @@ class CameraCube:
 
     def product_header(self, method: str) -> fits.Header:
         """Header of a coadd of the selected frames."""
-        header = self.header.copy()
+        header = without_wcs(self.header)
         n = int(self.selected.sum())
         header["BUNIT"] = ("e-/s", "unit of the pixels")
         header["NCOADD"] = (n, "number of frames combined")

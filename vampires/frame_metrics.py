@@ -38,7 +38,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "photr": ("pix", "radius of the aperture"),
     "photf": ("e-/s", "flux in the aperture"),
     "phote": ("e-/s", "error of the flux in the aperture"),
-    "strehl": ("", "Strehl ratio"),
+    "strehl": ("", "peak over aperture flux, relative to the synthetic PSF"),
 }
 
 #: Config word of each selection metric, and the measurement it looks at.

@@ -97,8 +97,13 @@ def pad_to_diagonal(image: CameraImage) -> CameraImage:
     def pad(plane: np.ndarray, fill: float) -> np.ndarray:
         return np.pad(plane, width, constant_values=fill)
 
+    header = image.header.copy()
+    for key, margin in (("CRPIX1", margins[1]), ("CRPIX2", margins[0])):
+        if key in header:
+            header[key] += margin
     return replace(
         image,
+        header=header,
         data=pad(image.data, np.nan),
         variance=pad(image.variance, np.nan),
         systematic=pad(image.systematic, np.nan),

@@ -18,7 +18,7 @@ from doit.exceptions import InvalidCommand
 
 from vampires.log import configure_log, log_path
 from vampires.tasks import executor
-from vampires.tasks.selection import unknown
+from vampires.tasks.selection import absolute_targets, unknown
 
 
 class Run(DoitRun):
@@ -41,6 +41,7 @@ class Run(DoitRun):
     def _execute(self, *args: Any, **options: Any) -> int:
         tasks = {task.name: task for task in self.task_list}
         check_wildcards(self.sel_tasks or (), tasks)
+        self.sel_tasks = absolute_targets(self.sel_tasks or (), tasks)
         workers = options["num_process"]
         executor.set_workers(workers)
         options["num_process"] = 0 if workers == 1 else workers  # one: in the main thread

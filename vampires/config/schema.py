@@ -231,7 +231,11 @@ class CoaddSettings:
         why="the median of few-photon EMCCD frames loses about 20 % of the flux of a faint disk; "
         "bad pixels, which the median was there for, are masked here",
     )
-    recenter: bool = option(True, "Measure the star in the coadd and shift it to the centre.")
+    recenter: bool = option(
+        True,
+        "Measure the star (or its satellite spots) in the coadd and shift it to the centre; not done "
+        "for planets.",
+    )
     recenter_method: str = option(
         "dft", "Which position the second registration uses.", choices=_POSITIONS
     )

@@ -101,7 +101,7 @@ def _coadd_task(plan: Plan, group: Group) -> Task:
         file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=1,
         settings={
             **plan.settings(*COADD_SECTIONS),
-            "excluded": excluded_frames(plan.config, group),
+            "excluded": excluded_frames(plan.config, group.paths),
         },
         doc=f"coadd of {group.key}",
     )  # fmt: skip

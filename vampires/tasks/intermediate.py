@@ -85,7 +85,7 @@ def task_combined() -> Iterator[Task]:
         yield make_task(
             "combined", group.key, make_combined, (group, target, plan.config),
             file_dep=group.paths, targets=[target], version=1,
-            settings={"excluded": excluded_frames(plan.config, group)},
+            settings={"excluded": excluded_frames(plan.config, group.paths)},
             doc=f"raw frames of {group.key}",
         )  # fmt: skip
 
@@ -103,7 +103,7 @@ def task_calibrated() -> Iterator[Task]:
             file_dep=[*group.paths, *masters.paths], targets=[target], version=1,
             settings={
                 **plan.settings("general", "target", "calibrate"),
-                "excluded": excluded_frames(plan.config, group),
+                "excluded": excluded_frames(plan.config, group.paths),
             },
             doc=f"calibrated frames of {group.key}",
         )  # fmt: skip
@@ -140,7 +140,7 @@ def _measured(
             file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=1,
             settings={
                 **plan.settings(*COADD_SECTIONS),
-                "excluded": excluded_frames(plan.config, group),
+                "excluded": excluded_frames(plan.config, group.paths),
             },
             doc=f"{basename} frames of {group.key}",
         )  # fmt: skip

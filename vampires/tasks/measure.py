@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,8 +133,11 @@ def task_centroid() -> Iterator[Task]:
             (camera, [Path(r["path"]) for r in records], masters, target, plan.config),
             file_dep=[*(r["path"] for r in records), *masters.paths],
             targets=[target, target.with_suffix(".reg"), target.with_suffix(".png")],
-            settings=plan.settings("general", "calibrate"), version=1,
-            doc=f"rough centroids of camera {camera}",
+            settings={
+                **plan.settings("general", "calibrate"),
+                "excluded": excluded_frames(plan.config, [r["path"] for r in records]),
+            },
+            version=1, doc=f"rough centroids of camera {camera}",
         )  # fmt: skip
 
 
@@ -188,15 +191,15 @@ def _metrics_task(plan: Plan, group: Group) -> Task:
         targets=[target], version=1,
         settings={
             **plan.settings("general", "analysis", "calibrate"),
-            "excluded": excluded_frames(plan.config, group),
+            "excluded": excluded_frames(plan.config, group.paths),
         },
         doc=f"frame measurements of {group.key}",
     )  # fmt: skip
 
 
-def excluded_frames(config: Config, group: Group) -> dict[str, Any]:
-    """Frames left out by the configuration, of the files of a group only."""
-    names = {Path(path).name for path in group.paths}
+def excluded_frames(config: Config, paths: Sequence[str]) -> dict[str, Any]:
+    """Frames left out by the configuration, of some files only."""
+    names = {Path(path).name for path in paths}
     return {
         file: frames
         for file, frames in config.data.exclude_frames.items()

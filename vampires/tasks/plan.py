@@ -119,8 +119,18 @@ class Plan:
         )
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """Values of some sections of the configuration, for a task's up-to-date test."""
-        return {section: self.config.section_values(section) for section in sections}
+        """Values of some sections of the configuration, for a task's up-to-date test.
+
+        What is only kept, not made differently, is left out; of the keys above the first
+        table (``general``) those that change what is measured are taken.
+        """
+        values = {section: dict(self.config.section_values(section)) for section in sections}
+        for section in values.values():
+            section.pop("save_intermediate", None)
+        if "general" in values:
+            kinds = ("coronagraphic", "planetary")
+            values["general"] = {key: values["general"][key] for key in kinds}
+        return values
 
     def _path(self, match: Match) -> Path | None:
         if match.record is None:

@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from doit.exceptions import InvalidCommand
@@ -33,13 +34,28 @@ def expand(names: Sequence[str], tasks: Mapping[str, Any]) -> list[str]:
     """
     targets = {target: task.name for task in tasks.values() for target in task.targets}
     found: dict[str, None] = {}
-    for name in names:
+    for name in absolute_targets(names, tasks):
         matches = fnmatch.filter(tasks, name) if "*" in name else [targets.get(name, name)]
         if not matches or matches[0] not in tasks:
             raise InvalidCommand(unknown(name, tasks))
         for match in matches:
             found.update(dict.fromkeys(members(tasks[match])))
     return list(found)
+
+
+def absolute_targets(names: Sequence[str], tasks: Mapping[str, Any]) -> list[str]:
+    """Names with those of products, given from the current folder, made absolute.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As typed.
+    tasks : mapping of str to Task
+        All tasks by name.
+    """
+    targets = {target for task in tasks.values() for target in task.targets}
+    whole = (name if name in tasks else str(Path(name).absolute()) for name in names)
+    return [path if path in targets else name for name, path in zip(names, whole, strict=True)]
 
 
 def members(task: Any) -> list[str]:
