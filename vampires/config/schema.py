@@ -233,8 +233,8 @@ class CoaddSettings:
     )
     recenter: bool = option(
         True,
-        "Measure the star (or its satellite spots) in the coadd and shift it to the centre; not done "
-        "for planets.",
+        "Measure the star, or its satellite spots, in the coadd and shift it to the centre; not "
+        "done for planets.",
     )
     recenter_method: str = option(
         "dft", "Which position the second registration uses.", choices=_POSITIONS
