@@ -136,7 +136,7 @@ class TestUpToDate:
         before = digests(reduced)
         (reduced / "raw/VMPA00021030.fits").touch()
         ran = done(doit(reduced))
-        chain = ("metrics", "coadd", "mueller", "stokes", "pdi", "table", "report")
+        chain = ("metrics", "coadd", "mueller", "stokes", "pdi", "coadd_table", "report")
         assert ran == dict.fromkeys(chain, 1)
         assert digests(reduced) == before
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,15 +13,15 @@ SUFFIXES = {".ecsv", ".csv"}
 
 
 class Table(PersonCommand):
-    """Write the header table of raw files; without files, run the task of that name."""
+    """Write the header table of raw files."""
 
     name = "table"
-    doc_purpose = "write the header table of raw files (without FILES: run the task `table`)"
-    doc_usage = "[FILES...] [-o NAME.ecsv]"
+    doc_purpose = "write the header table of raw files"
+    doc_usage = "FILES... [-o NAME.ecsv]"
     doc_description = (
         "One row a file, one column a keyword, in order of time; headers of every era in the "
         "same terms (see the documentation on headers). Files that cannot be used have their "
-        "reason. Without FILES, in a reduction directory, the table of the coadds is made."
+        "reason. The table of a reduction's coadds is the task `coadd_table`."
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {
@@ -30,19 +29,6 @@ class Table(PersonCommand):
             "help": "table to write; NAME.csv is written beside it",
         },
     )  # fmt: skip
-
-    def __init__(self, **made_with: Any) -> None:
-        super().__init__(**made_with)
-        self._made_with = made_with
-
-    def parse_execute(self, in_args: Sequence[str]) -> int:
-        """Leave ``doit table`` alone to the task."""
-        if in_args:
-            return super().parse_execute(in_args)
-        from vampires.commands.run import Run
-
-        status: int = Run(**self._made_with).parse_execute([self.name])
-        return status
 
     def run(self, options: dict[str, Any], arguments: list[str]) -> int:
         """Write the table and say what is in it."""
@@ -54,7 +40,9 @@ class Table(PersonCommand):
         if target.suffix not in SUFFIXES:
             raise FileError(f"--output {target}: end it with .ecsv (or .csv)")
         if not arguments:
-            raise FileError("which files? `doit table FILES...` (see `doit help table`)")
+            raise FileError(
+                "which files? `doit table FILES...`; the table of the coadds: `doit coadd_table`"
+            )
         table = header_table(find_files(arguments))
         write_table(target.with_suffix(".ecsv"), table)
         unusable = int((table["reason"] != "").sum())

@@ -23,7 +23,7 @@ _GENERATORS = {
     "task_selected": "intermediate",
     "task_aligned": "intermediate",
     "task_coadd": "images",
-    "task_table": "images",
+    "task_coadd_table": "images",
     "task_mueller": "polarimetry",
     "task_stokes": "polarimetry",
     "task_pdi": "polarimetry",

@@ -78,7 +78,7 @@ def task_coadd() -> Iterator[Task]:
         yield _coadd_task(plan, group)
 
 
-def task_table() -> Iterator[Task]:
+def task_coadd_table() -> Iterator[Task]:
     """Table of the coadds' headers (ECSV and CSV)."""
     plan = current_plan()
     if not plan.groups or not plan.config.coadd.coadd:
@@ -86,9 +86,9 @@ def task_table() -> Iterator[Task]:
     coadds = [plan.layout.coadd(group.key) for group in plan.groups]
     target = plan.layout.table()
     yield make_task(
-        "table", None, make_table, (coadds, target), file_dep=coadds,
+        "coadd_table", None, make_table, (coadds, target), file_dep=coadds,
         targets=[target, target.with_suffix(".csv")], settings={}, version=1,
-        doc=str(task_table.__doc__),
+        doc=str(task_coadd_table.__doc__),
     )  # fmt: skip
 
 
