@@ -41,7 +41,8 @@ class Run(DoitRun):
     def _execute(self, *args: Any, **options: Any) -> int:
         tasks = {task.name: task for task in self.task_list}
         check_wildcards(self.sel_tasks or (), tasks)
-        self.sel_tasks = absolute_targets(self.sel_tasks or (), tasks)
+        if self.sel_tasks:  # None: all tasks
+            self.sel_tasks = absolute_targets(self.sel_tasks, tasks)
         workers = options["num_process"]
         executor.set_workers(workers)
         options["num_process"] = 0 if workers == 1 else workers  # one: in the main thread
