@@ -262,7 +262,7 @@ def pixel_calibration(
     >>> pixel_calibration(header, "background.fits", "flat.fits")  # doctest: +SKIP
     """
     shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
-    back, response = _master(background), _master(flat)
+    back, response = _master(background), usable_flat(flat)
     level, level_variance = scaled_background(back, header, shape)
     bad: NDArray[np.bool_] = np.zeros(shape, dtype=bool)
     if back is not None:
@@ -272,9 +272,6 @@ def pixel_calibration(
     flat_variance = np.zeros(shape, dtype=np.float32)
     if response is not None:
         _check_flat(response, header, shape)
-        if not response.header.get("FLATOK", True):
-            log.warning("goes on without flat", object=header["OBJECT"],
-                        reason=response.header.get("FLATWHY"))  # fmt: skip
         bad |= response.bad | ~(response.data > 0)
         safe = np.where(response.data > 0, response.data, np.float32(1))
         scale /= safe
@@ -285,6 +282,27 @@ def pixel_calibration(
         saturation=float(header["SATURATE"]), background_variance=level_variance,
         flat_variance=flat_variance,
     )  # fmt: skip
+
+
+def usable_flat(flat: MasterLike) -> Master | None:
+    """Read a master flat, and set one aside, with a warning, that only stands in.
+
+    Parameters
+    ----------
+    flat : Master, str, Path or None
+        Master flat.
+
+    Returns
+    -------
+    Master or None
+        None for none, and for one that could not be made (`vampires.flats.unusable_flat`).
+    """
+    master = _master(flat)
+    if master is None or master.header.get("FLATOK", True):
+        return master
+    log.warning("goes on without flat", flat=master.header.get("RAWFILE"),
+                reason=master.header.get("FLATWHY"))  # fmt: skip
+    return None
 
 
 def _master(master: MasterLike) -> Master | None:

@@ -19,7 +19,7 @@ from astropy.io import fits
 from astropy.nddata import CCDData, VarianceUncertainty
 
 from vampires.astrometry import Target, celestial_wcs, without_wcs
-from vampires.calibration import pixel_calibration
+from vampires.calibration import pixel_calibration, usable_flat
 from vampires.coadd import align_frames, coadd_frames
 from vampires.config import AnalysisSettings
 from vampires.exposure import group_header, raw_header
@@ -179,14 +179,12 @@ class CameraCube:
         -------
         CameraCube
         """
-        cards = {
-            key: path.name
-            for key, path in (("BACKFILE", background), ("FLATFILE", flat))
-            if path is not None
-        }
+        response = usable_flat(flat)
+        used = {"BACKFILE": background, "FLATFILE": flat if response is not None else None}
+        cards = {key: path.name for key, path in used.items() if path is not None}
         if relaxed:
             cards["RELAXED"] = "; ".join(relaxed)
-        calibration = replace(pixel_calibration(self.header, background, flat), repair=repair)
+        calibration = replace(pixel_calibration(self.header, background, response), repair=repair)
         return replace(self, calibration=calibration, masters=cards)
 
     def with_metrics(self, metrics: FrameMetrics) -> CameraCube:

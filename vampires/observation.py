@@ -112,7 +112,7 @@ class Observation:
         if config.calibrate.calib_directory is not None:
             masters = build_index([config.calibrate.calib_directory], config.folder)
             records += [record for record in masters if record["format"] == "master"]
-        target = Target.from_config(config.target) if config.target is not None else None
+        target = Target.from_config(config.target)
         return cls(records, config.folder, config.combine.method, target)
 
     def normalized(self) -> Observation:

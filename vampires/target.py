@@ -64,15 +64,23 @@ class Target:
         return cls(ra, dec, epoch=f"MJD{header['MJD']:.3f}", name=name)
 
     @classmethod
-    def from_config(cls, section: Any) -> Target:
+    def from_config(cls, section: Any) -> Target | None:
         """Target of the configuration's ``[target]`` section.
 
         Parameters
         ----------
-        section : object
+        section : object or None
             With ``ra_deg``, ``dec_deg`` (degrees), ``pm_ra``, ``pm_dec``, ``parallax``,
             ``frame``, ``obstime`` and ``name``.
+
+        Returns
+        -------
+        Target or None
+            None where there is no section, or one without coordinates (a name only): the
+            headers' coordinates count.
         """
+        if section is None or section.ra_deg is None or section.dec_deg is None:
+            return None
         return cls(
             ra_deg=float(section.ra_deg),
             dec_deg=float(section.dec_deg),

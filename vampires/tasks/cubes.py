@@ -44,25 +44,27 @@ def open_cube(
     """
     from vampires.cube import CameraCube
 
+    name = paths[0].name
     for note in masters.missing:
         if note.split(":")[0] in config.calibrate.require:
-            raise CalibrationError(f"{paths[0].name}: [calibrate] require: {note}")
+            raise CalibrationError(f"{name}: [calibrate] require: {note}")
         if announce:
-            log.warning("goes on without", file=paths[0].name, missing=note)
+            log.warning("goes on without", file=name, missing=note)
     cube = CameraCube.open(
         paths, target_of(config), config.data.exclude_frames, config.execution.memory_bytes
     )
     if announce and masters.relaxed:
-        log.info("masters fit but for", file=paths[0].name, relaxed=list(masters.relaxed))
-    return cube.with_masters(
+        log.info("masters fit but for", file=name, relaxed=list(masters.relaxed))
+    cube = cube.with_masters(
         masters.background, masters.flat, masters.relaxed, repair=config.calibrate.fix_bad_pixels
     )
+    if "flat" in config.calibrate.require and "FLATFILE" not in cube.masters:
+        raise CalibrationError(f"{name}: [calibrate] require: its flat could not be made")
+    return cube
 
 
 def target_of(config: Config) -> Target | None:
     """Coordinates of the star from the configuration; None: those of the headers."""
     from vampires.astrometry import Target
 
-    if config.target is None or config.target.ra is None or config.target.dec is None:
-        return None
     return Target.from_config(config.target)

@@ -107,7 +107,9 @@ class Plan:
             "background": (background, wanted.back_subtract),
             "flat": (flat, wanted.flat_correct),
         }
-        relaxed = [note for match, on in used.values() if on for note in match.relaxed]
+        relaxed = [
+            f"{what}: {note}" for what, (match, on) in used.items() if on for note in match.relaxed
+        ]
         missing = [
             f"{what}: {match.reason}" for what, (match, on) in used.items() if on and not match
         ]
