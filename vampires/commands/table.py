@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,11 +19,11 @@ class Table(PersonCommand):
 
     name = "table"
     doc_purpose = "write the header table of raw files"
-    doc_usage = "FILES... [-o NAME.ecsv]"
+    doc_usage = "[FILES...] [-o NAME.ecsv]"
     doc_description = (
         "One row a file, one column a keyword, in order of time; headers of every era in the "
         "same terms (see the documentation on headers). Files that cannot be used have their "
-        "reason. The table of a reduction's coadds is the task `coadd_table`."
+        "reason. Without files, in a reduction: the table of its coadds (the task coadd_table)."
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {
@@ -40,9 +42,7 @@ class Table(PersonCommand):
         if target.suffix not in SUFFIXES:
             raise FileError(f"--output {target}: end it with .ecsv (or .csv)")
         if not arguments:
-            raise FileError(
-                "which files? `doit table FILES...`; the table of the coadds: `doit coadd_table`"
-            )
+            return subprocess.call([sys.executable, "-m", "doit", "run", "coadd_table"])
         table = header_table(find_files(arguments))
         write_table(target.with_suffix(".ecsv"), table)
         unusable = int((table["reason"] != "").sum())
