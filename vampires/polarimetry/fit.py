@@ -7,8 +7,8 @@ the normalised difference of the cameras, ``d = (c1 - c2) / (c1 + c2)``, of ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,10 @@ class LampMeasurements:
 
     def __len__(self) -> int:
         return len(self.flc)
+
+    def with_floor(self, floor: float) -> LampMeasurements:
+        """Copy with an error added to all in quadrature."""
+        return replace(self, error=np.hypot(self.error, floor))
 
     @classmethod
     def from_fluxes(
@@ -134,12 +138,7 @@ class FitResult:
 
     def to_toml(self, source: str) -> str:
         """Text of a table that `MuellerModel.from_table` reads, errors as comments."""
-        errors = dict(zip(self.free, self.errors, strict=True))
-        lines = [f'source = "{source}"', "", f'[filters."{self.model.name}"]']
-        for name, value in self.model.parameters.items():
-            note = f"  # +- {errors[name]:.4g}" if name in errors else ""
-            lines.append(f"{name} = {value:.6f}{note}")
-        return "\n".join(lines) + "\n"
+        return table_text([self], source)
 
     def plot(self) -> Figure:
         """Draw data, model and residuals against the HWP angle."""
@@ -155,8 +154,23 @@ class FitResult:
         return f"<FitResult {', '.join(parts)}; chi2 {self.chi2:.1f} for {self.dof}>"
 
 
+def table_text(results: Sequence[FitResult], source: str) -> str:
+    """Text of a table of several filters; see `FitResult.to_toml`."""
+    lines = [f'source = "{source}"']
+    for result in results:
+        errors = dict(zip(result.free, result.errors, strict=True))
+        lines += ["", f'[filters."{result.model.name}"]']
+        for name, value in result.model.parameters.items():
+            note = f"  # +- {errors[name]:.4g}" if name in errors else ""
+            lines.append(f"{name} = {value:.6f}{note}")
+    return "\n".join(lines) + "\n"
+
+
 def fit_model(
-    model: MuellerModel, measurements: LampMeasurements, free: Sequence[str]
+    model: MuellerModel,
+    measurements: LampMeasurements,
+    free: Sequence[str],
+    nuisances: Mapping[str, float] = NUISANCES,
 ) -> FitResult:
     """Fit chosen parameters by least squares.
 
@@ -168,6 +182,9 @@ def fit_model(
     free : sequence of str
         Light-path parameters ('hwp_retardance', 'flc_offset', ...) or nuisances ('lamp_degree',
         'lamp_angle', 'throughput'). The lamp's angle and the offsets cannot all be free.
+    nuisances : mapping
+        Start, and value of what is not fitted, of the lamp's degree and angle (deg) of
+        polarisation and of the throughput of camera 1 over that of camera 2.
 
     Returns
     -------
@@ -189,11 +206,12 @@ def fit_model(
             raise PolarimetryError(f"cannot fit {name!r}; allowed are {known}")
     if len(measurements) <= len(names):
         raise PolarimetryError(f"{len(measurements)} measurements for {len(names)} parameters")
-    known_values = model.parameters | NUISANCES
+    known_values = model.parameters | dict(nuisances)
     start = np.array([known_values.get(name, 0.0) for name in names])
 
     def residuals(values: FloatArray) -> FloatArray:
-        predicted = lamp_difference(model, measurements, dict(zip(names, values, strict=True)))
+        changed = dict(nuisances) | dict(zip(names, values, strict=True))
+        predicted = lamp_difference(model, measurements, changed)
         return (predicted - measurements.difference) / measurements.error
 
     step = np.where([n.endswith(("offset", "angle", "switch")) for n in names], 10.0, 0.1)
@@ -213,7 +231,7 @@ def fit_model(
         chi2=float(2 * solution.cost),
         dof=len(measurements) - len(names),
         measurements=measurements,
-        predicted=lamp_difference(model, measurements, values),
+        predicted=lamp_difference(model, measurements, dict(nuisances) | values),
     )
 
 

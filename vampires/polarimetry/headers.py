@@ -137,8 +137,10 @@ def _of_one_camera(headers: Sequence[fits.Header], key: str) -> float:
 
 
 def _total(values: Sequence[float]) -> float:
-    """Sum that stays an integer for integers and is exact otherwise."""
-    return sum(values) if all(isinstance(v, int) for v in values) else math.fsum(values)
+    """Sum that stays an integer for integers and has no digits of rounding otherwise."""
+    if all(isinstance(v, int) for v in values):
+        return sum(values)
+    return round(math.fsum(values), 9)
 
 
 def _is_number(value: object) -> bool:

@@ -1,0 +1,131 @@
+"""``doit mueller_fit FILES...``: fit the light path to sequences on the polarised flat lamp."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vampires.commands.base import PersonCommand, say
+from vampires.errors import FileError, PolarimetryError
+from vampires.index import find_files
+
+if TYPE_CHECKING:
+    from vampires.polarimetry.fit import FitResult, LampMeasurements
+
+FREE = (
+    "hwp_retardance,hwp_offset,imr_retardance,imr_offset,optics_retardance,optics_diattenuation,"
+    "optics_offset,flc_retardance,flc_offset,throughput"
+)
+
+
+class MuellerFit(PersonCommand):
+    """Write a table of Mueller parameters, and a picture of each fit."""
+
+    name = "mueller_fit"
+    doc_purpose = "fit the light path to flats on the polarised lamp"
+    doc_usage = "FILES... [-o TABLE.toml] [--free NAMES] [--start TABLE.toml] [...]"
+    doc_description = (
+        "FILES are raw flats (with darks, if there are) or coadds of both cameras, over several "
+        "half-wave-plate and image-rotator angles; patterns in quotes and folders are taken too. "
+        "TABLE.toml then serves as [polarimetry] mueller_table."
+    )
+    cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
+        {
+            "name": "output", "long": "output", "short": "o", "default": "mueller.toml",
+            "help": "table to write; must not exist. Pictures are put beside it",
+        },
+        {
+            "name": "free", "long": "free", "default": FREE,
+            "help": "parameters to fit, with commas between them; also lamp_degree, lamp_angle",
+        },
+        {
+            "name": "start", "long": "start", "default": "",
+            "help": "table to start from, and for what is not fitted (default: the package's)",
+        },
+        {
+            "name": "lamp_degree", "long": "lamp-degree", "type": float, "default": 1.0,
+            "help": "degree of polarisation of the lamp",
+        },
+        {
+            "name": "lamp_angle", "long": "lamp-angle", "type": float, "default": 0.0,
+            "help": "angle of polarisation of the lamp in front of the HWP, deg",
+        },
+        {
+            "name": "floor", "long": "floor", "type": float, "default": 0.0,
+            "help": "error added to each normalised difference in quadrature, such as 1e-3",
+        },
+    )  # fmt: skip
+
+    def run(self, options: dict[str, Any], arguments: list[str]) -> int:
+        """Measure, fit each filter, write table and pictures, report."""
+        # Imported here: every doit command loads this module, few fit.
+        from vampires.polarimetry.fit import table_text
+        from vampires.polarimetry.lamp import read_lamp
+
+        if not arguments:
+            raise FileError(
+                "which files? `doit mueller_fit FILES...` (see `doit help mueller_fit`)"
+            )
+        output = Path(options["output"]).expanduser()
+        if output.exists():
+            raise FileError(f"{output} exists; choose another name with -o")
+        paths = [Path(path) for path in find_files(arguments)]
+        generation = _generation(paths[0]) if paths else ""
+        results = [
+            _fit(name, generation, measured, options) for name, measured in read_lamp(paths).items()
+        ]
+        from vampires.files import atomic_path
+        from vampires.plotting import save_figure
+
+        with atomic_path(output) as temporary:
+            temporary.write_text(table_text(results, f"{len(paths)} lamp files"), "utf-8")
+        for result in results:
+            picture = output.with_name(f"{output.stem}_{result.model.name}.png")
+            save_figure(result.plot(), picture)
+            _report(result, picture)
+        say(f"wrote {os.path.relpath(output)}: set [polarimetry] mueller_table to it")
+        return 0
+
+
+def _generation(path: Path) -> str:
+    from astropy.io import fits
+
+    from vampires.exposure import raw_header
+
+    header = fits.getheader(path)
+    return str(header["DETGEN"] if "DETGEN" in header else raw_header(path)["DETGEN"])
+
+
+def _fit(
+    name: str, generation: str, measured: LampMeasurements, options: dict[str, Any]
+) -> FitResult:
+    from vampires.polarimetry.fit import NUISANCES, fit_model
+    from vampires.polarimetry.mueller import MuellerModel
+
+    if not math.isfinite(options["floor"]) or options["floor"] < 0:
+        raise PolarimetryError(f"--floor = {options['floor']}: an error, zero or more, is needed")
+    model = MuellerModel.from_table(name, generation, table=options["start"] or None)
+    free = [part.strip() for part in options["free"].split(",") if part.strip()]
+    if set(measured.flc) == {"NA"}:
+        free = [part for part in free if not part.startswith("flc_")]
+    nuisances = NUISANCES | {
+        "lamp_degree": options["lamp_degree"], "lamp_angle": options["lamp_angle"],
+    }  # fmt: skip
+    return fit_model(model, measured.with_floor(options["floor"]), free, nuisances)
+
+
+def _report(result: FitResult, picture: Path) -> None:
+    say(
+        f"{result.model.name}: {len(result.measurements)} pairs of cameras, "
+        f"chi2 {result.chi2:.1f} for {result.dof} degrees of freedom; {os.path.relpath(picture)}"
+    )
+    for name, value, error in zip(result.free, result.values, result.errors, strict=True):
+        say(f"  {name:22s} {value:10.5f} +- {error:.5f}")
+    if result.chi2 > 2 * result.dof:
+        scale = math.sqrt(result.chi2 / max(result.dof, 1))
+        say(
+            f"  the residuals are {scale:.1f} times the photon noise: errors are too small by "
+            "about that; see the picture, add --floor, or free other parameters"
+        )
