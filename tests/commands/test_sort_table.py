@@ -140,7 +140,6 @@ def test_a_killed_move_is_finished_by_the_next(night: Path, tmp_path: Path) -> N
         (("sort", "none*.fits"), "no file matches 'none*.fits'"),
         (("sort", ".", "--move", "--link"), "exclude each other"),
         (("sort", "x.fits", "--copy"), "doit help sort"),
-        (("table",), "doit coadd_table"),
         (("table", "-o", "x.txt", "x.fits"), "end it with .ecsv"),
         (("table", "none*.fits"), "no file matches"),
     ],
