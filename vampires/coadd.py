@@ -44,6 +44,7 @@ from vampires.kernels.register import (
 from vampires.kernels.repair import REACH
 from vampires.kernels.sinc import ORDER
 from vampires.log import get_logger
+from vampires.threads import available_threads
 
 log = get_logger(__name__)
 
@@ -140,7 +141,7 @@ def coadd_frames(
     size: Size,
     method: str = "mean",
     memory: int = 1 << 30,
-    threads: int = 1,
+    threads: int | None = None,
 ) -> Coadd:
     """Calibrate, register and average frames.
 
@@ -164,8 +165,8 @@ def coadd_frames(
         bias the result.
     memory : int
         Bytes to stay within, apart from the output.
-    threads : int
-        Threads to use.
+    threads : int, optional
+        Threads to use; default `available_threads`.
 
     Returns
     -------
@@ -194,6 +195,7 @@ def coadd_frames(
     if method not in METHODS:
         raise ValueError(f"coadd method {method!r}: choose one of {', '.join(METHODS)}")
     job = _prepare(source, cal, flip, centers, keep, size)
+    threads = threads or available_threads()
     with ThreadPoolExecutor(threads) as pool:
         if method in ("median", "biweight"):
             data, variance, count = _coadd_bands(job, method, memory, threads, pool)

@@ -25,6 +25,7 @@ from vampires.errors import FileError
 from vampires.fitslayout import ImageLayout, find_image
 from vampires.kernels.block import RawBlock
 from vampires.kernels.rice import rice_decode
+from vampires.threads import available_threads
 
 _CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
 
@@ -278,7 +279,7 @@ def open_frames(
     paths: str | Path | Sequence[str | Path],
     frames: ArrayLike | None = None,
     *,
-    threads: int = 1,
+    threads: int | None = None,
 ) -> FrameSource:
     """Open raw files as one lazy sequence of frames.
 
@@ -291,8 +292,8 @@ def open_frames(
         FITS files (plain or tile-compressed) with a 2-D or 3-D image in any HDU.
     frames : array_like of bool, optional
         Frames to keep, counted over all files in order.
-    threads : int
-        Threads used to decode compressed files.
+    threads : int, optional
+        Threads used to decode compressed files; default `available_threads`.
 
     Returns
     -------
@@ -313,6 +314,7 @@ def open_frames(
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     if not listed:
         raise FileError("no raw file was given; name at least one FITS file")
+    threads = threads or available_threads()
     files = [_open_file(Path(path), threads) for path in listed]
     for file in files[1:]:
         if (file.ny, file.nx) != (files[0].ny, files[0].nx):

@@ -34,6 +34,7 @@ __all__ = ["FrameMetrics", "measure_frames", "measure_image"]
 #: Frames whose stamps are held at a time: they stay in the processor's cache.
 _BLOCK = 64
 _MEMORY = 2 * 1024**3
+_CHUNK_BYTES = 640 << 20  # as counted by FrameSource.chunks; larger ones gain nothing
 
 Locator = Callable[[NDArray[np.float32], int], NDArray[np.int64]]
 """From stamps (npsfs, n, s, s) and the largest offset to the window's centre in each, (n, 2)."""
@@ -221,13 +222,15 @@ def _rows(corners: NDArray[np.int_], size: int, ny: int, flip: bool) -> slice:
     low, high = int(corners[..., 0].min()), int(corners[..., 0].max()) + size
     if flip:
         low, high = ny - high, ny - low
-    return slice(max(0, low - REACH), min(ny, high + REACH))
+    rows = slice(max(0, low - REACH), min(ny, high + REACH))
+    # Of most of a frame, the pages that are touched in a map are less than a copy of the band.
+    return rows if 2 * (rows.stop - rows.start) < ny else slice(0, ny)
 
 
 def _blocks(
     source: FrameSource, rows: slice, memory: int
 ) -> Iterator[tuple[int, int, NDArray, bool]]:
-    for start, stop in source.chunks(memory):
+    for start, stop in source.chunks(min(memory, _CHUNK_BYTES)):
         block = source.read(start, stop, rows)
         for low in range(start, stop, _BLOCK):
             high = min(low + _BLOCK, stop)

@@ -135,6 +135,56 @@ def rotate(data: NDArray[np.floating], variance: NDArray[np.floating], angle: fl
     return affine(data, variance, matrix, center - matrix @ center)
 
 
+@kernel
+def _shift_rows(
+    data: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    whole: int,
+    weights: NDArray[np.float32],
+    out: NDArray[np.float64],
+) -> None:
+    """Interpolate each row along x: sums of w m d, w^2 m v and w m into `out` (3, ny, nx)."""
+    ny, nx = data.shape
+    out[:] = 0
+    for y in range(ny):
+        for tap in range(TAPS):
+            weight = weights[tap]
+            offset = whole - ORDER + 1 + tap
+            for x in range(max(0, -offset), min(nx, nx - offset)):
+                value, noise = data[y, x + offset], variance[y, x + offset]
+                valid = value == value
+                out[0, y, x] += weight * value if valid else 0.0
+                out[1, y, x] += weight * weight * noise if valid else 0.0
+                out[2, y, x] += weight if valid else 0.0
+
+
+@kernel
+def _shift_columns(
+    rows: NDArray[np.float64],
+    whole: int,
+    weights: NDArray[np.float32],
+    out: NDArray[np.float32],
+    noise: NDArray[np.float32],
+) -> None:
+    """Interpolate along y what `_shift_rows` left, and divide by the valid weight."""
+    ny, nx = out.shape
+    sums = np.empty((3, nx))
+    for y in range(ny):
+        sums[:] = 0
+        for tap in range(TAPS):
+            source = y + whole - ORDER + 1 + tap
+            if 0 <= source < ny:
+                weight = np.float64(weights[tap])
+                for x in range(nx):
+                    sums[0, x] += weight * rows[0, source, x]
+                    sums[1, x] += weight * weight * rows[1, source, x]
+                    sums[2, x] += weight * rows[2, source, x]
+        for x in range(nx):
+            enough = sums[2, x] >= MIN_WEIGHT
+            out[y, x] = sums[0, x] / sums[2, x] if enough else np.nan
+            noise[y, x] = sums[1, x] / sums[2, x] ** 2 if enough else np.nan
+
+
 def shift(
     data: NDArray[np.floating], variance: NDArray[np.floating], dy: float, dx: float
 ) -> Planes:
@@ -159,4 +209,14 @@ def shift(
     >>> round(moved[10, 10].item(), 2)
     209.5
     """
-    return affine(data, variance, np.eye(2), np.array([-float(dy), -float(dx)]))
+    image = np.ascontiguousarray(data, np.float32)
+    errors = np.ascontiguousarray(variance, np.float32)
+    whole_y, whole_x = math.floor(-dy), math.floor(-dx)
+    wy, wx = np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
+    sinc_weights(-dy - whole_y, wy)
+    sinc_weights(-dx - whole_x, wx)
+    rows = np.empty((3, *image.shape))
+    _shift_rows(image, errors, whole_x, wx, rows)
+    out, noise = np.empty_like(image), np.empty_like(image)
+    _shift_columns(rows, whole_y, wy, out, noise)
+    return out, noise
