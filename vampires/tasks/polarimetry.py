@@ -221,8 +221,14 @@ def task_stokes() -> Iterator[Task]:
 def task_pdi() -> Iterator[Task]:
     """The Stokes product of the night, with footprint, table and pictures."""
     plan = current_plan()
-    sets = night_sets()[0] if plan.config.polarimetry is not None else ()
-    if not sets:
+    if plan.config.polarimetry is None:
+        return
+    sets, _, problem = night_sets()
+    if problem:
+        yield make_task(
+            "pdi", None, report_no_sets, (problem,), file_dep=[], targets=[], settings={},
+            version=1, doc=str(task_pdi.__doc__), task_dep=["stokes:sets"],
+        )  # fmt: skip
         return
     layout = plan.layout
     stokes = [layout.stokes(item.number) for item in sets]
@@ -281,7 +287,7 @@ def _stokes_task(plan: Plan, item: StokesSet) -> Task:
             file_dep=files, targets=[target],
             settings={
                 **settings, **plan.settings(*COADD_SECTIONS),
-                "excluded": [excluded_frames(plan.config, s.group) for s in streams],
+                "excluded": [excluded_frames(plan.config, s.group.paths) for s in streams],
             },
             version=2, doc=f"{doc}, frame by frame",
         )  # fmt: skip
