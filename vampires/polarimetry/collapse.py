@@ -152,7 +152,8 @@ class _Sums:
         elif frame.data.shape != self.first.data.shape or frame.fields != self.first.fields:
             raise PolarimetryError(
                 f"Stokes frames of {frame.data.shape} {frame.fields} and {self.first.data.shape} "
-                f"{self.first.fields} cannot be collapsed together"
+                f"{self.first.fields} cannot be collapsed together: reduce them apart, leaving the "
+                "others out by [data] exclude"
             )
         weight = _weights(frame) if self.method == "weighted" else np.ones(frame.data.shape[:2])
         outer = (weight[:, :, None] * weight[:, None, :])[..., None, None]

@@ -191,7 +191,8 @@ def fit_model(
     FitResult
         Errors from the curvature of chi-square, as the measurement errors are, not rescaled.
         Optics and FLC do nearly the same to the light: with both free, differences must be good
-        to a few 1e-4, or the valley between them is too curved for errors from its bottom.
+        to a few 1e-4, or the valley between them is too curved for errors from its bottom. The
+        path with every retardance negated fits as well: the start decides between the two.
 
     Raises
     ------

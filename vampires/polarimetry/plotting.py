@@ -90,7 +90,7 @@ def plot_ip(table: Table) -> Figure:
 
 def plot_fit(result: FitResult) -> Figure:
     """Draw lamp measurements, fitted model and residuals against the HWP angle."""
-    figure = _figure(7.5, 6.0)
+    figure = _figure(9.0, 6.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     m = result.measurements
     groups = sorted({(f, float(i)) for f, i in zip(m.flc, m.imr, strict=True)})
@@ -108,7 +108,7 @@ def plot_fit(result: FitResult) -> Figure:
     upper.set_title(f"{result.model.name}: chi2 {result.chi2:.1f} for {result.dof}")
     lower.set(xlabel="HWP angle [deg]", ylabel="residual")
     if len(groups) <= 12:
-        upper.legend(fontsize="x-small", ncols=2)
+        figure.legend(fontsize="x-small", loc="outside right upper")
     return figure
 
 
