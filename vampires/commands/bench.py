@@ -1,0 +1,67 @@
+"""``doit bench``: how fast this machine reduces, and where the time goes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from vampires.commands.base import PersonCommand, say
+from vampires.errors import ConfigError
+
+_LEAST = 8
+
+
+class Bench(PersonCommand):
+    """Time every kernel and the whole chain on a simulated cube."""
+
+    name = "bench"
+    doc_purpose = "time the kernels and the whole chain on a simulated cube"
+    doc_usage = "[--frames N] [--size N] [--json]"
+    doc_description = (
+        "Writes a cube of N frames into a temporary folder ($TMPDIR), 0.6 MB per frame, and "
+        "removes it. Processor seconds, the least of several runs, beside the bandwidth of "
+        "memory measured in the same run."
+    )
+    cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
+        {
+            "name": "frames",
+            "long": "frames",
+            "short": "n",
+            "type": int,
+            "default": 200,
+            "help": "frames of the cube; 1000 for figures to quote",
+        },
+        {
+            "name": "size",
+            "long": "size",
+            "type": int,
+            "default": 536,
+            "help": "width and height of a frame, pixels",
+        },
+        {
+            "name": "json",
+            "long": "json",
+            "type": bool,
+            "default": False,
+            "help": "print the figures as JSON",
+        },
+    )
+
+    def run(self, options: dict[str, Any], arguments: Sequence[str]) -> int:
+        """Measure and print."""
+        if arguments:
+            raise ConfigError(f"no argument expected, found {arguments[0]!r}: `doit help bench`")
+        for name, least in (("frames", _LEAST), ("size", 64)):
+            if options[name] < least:
+                raise ConfigError(f"--{name}: found {options[name]}, at least {least} is needed")
+        from dataclasses import asdict
+
+        from vampires.bench import as_text, run_bench
+
+        with tempfile.TemporaryDirectory(prefix="vampires-bench-") as folder:
+            result = run_bench(Path(folder), frames=options["frames"], size=options["size"])
+        say(json.dumps(asdict(result), indent=2) if options["json"] else as_text(result))
+        return 0
