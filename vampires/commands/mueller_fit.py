@@ -61,6 +61,8 @@ class MuellerFit(PersonCommand):
     def run(self, options: dict[str, Any], arguments: list[str]) -> int:
         """Measure, fit each filter, write table and pictures, report."""
         # Imported here: every doit command loads this module, few fit.
+        from vampires.files import atomic_path
+        from vampires.plotting import save_figure
         from vampires.polarimetry.fit import table_text
         from vampires.polarimetry.lamp import read_lamp
 
@@ -76,9 +78,6 @@ class MuellerFit(PersonCommand):
         results = [
             _fit(name, generation, measured, options) for name, measured in read_lamp(paths).items()
         ]
-        from vampires.files import atomic_path
-        from vampires.plotting import save_figure
-
         with atomic_path(output) as temporary:
             temporary.write_text(table_text(results, f"{len(paths)} lamp files"), "utf-8")
         for result in results:

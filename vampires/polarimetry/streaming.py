@@ -185,9 +185,17 @@ def _in_step(cubes: Sequence[CameraCube]) -> list[CameraCube]:
     out = list(cubes)
     for i, one in enumerate(cubes):
         for j, two in enumerate(cubes):
-            if i < j and _siblings(one, two) and one.source.n == two.source.n:
-                keep = one.selected & two.selected
-                out[i], out[j] = replace(one, keep=keep), replace(two, keep=keep)
+            if i >= j or not _siblings(one, two):
+                continue
+            if one.source.n != two.source.n:
+                log.warning(
+                    "cameras differ in frames: frame by frame they may not be simultaneous",
+                    files=[one.source.paths[0].name, two.source.paths[0].name],
+                    frames=[one.source.n, two.source.n],
+                )
+                continue
+            keep = one.selected & two.selected
+            out[i], out[j] = replace(one, keep=keep), replace(two, keep=keep)
     return out
 
 
