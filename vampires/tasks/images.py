@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.grouping import Group
+from vampires.log import get_logger
 from vampires.tasks.actions import make_task
 from vampires.tasks.cubes import open_cube
 from vampires.tasks.measure import excluded_frames
@@ -15,6 +16,8 @@ from vampires.tasks.plan import Masters, Plan, current_plan
 
 if TYPE_CHECKING:
     from vampires.cube import CameraCube
+
+log = get_logger(__name__)
 
 Task = dict[str, Any]
 
@@ -27,6 +30,7 @@ def make_coadd(
     """Select, register and combine the frames of a group."""
     from dataclasses import replace
 
+    from vampires.coadd_bias import coadd_is_biased, halo_level
     from vampires.products import stamp
     from vampires.registration import pad_to_diagonal
     from vampires.reproject import camera_1, reproject
@@ -41,6 +45,13 @@ def make_coadd(
         pad=False,
         recenter=settings.recenter_method if recenter else None,
     )
+    level = halo_level(image.data)
+    if coadd_is_biased(image.header, settings.method, level):
+        log.warning(
+            "this coadd method is biased for so few photons a frame: use mean",
+            file=Path(group.paths[0]).name, method=settings.method,
+            electrons_per_frame=round(level * image.header["EXPTIME"], 3),
+        )  # fmt: skip
     if config.align.reproject and group.camera == 2:
         image = reproject(image, camera_1(image.header))
     if config.align.pad:
