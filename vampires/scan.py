@@ -30,7 +30,9 @@ BROKEN_HEADER = (ValueError, KeyError, TypeError, IndexError, ArithmeticError, V
 """What astropy and arithmetic raise on headers that are no headers."""
 
 CALIBRATION_TYPE = "CALTYPE"
-"""Card that tells a master frame of ours (``BACKGROUND`` or ``FLAT``) from a raw file."""
+"""Card that tells a master frame of ours from a raw file; its values: `MASTER_KINDS`."""
+
+MASTER_KINDS = ("BACKGROUND", "FLAT")
 
 
 def scan_file(path: str | Path) -> Record:
@@ -101,6 +103,7 @@ def image_header(path: str | Path) -> tuple[int, fits.Header]:
 def _scan(path: str) -> Record:
     hdu, raw = image_header(path)
     if CALIBRATION_TYPE in raw:
+        _check_master(raw, path)
         return record_from_header(raw, path, hdu, "master")
     if "U_CAMERA" not in raw:
         _refuse_ancient(path)
@@ -108,6 +111,16 @@ def _scan(path: str) -> Record:
         raise FileError(f"{path}: not a raw file: its pixels are {-raw['BITPIX']}-bit floats")
     header = normalize_header(raw, path)
     return record_from_header(header, path, hdu, header["RAWFMT"])
+
+
+def _check_master(header: fits.Header, path: str) -> None:
+    """Refuse what says that it is a master frame and has not the header of one."""
+    kind = header[CALIBRATION_TYPE]
+    if kind not in MASTER_KINDS or "DETGEN" not in header:
+        raise FileError(
+            f"{path}: {CALIBRATION_TYPE} is {kind!r}, but this is no master frame of this "
+            f"software ({' or '.join(MASTER_KINDS)}, with DETGEN); leave it out"
+        )
 
 
 def _refuse_ancient(path: str) -> None:
