@@ -214,7 +214,7 @@ def _frame_work(path: Path) -> Iterator[Work]:
     sums = [np.zeros(shape[1:], kind) for kind in (float, float, float, np.int32)]
     place = (block.data, block.big_endian, 0, planes, False, centers)
     pixels = block.data.size
-    yield "read, swap and mask", pixels, block.native
+    yield "swap bytes (numpy)", pixels, block.native
     yield "calibrate, with variance", pixels, lambda: calibrate(block, cal, flip=False, out=out)
     yield "calibrate and shift", pixels, lambda: register_stack(*place, shape[1], 0, *out)
     weights = np.ones(n)

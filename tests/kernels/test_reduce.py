@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from astropy.stats import biweight_location
@@ -90,3 +92,15 @@ def test_stated_loss_of_efficiency(average, factor):
     samples = np.random.default_rng(5).normal(0, 1, (301, 20000)).astype(np.float32)
     # 20000 estimates give the variance to 1 per cent
     assert np.var(average(samples)) * 301 == pytest.approx(factor, rel=0.03)
+
+
+def test_median_of_very_many_frames():
+    """Exact where the stack is too long for the cache and worked on in copies."""
+    rng = np.random.default_rng(3)
+    stack = rng.normal(10, 3, (2101, 200)).astype(np.float32)
+    stack[rng.random(stack.shape) < 0.01] = np.nan
+    stack[:, 7] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected = np.nanmedian(stack.astype(np.float32), axis=0)
+    np.testing.assert_allclose(reduce.median(stack), expected, rtol=3e-7)

@@ -22,6 +22,7 @@ TILE = 128
 """Pixels worked on together; of 1000 frames they fit in a core's cache."""
 
 
+_STRIDED_FRAMES = 2000  # of more, samples far apart in memory evict each other: copy them first
 _SEED_ROWS = 64  # samples from which the first guesses are made
 _TIES_FROM = 5  # passes after which equal samples are suspected
 
@@ -204,9 +205,17 @@ def _average_middle(
 @kernel
 def median_columns(stack: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Median over the first axis of a stack (n, npixels); see `median`."""
-    size = out.size
-    for first in range(0, size, TILE):
-        _median_tile(stack, first, out[first : min(first + TILE, size)])
+    n, size = stack.shape[0], out.size
+    if n <= _STRIDED_FRAMES:
+        for first in range(0, size, TILE):
+            _median_tile(stack, first, out[first : min(first + TILE, size)])
+        return
+    room = np.empty((n, TILE // 2), np.float32)
+    for first in range(0, size, TILE // 2):
+        last = min(first + TILE // 2, size)
+        for i in range(n):
+            room[i, : last - first] = stack[i, first:last]
+        _median_tile(room, 0, out[first:last])
 
 
 @kernel
