@@ -51,7 +51,7 @@ log = get_logger(__name__)
 METHODS = ("mean", "median", "varmean", "biweight")
 
 _BAND_ROWS = 128  # rows whose running sums fit in a core's cache
-_LEAST_BAND_ROWS = 32  # thinner bands spend their time on the rows they share
+_LEAST_BAND_ROWS = 64  # thinner bands spend their time on the rows they share
 _CHUNK_BYTES = 640 << 20  # as counted by FrameSource.chunks; larger ones gain nothing
 _READ_BYTES = 8 << 20  # raw rows read at a time for a band stay in cache
 _STACK_BYTES = 192 << 20  # likewise for a band of aligned frames
