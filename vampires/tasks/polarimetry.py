@@ -219,7 +219,7 @@ def task_stokes() -> Iterator[Task]:
 
 
 def task_pdi() -> Iterator[Task]:
-    """The Stokes product of the night, with footprint, table and pictures."""
+    """The Stokes product of the night, with footprint, table and pictures; one per filter."""
     plan = current_plan()
     if plan.config.polarimetry is None:
         return
@@ -230,8 +230,18 @@ def task_pdi() -> Iterator[Task]:
             version=1, doc=str(task_pdi.__doc__), task_dep=["stokes:sets"],
         )  # fmt: skip
         return
+    filters = sorted({item.exposures[0].filter for item in sets})
+    for name in filters:
+        own = [item for item in sets if item.exposures[0].filter == name]
+        yield _pdi_task(plan, own, name if len(filters) > 1 else None)
+
+
+def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Task:
+    """Task of one product; with several filters in the night its name holds the filter."""
     layout = plan.layout
     stokes = [layout.stokes(item.number) for item in sets]
+    if filter_name is not None:
+        layout = replace(layout, name=f"{layout.name}_{filter_name}")
     targets = {
         "product": layout.stokes_collapsed(),
         "footprint": layout.stokes_footprint(),
@@ -240,10 +250,11 @@ def task_pdi() -> Iterator[Task]:
         "stokes": layout.stokes_picture("stokes"),
         "ip": layout.stokes_picture("ip"),
     }
-    if len(plan.groups[0].fields) > 1:
+    fields = next(group.fields for group in plan.groups if group.key == sets[0].keys[0])
+    if len(fields) > 1:
         targets["cube"] = layout.stokes_cube()
-    yield make_task(
-        "pdi", None, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
+    return make_task(
+        "pdi", filter_name, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
         targets=[*targets.values(), targets["table"].with_suffix(".csv")],
         settings=plan.settings("polarimetry"), version=2, doc=str(task_pdi.__doc__),
         task_dep=["stokes:sets"],
@@ -252,21 +263,51 @@ def task_pdi() -> Iterator[Task]:
 
 @functools.cache
 def night_sets() -> tuple[tuple[StokesSet, ...], tuple[Fate, ...], str]:
-    """HWP sets of the night, the fate of every exposure, or why there is no set."""
+    """HWP sets of the night, the fate of every exposure, or why there is no set.
+
+    Exposures meet within their filter. With a narrowband filter of its own on each camera
+    (``OBS-MOD`` with SDI), each camera is a polarimeter by itself.
+    """
     plan = current_plan()
     settings = polarimetry_settings(plan.config)
-    exposures = [
-        Exposure(
+    polarimeters: dict[tuple[str, int], list[Exposure]] = {}
+    for group in plan.groups:
+        alone = group.camera if "SDI" in str(group.first["obsmod"]) else 0
+        exposure = Exposure(
             group.key, group.camera, group.flc, group.hwp, group.mjd, group.filter,
             group.pa or 0.0, group.first["sync"],
-        )
-        for group in plan.groups
-    ]  # fmt: skip
-    try:
-        sets, fates = find_sets(exposures, settings.method, max_rotation=settings.set_max_rotation)
-    except PolarimetryError as error:
-        return (), (), str(error)
-    return sets, fates, ""
+        )  # fmt: skip
+        polarimeters.setdefault((group.filter, alone), []).append(exposure)
+    found: list[StokesSet] = []
+    fates: list[Fate] = []
+    problems: list[str] = []
+    for (_, alone), exposures in sorted(polarimeters.items()):
+        cameras = (alone,) if alone else (1, 2)
+        try:
+            own, own_fates = find_sets(
+                exposures, settings.method, max_rotation=settings.set_max_rotation, cameras=cameras
+            )
+        except PolarimetryError as error:
+            problems.append(str(error))
+            own, own_fates = (), tuple(Fate(e, None, "no complete set") for e in exposures)
+        found += own
+        fates += own_fates
+    if not found:
+        return (), (), "; ".join(problems) or "no science exposures"
+    return *_numbered(found, fates), ""
+
+
+def _numbered(
+    found: list[StokesSet], fates: list[Fate]
+) -> tuple[tuple[StokesSet, ...], tuple[Fate, ...]]:
+    """Number the sets of all polarimeters in time."""
+    found = sorted(found, key=lambda item: (item.mjd, item.keys))
+    sets = tuple(replace(item, number=number) for number, item in enumerate(found))
+    home = {key: item.number for item in sets for key in item.keys}
+    numbered = [
+        fate if fate.set is None else replace(fate, set=home[fate.exposure.key]) for fate in fates
+    ]
+    return sets, tuple(sorted(numbered, key=lambda f: (f.exposure.mjd, f.exposure.key)))
 
 
 def _stokes_task(plan: Plan, item: StokesSet) -> Task:
