@@ -109,7 +109,7 @@ def test_polarimetry_is_shown_where_there_is_some(report, tmp_path):
     table.write(tmp_path / "sets.ecsv", format="ascii.ecsv")
     _, without = parsed(report.html())
     page, text = parsed(
-        replace(report, pictures=(picture,), stokes_table=tmp_path / "sets.ecsv").html()
+        replace(report, pictures=(picture,), stokes_tables=(tmp_path / "sets.ecsv",)).html()
     )
     assert "Polarimetry" in text
     assert "Polarimetry" not in without

@@ -74,8 +74,8 @@ class NightReport:
         Settings that are not the default, one a line.
     pictures : tuple of Path
         Pictures (PNG) of final products, shown first.
-    stokes_table : Path, optional
-        Table of the Stokes frames.
+    stokes_tables : tuple of Path
+        Tables of the Stokes frames, one per product.
     """
 
     name: str
@@ -83,7 +83,7 @@ class NightReport:
     groups: tuple[GroupReport, ...]
     settings: tuple[str, ...] = ()
     pictures: tuple[Path, ...] = ()
-    stokes_table: Path | None = None
+    stokes_tables: tuple[Path, ...] = ()
 
     def write(self, path: str | Path) -> None:
         """Write the page.
@@ -174,8 +174,8 @@ def _figures(report: NightReport, measured: Sequence[_Measured]) -> str:
 
 def _products(report: NightReport) -> str:
     body = "".join(_img(path.read_bytes(), path.stem) for path in report.pictures)
-    if report.stokes_table is not None:
-        table = Table.read(report.stokes_table, format="ascii.ecsv")
+    for path in report.stokes_tables:
+        table = Table.read(path, format="ascii.ecsv")
         body += _table(table.colnames, [[_cell(value) for value in row] for row in table])
     return _section("Polarimetry", body) if body else ""
 

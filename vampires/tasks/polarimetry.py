@@ -9,7 +9,7 @@ found anew without it, and the table of the sets says what became of the rest.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vampires.config import Config, PolarimetrySettings
 from vampires.errors import PolarimetryError
 from vampires.grouping import Group
+from vampires.paths import Layout
 from vampires.polarimetry.differencing import Exposure, Fate, StokesSet, find_sets
 from vampires.tasks.actions import make_task
 from vampires.tasks.images import COADD_SECTIONS, registered_cube
@@ -230,18 +231,28 @@ def task_pdi() -> Iterator[Task]:
             version=1, doc=str(task_pdi.__doc__), task_dep=["stokes:sets"],
         )  # fmt: skip
         return
+    for name, own in products_of(sets).items():
+        yield _pdi_task(plan, own, name)
+
+
+def products_of(sets: Sequence[StokesSet]) -> dict[str | None, list[StokesSet]]:
+    """Sets of each product: by filter, or all of them under None if there is one filter."""
     filters = sorted({item.exposures[0].filter for item in sets})
-    for name in filters:
-        own = [item for item in sets if item.exposures[0].filter == name]
-        yield _pdi_task(plan, own, name if len(filters) > 1 else None)
+    if len(filters) == 1:
+        return {None: list(sets)}
+    return {name: [s for s in sets if s.exposures[0].filter == name] for name in filters}
+
+
+def product_layout(layout: Layout, filter_name: str | None) -> Layout:
+    """Where a product goes: with several filters in the night its name holds the filter."""
+    if filter_name is None:
+        return layout
+    return replace(layout, name=f"{layout.name}_{filter_name}")
 
 
 def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Task:
-    """Task of one product; with several filters in the night its name holds the filter."""
-    layout = plan.layout
-    stokes = [layout.stokes(item.number) for item in sets]
-    if filter_name is not None:
-        layout = replace(layout, name=f"{layout.name}_{filter_name}")
+    stokes = [plan.layout.stokes(item.number) for item in sets]
+    layout = product_layout(plan.layout, filter_name)
     targets = {
         "product": layout.stokes_collapsed(),
         "footprint": layout.stokes_footprint(),

@@ -20,7 +20,7 @@ Part = tuple[Group, Masters, Path, Path | None]
 def make_report(
     records: tuple[Record, ...],
     parts: list[Part],
-    stokes: tuple[list[Path], Path] | None,
+    stokes: tuple[list[Path], list[Path]] | None,
     target: Path,
     config: Config,
 ) -> dict[str, Any]:
@@ -35,9 +35,11 @@ def make_report(
         )
         for group, masters, metrics, coadd in parts
     )  # fmt: skip
-    pictures, table = stokes or ([], None)
+    pictures, tables = stokes or ([], [])
     settings = tuple(repr(config).removesuffix(">").splitlines()[1:])
-    NightReport(config.name, records, groups, settings, tuple(pictures), table).write(target)
+    NightReport(config.name, records, groups, settings, tuple(pictures), tuple(tables)).write(
+        target
+    )
     return {"groups": len(groups)}
 
 
@@ -58,7 +60,7 @@ def task_report() -> Iterator[Task]:
     stokes = _stokes_products(plan)
     products = [path for part in parts for path in part[2:] if path is not None]
     if stokes is not None:
-        products += [*stokes[0], stokes[1]]
+        products += [*stokes[0], *stokes[1]]
     target = layout.report()
     yield make_task(
         "report", None, make_report, (plan.records, parts, stokes, target, plan.config),
@@ -67,16 +69,20 @@ def task_report() -> Iterator[Task]:
     )  # fmt: skip
 
 
-def _stokes_products(plan: Plan) -> tuple[list[Path], Path] | None:
-    """Pictures and table of the Stokes frames, if there are any."""
+def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path]] | None:
+    """Pictures and tables of the Stokes products, if there are any."""
     if plan.config.polarimetry is None:
         return None
-    from vampires.tasks.polarimetry import night_sets
+    from vampires.tasks.polarimetry import night_sets, product_layout, products_of
 
-    if not night_sets()[0]:
+    sets = night_sets()[0]
+    if not sets:
         return None
-    layout = plan.layout
-    return [layout.stokes_picture(what) for what in ("qphi", "stokes", "ip")], layout.stokes_table()
+    layouts = [product_layout(plan.layout, name) for name in products_of(sets)]
+    pictures = [
+        layout.stokes_picture(what) for layout in layouts for what in ("qphi", "stokes", "ip")
+    ]
+    return pictures, [layout.stokes_table() for layout in layouts]
 
 
 def _digest(records: Iterable[Record]) -> str:
