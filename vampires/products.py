@@ -24,6 +24,8 @@ _STRUCTURAL = {
     "ZCMPTYPE", "DATE",
 }  # fmt: skip
 
+_ONE_CARD = 68  # characters of a string that fit on one card; longer ones take several
+
 
 def product_header(header: fits.Header) -> fits.Header:
     """Copy of a header without the cards that describe another file's layout.
@@ -43,8 +45,17 @@ def product_header(header: fits.Header) -> fits.Header:
         key = card.keyword
         structural = key in _STRUCTURAL or (key.startswith("NAXIS") and key[5:].isdigit())
         if not structural and key != "NAXIS":
-            out.append(card, end=True)
+            out.append(_fitting(card), end=True)
     return out
+
+
+def _fitting(card: fits.Card) -> fits.Card:
+    """Drop a comment that a long value leaves no room for, as astropy would with a warning."""
+    value = card.value
+    if not isinstance(value, str) or not card.comment or len(value) > _ONE_CARD:
+        return card
+    room = _ONE_CARD - len(" / ") - len(value) - value.count("'")
+    return card if len(card.comment) <= room else fits.Card(card.keyword, value)
 
 
 def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fits.Header:
