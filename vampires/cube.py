@@ -28,6 +28,7 @@ from vampires.frames import FrameSource, open_frames
 from vampires.image import CameraImage
 from vampires.kernels.calibrate import PixelCalibration, calibrate
 from vampires.metrics import FrameMetrics, measure_frames
+from vampires.outliers import screen
 from vampires.psf import header_psf
 from vampires.registration import pad_to_diagonal, recenter_image
 
@@ -163,6 +164,7 @@ class CameraCube:
         relaxed: tuple[str, ...] = (),
         *,
         repair: bool = True,
+        outlier_sigma: float = 0.0,
     ) -> CameraCube:
         """Attach master frames chosen elsewhere.
 
@@ -174,6 +176,9 @@ class CameraCube:
             Preferences the masters do not meet, for the product's header.
         repair : bool
             Replace bad pixels by their neighbours before they are interpolated.
+        outlier_sigma : float
+            Mask single pixels of single frames that stand out by so many standard deviations
+            (cosmic rays, see `vampires.kernels.outliers`); 0: none.
 
         Returns
         -------
@@ -185,7 +190,10 @@ class CameraCube:
         if relaxed:
             cards["RELAXED"] = "; ".join(relaxed)
         calibration = replace(pixel_calibration(self.header, background, response), repair=repair)
-        return replace(self, calibration=calibration, masters=cards)
+        cube = replace(self, calibration=calibration, masters=cards)
+        if outlier_sigma == 0:
+            return cube
+        return replace(cube, source=screen(self.source, calibration, outlier_sigma))
 
     def with_metrics(self, metrics: FrameMetrics) -> CameraCube:
         """Attach measurements made earlier."""

@@ -213,6 +213,17 @@ class FrameSource:
         chosen.n = len(chosen.file_index)
         return chosen
 
+    @property
+    def files(self) -> tuple[FrameFile, ...]:
+        """The files the frames come from."""
+        return self._files
+
+    def with_files(self, files: Sequence[FrameFile]) -> FrameSource:
+        """Return the same sequence of frames, read through other objects of the same files."""
+        chosen = copy(self)
+        chosen._files = tuple(files)
+        return chosen
+
     def _runs(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Ranges that lie side by side in one file."""
         files, frames = self.file_index[start:stop], self.frame_index[start:stop]

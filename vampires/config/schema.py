@@ -141,6 +141,13 @@ class CalibrateSettings:
         why="an unrepaired bad pixel spreads when a frame is shifted, and a masked one costs "
         "accuracy next to the star",
     )
+    outlier_sigma: float = option(
+        0.0,
+        "Mask single pixels of single frames that stand out by so many standard deviations: "
+        "cosmic rays in long exposures (10 is safe); 0: none.",
+        unit="sigma",
+        minimum=0,
+    )
     require: tuple[str, ...] = option(
         (),
         'Calibrations without which a file is an error instead of a warning: "background", "flat".',

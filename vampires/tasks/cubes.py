@@ -56,8 +56,10 @@ def open_cube(
     if announce and masters.relaxed:
         log.info("masters fit but for", file=name, relaxed=list(masters.relaxed))
     cube = cube.with_masters(
-        masters.background, masters.flat, masters.relaxed, repair=config.calibrate.fix_bad_pixels
-    )
+        masters.background, masters.flat, masters.relaxed,
+        repair=config.calibrate.fix_bad_pixels,
+        outlier_sigma=config.calibrate.outlier_sigma,
+    )  # fmt: skip
     if "flat" in config.calibrate.require and "FLATFILE" not in cube.masters:
         raise CalibrationError(f"{name}: [calibrate] require: its flat could not be made")
     return cube
