@@ -11,7 +11,10 @@ from vampires.centroid import RoughCentroid, rough_centroids, spot_radius
 from vampires.centroid_files import read_centroids
 from vampires.coadd import mean_image
 from vampires.cube import CameraCube
-from vampires.errors import FileError
+from vampires.errors import FileError, MeasurementError
+from vampires.log import get_logger
+
+log = get_logger(__name__)
 
 FRAMES = 50
 """Frames of each cube that enter the mean: enough to see the star, quick to read."""
@@ -39,7 +42,8 @@ def find_in_cubes(
     Raises
     ------
     MeasurementError
-        Nothing was found; the message says how far the search came.
+        No spots or planet were found; the message says how far the search came. Without a
+        star the centres of the fields are taken, and the log says so.
     """
     first = cubes[0]
     image = np.nanmean([
@@ -48,13 +52,21 @@ def find_in_cubes(
         for cube in cubes
     ], axis=0)  # fmt: skip
     several = len(first.fields) > 1
-    found = rough_centroids(
-        image,
-        kind,
-        centers=[tuple(center) for center in first.rough.mean(axis=1)] if several else None,
-        width=first.crop(min(image.shape))[0] if several else None,
-        radii=[spot_radius(first.header, name) for name in first.fields],
-    )
+    centers = [(float(y), float(x)) for y, x in first.rough.mean(axis=1)]
+    try:
+        found = rough_centroids(
+            image,
+            kind,
+            centers=centers if several else None,
+            width=first.crop(min(image.shape))[0] if several else None,
+            radii=[spot_radius(first.header, name) for name in first.fields],
+        )
+    except MeasurementError as error:
+        if kind != "star":
+            raise
+        # A star that is there but too faint to be sure of is near the centre of its field.
+        log.warning("no star found, looks at the centres of the fields", reason=str(error))
+        found = [RoughCentroid(center) for center in centers]
     return image, dict(zip(first.fields, found, strict=True))
 
 
