@@ -15,6 +15,7 @@ _GENERATORS = {
     "task_flat_check": "calib",
     "task_calib": "calib",
     "task_unusable": "calib",
+    "task_left_out": "calib",
     "task_psf": "measure",
     "task_centroid": "measure",
     "task_metrics": "measure",

@@ -1,4 +1,4 @@
-"""Tasks that make masters of the raw calibration files, and name files that cannot be used."""
+"""Tasks that make masters of the raw calibration files, and name files that are not used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from vampires.config import Config
 from vampires.errors import CalibrationError, FileError
+from vampires.grouping import left_out
 from vampires.log import get_logger
+from vampires.paths import stem
 from vampires.tasks.actions import make_task
 from vampires.tasks.plan import current_plan
 
@@ -123,6 +125,29 @@ def task_calib() -> Task:
     """All masters."""
     groups = ["background", "flat", "flat_check"]
     return {"actions": None, "task_dep": groups, "doc": task_calib.__doc__}
+
+
+def warn_left_out(reason: str) -> dict[str, Any]:
+    """Warn of a raw file that takes no part."""
+    log.warning(reason)
+    return {}
+
+
+def task_left_out() -> Iterator[Task]:
+    """Raw files that take no part, without being faulty: each is warned about once."""
+    plan = current_plan()
+    yield {"basename": "left_out", "name": None, "doc": task_left_out.__doc__}
+    reasons = left_out(plan.records, plan.config.combine.method)
+    reasons |= {
+        record["path"]: str(record["reason"])
+        for record in plan.records
+        if record["kind"] == "unsupported"
+    }
+    for path, reason in sorted(reasons.items()):
+        yield make_task(
+            "left_out", stem(path), warn_left_out, (reason,), file_dep=[path], targets=[],
+            settings={"reason": reason}, version=1, doc=reason,
+        )  # fmt: skip
 
 
 def task_unusable() -> Iterator[Task]:
