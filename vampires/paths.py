@@ -109,7 +109,7 @@ class Layout:
         return self.folder / "products" / "adi" / f"{self.name}_{suffix}.fits"
 
     def difference(self, kind: str, name: str) -> Path:
-        """Difference image; ``kind`` is ``single`` or ``double``."""
+        """Difference image; ``kind`` is ``single``, ``double`` or ``sdi``."""
         return self.folder / "diff" / kind / f"{self.name}_{name}_{kind}.fits"
 
     def mueller(self, group: str) -> Path:

@@ -1,7 +1,9 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from vampires.simulate import NightSpec, simulate_night
 from vampires.tasks import plan as planning
@@ -112,3 +114,40 @@ def test_tasks_are_light_to_load():
         "sys.exit('numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_fields_of_multiband_coadds_are_subtracted_on_request(tmp_path):
+    spec = NightSpec.preset(
+        "mbi", frames=2, polarimetry="none", cycles=1, calibration_frames=2, speckles=2, ring=None
+    )
+    simulate_night(spec, tmp_path / "night")
+    config = (
+        'name = "mbi"\n[data]\nraw = ["night/raw/*.fits"]\n[diff_images]\nmultiband_sdi = true\n'
+    )
+    (tmp_path / "mbi.toml").write_text(config)
+    (tmp_path / "dodo.py").write_text("from vampires.tasks import *\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "doit", "diff:sdi"], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    made = sorted((tmp_path / "diff/sdi").glob("mbi_*_sdi.fits"))
+    assert len(made) == len(list((tmp_path / "coadded").glob("*.fits"))) > 0
+    difference = fits.getdata(made[0])
+    coadd = fits.getdata(tmp_path / "coadded" / made[0].name.replace("_sdi", "_coll"))
+    seen = np.isfinite(difference)
+    assert difference.shape == coadd.shape
+    assert seen.any()
+    halo = np.abs(difference[seen]).sum() / np.abs(coadd[seen]).sum()
+    assert halo < 0.5  # what scales with wavelength is gone
+
+
+def test_one_field_has_nothing_to_be_subtracted_from(nights, monkeypatch):
+    folder = nights["qcmos"]
+    text = CONFIG.format(adi="false", diff="false") + "multiband_sdi = true\n"
+    (folder / "night.toml").write_text(text)
+    monkeypatch.chdir(folder)
+    planning.current_plan.cache_clear()
+    tasks = [task for task in task_diff() if task["basename"] == "diff:sdi" and task["name"]]
+    assert [task["name"] for task in tasks] == ["pairs"]
+    assert "multiband" in tasks[0]["doc"]

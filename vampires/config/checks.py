@@ -59,6 +59,7 @@ def _coadds(config: Config) -> Iterator[Problem]:
         "[polarimetry]": config.polarimetry is not None,
         "save_adi_cubes = true": config.save_adi_cubes,
         "[diff_images] make_diff = true": config.diff_images.make_diff,
+        "[diff_images] multiband_sdi = true": config.diff_images.multiband_sdi,
     }
     for what, wanted in needing.items():
         if wanted:

@@ -294,6 +294,11 @@ class DiffImagesSettings:
 
     make_diff: bool = option(False, "Make difference images of the two cameras.")
     save_double: bool = option(False, "Make double differences of the FLC states too.")
+    multiband_sdi: bool = option(
+        False,
+        "Subtract from each field of multiband coadds the mean of the other fields, magnified to "
+        "its wavelength (classical spectral differential imaging).",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tasks that subtract images of the two cameras: single and double differences."""
+"""Tasks that subtract images: of the two cameras, single and double, and of multiband fields."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ HALO = (60.0, 20.0)
 _NO_PAIRS = (
     "no two exposures of cameras 1 and 2 overlap in time with the same FLC state, HWP angle and "
     "filter; set [diff_images] make_diff = false"
+)
+_NO_FIELDS = (
+    "no multiband exposures, whose fields could be subtracted from each other; set [diff_images] "
+    "multiband_sdi = false"
 )
 _NO_DOUBLES = (
     "no two states of both cameras close in time: FLC A and B, HWP 0 and 45 or 22.5 and 67.5 deg, "
@@ -57,6 +61,16 @@ def make_double(
     return {}
 
 
+def make_sdi(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
+    """Write each field minus the others, rescaled to its wavelength."""
+    from vampires.image import CameraImage
+    from vampires.sdi import StarRegion, multiband_sdi
+
+    image = multiband_sdi(CameraImage.read(coadd), StarRegion(*_radii(config)))
+    _write(image, (coadd,), target, config)
+    return {"fields": list(image.fields)}
+
+
 def report_no_pairs(reason: str) -> dict[str, Any]:
     """Fail with the reason why there is no difference image."""
     raise PolarimetryError(reason)
@@ -68,11 +82,14 @@ def task_diff() -> Iterator[Task]:
     kinds = {
         "diff:single": "camera 1 minus camera 2, or line minus continuum",
         "diff:double": "single differences of two states of FLC, HWP or filters, subtracted",
+        "diff:sdi": "each field of a multiband coadd minus the others, rescaled",
     }
     yield {"basename": "diff", "actions": None, "task_dep": [*kinds], "doc": task_diff.__doc__}
     for kind, doc in kinds.items():
         yield {"basename": kind, "name": None, "doc": doc}
     settings = plan.config.diff_images
+    if settings.multiband_sdi:
+        yield from _multiband(plan)
     if not settings.make_diff:
         return
     pairs = pair_cameras(plan.groups)
@@ -107,6 +124,19 @@ def _doubles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
         )  # fmt: skip
 
 
+def _multiband(plan: Plan) -> Iterator[Task]:
+    groups = [group for group in plan.groups if len(group.fields) > 1]
+    if not groups:
+        yield _nothing("diff:sdi", _NO_FIELDS)
+    for group in groups:
+        coadd, target = plan.layout.coadd(group.key), plan.layout.difference("sdi", group.key)
+        yield make_task(
+            "diff:sdi", group.key, make_sdi, (coadd, target, plan.config),
+            file_dep=[coadd], targets=[target], settings=_scaling(plan.config), version=1,
+            doc=f"fields of {group.key}, each minus the others",
+        )  # fmt: skip
+
+
 def _nothing(basename: str, reason: str) -> Task:
     task = make_task(
         basename, "pairs", report_no_pairs, (reason,), file_dep=[], targets=[], settings={},
@@ -121,10 +151,16 @@ def _coadds(plan: Plan, pair: Pair) -> Coadds:
 
 def _settings(plan: Plan, pair: Pair) -> dict[str, Any]:
     """Only the scaling of the continuum has anything to set."""
-    if not pair.line_and_continuum:
-        return {}
-    config = plan.config
+    return _scaling(plan.config) if pair.line_and_continuum else {}
+
+
+def _scaling(config: Config) -> dict[str, Any]:
     return {"coronagraphic": config.coronagraphic, "radius": config.analysis.phot_aper_rad}
+
+
+def _radii(config: Config) -> tuple[float, ...]:
+    """Where the flux of the star is compared in two filters."""
+    return HALO if config.coronagraphic else (config.analysis.phot_aper_rad,)
 
 
 def _difference(pair: Pair, coadds: Coadds, config: Config) -> DifferenceImage:
@@ -135,8 +171,7 @@ def _difference(pair: Pair, coadds: Coadds, config: Config) -> DifferenceImage:
     if not pair.line_and_continuum:
         return single_difference(one, two)
     line, continuum = (two, one) if pair.swapped else (one, two)
-    radii = HALO if config.coronagraphic else (config.analysis.phot_aper_rad,)
-    return subtract_continuum(line, continuum, StarRegion(*radii), one.header)
+    return subtract_continuum(line, continuum, StarRegion(*_radii(config)), one.header)
 
 
 def _read(coadds: Coadds) -> tuple[CameraImage, CameraImage]:
