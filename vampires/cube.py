@@ -224,8 +224,9 @@ class CameraCube:
         settings = settings or AnalysisSettings()
         rough = self.rough if rough is None else rough
         if psfs is None:
-            psfs = np.stack([header_psf(self.header, name, settings.window_size + 10) for name in
-                             self.fields])  # fmt: skip
+            psfs = np.stack(
+                [header_psf(self.header, name, settings.psf_size) for name in self.fields]
+            )
         metrics = measure_frames(
             self.source, self.pixel_calibration, flip=self.flip, rough=rough, psfs=psfs,
             settings=settings, memory=self.memory, fields=self.fields,

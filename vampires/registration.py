@@ -41,7 +41,7 @@ def recenter_image(
     offsets = np.zeros((len(image.fields), 1, 2)) if offsets is None else offsets
     planes = [image.data.copy(), image.variance.copy(), image.systematic.copy()]
     for index, name in enumerate(image.fields):
-        psf = header_psf(header, name, settings.window_size + 10)
+        psf = header_psf(header, name, settings.psf_size)
         moves = [
             _displacement(image.data[index], offset, psf, settings, method)
             for offset in offsets[index]

@@ -181,6 +181,11 @@ class AnalysisSettings:
         maximum=1001,
     )
 
+    @property
+    def psf_size(self) -> int:
+        """Side of the synthetic PSF that windows are compared with, in pixels."""
+        return self.window_size + 10
+
 
 @dataclass(frozen=True)
 class FrameSelectSettings:

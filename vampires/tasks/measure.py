@@ -29,9 +29,6 @@ class MetricsInputs:
     psfs: tuple[Path, ...]
 
 
-PSF_MARGIN = 10
-"""Pixels by which a synthetic PSF is wider than the window it is compared with."""
-
 CENTROID_FILES = 4
 """Raw files per camera whose mean gives the rough centroids."""
 
@@ -104,7 +101,7 @@ def task_psf() -> Iterator[Task]:
     yield {"basename": "psf", "name": None, "doc": task_psf.__doc__}
     if plan.config.planetary:
         return  # a disc takes its place, of the radius that the centroid file gives
-    size = plan.config.analysis.window_size + PSF_MARGIN
+    size = plan.config.analysis.psf_size
     wanted = {(g.first["generation"], g.camera, name) for g in plan.groups for name in g.fields}
     for generation, camera, name in sorted(wanted, key=str):
         target = plan.layout.psf(name, camera)
