@@ -11,7 +11,8 @@ from astropy.nddata import CCDData
 from scipy import ndimage
 from scipy.special import j1
 
-from vampires.coadd import METHODS, align_frames, coadd_frames, mean_image
+from vampires.alignment import align_frames
+from vampires.coadd import METHODS, coadd_frames, mean_image
 from vampires.errors import MeasurementError
 from vampires.frames import FrameSource, open_frames
 from vampires.kernels.block import RawBlock

@@ -32,7 +32,7 @@ from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate, calibration_planes
 from vampires.kernels.dft import register_windows, tables
 from vampires.kernels.reduce import biweight, mean, median
-from vampires.kernels.register import register_stack, register_sum
+from vampires.kernels.register import RawBand, register_stack, register_sum
 from vampires.kernels.resample import rotate, shift
 from vampires.kernels.strehl import reference_spectrum
 from vampires.kernels.windows import brightest, cut_stamps, measure_windows
@@ -212,17 +212,17 @@ def _frame_work(path: Path) -> Iterator[Work]:
     centers = (np.array(shape[1:]) - 1) / 2 + np.random.default_rng(2).normal(0, 1, (n, 2))
     out = np.empty(shape, np.float32), np.empty(shape, np.float32)
     sums = [np.zeros(shape[1:], kind) for kind in (float, float, float, np.int32)]
-    place = (block.data, block.big_endian, 0, planes, False, centers)
+    band = RawBand(block.data, block.big_endian, 0, planes, False, shape[1], 0)
     pixels = block.data.size
     yield "swap bytes (numpy)", pixels, block.native
     yield "calibrate, with variance", pixels, lambda: calibrate(block, cal, flip=False, out=out)
-    yield "calibrate and shift", pixels, lambda: register_stack(*place, shape[1], 0, *out)
+    yield "calibrate and shift", pixels, lambda: register_stack(band, centers, *out)
     weights = np.ones(n)
     yield (
         "calibrate, shift and add", pixels,
-        lambda: register_sum(*place, weights, shape[1], 0, *sums),
+        lambda: register_sum(band, centers, weights, *sums),
     )  # fmt: skip
-    register_stack(*place, shape[1], 0, *out)
+    register_stack(band, centers, *out)
     for average in (mean, median, biweight):
         yield f"{average.__name__} of {n} frames", pixels, partial(average, out[0])
     image = out[0][0].copy(), out[1][0].copy()

@@ -9,7 +9,7 @@ memory, the chunks and the threads, so the results are equal to the last bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -18,14 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.errors import MeasurementError
+from vampires.alignment import Alignment, Size
 from vampires.frames import FrameSource
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import (
-    CalibrationPlanes,
     PixelCalibration,
     calibrate,
-    calibration_planes,
     frame_variances,
     sum_unsaturated,
 )
@@ -35,28 +33,18 @@ from vampires.kernels.reduce import (
     biweight_columns,
     median_columns,
 )
-from vampires.kernels.register import (
-    average_displaced,
-    register_rows,
-    register_stack,
-    register_sum,
-)
-from vampires.kernels.repair import REACH
-from vampires.kernels.sinc import ORDER
-from vampires.log import get_logger
+from vampires.kernels.register import register_rows, register_sum
+from vampires.systematic import systematic_variance
 from vampires.threads import available_threads
-
-log = get_logger(__name__)
 
 METHODS = ("mean", "median", "varmean", "biweight")
 
+_WEIGHT_STEPS = 2.0**30
 _BAND_ROWS = 128  # rows whose running sums fit in a core's cache
 _LEAST_BAND_ROWS = 64  # thinner bands spend their time on the rows they share
 _CHUNK_BYTES = 640 << 20  # as counted by FrameSource.chunks; larger ones gain nothing
 _READ_BYTES = 8 << 20  # raw rows read at a time for a band stay in cache
 _STACK_BYTES = 192 << 20  # likewise for a band of aligned frames
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -79,56 +67,6 @@ class Coadd:
     variance: NDArray[np.float32]
     systematic: NDArray[np.float32]
     count: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What every part of the work needs."""
-
-    source: FrameSource
-    planes: CalibrationPlanes
-    flip: bool
-    centers: NDArray[np.float64]  # (nfields, n, 2)
-    size: Size
-
-    def rows(self, field: int, y0: int, y1: int) -> slice:
-        """Raw rows that output rows `y0` to `y1` of a field may need."""
-        ny = self.source.ny
-        first = self.centers[field, :, 0] - (self.size[0] - 1) / 2
-        low = math.floor(first.min()) + y0 - ORDER
-        high = math.floor(first.max()) + y1 + ORDER
-        low, high = (ny - high, ny - low) if self.flip else (low, high)
-        low = min(max(low - REACH, 0), ny - 1)
-        return slice(low, max(min(high + REACH, ny), low + 1))
-
-
-def _prepare(
-    source: FrameSource,
-    cal: PixelCalibration,
-    flip: bool,
-    centers: NDArray[np.float64],
-    keep: NDArray[np.bool_],
-    size: Size,
-) -> _Job:
-    places = np.asarray(centers, np.float64)
-    if places.ndim != 3 or places.shape[1:] != (source.n, 2):
-        raise ValueError(f"centers {places.shape} do not fit (nfields, {source.n}, 2)")
-    if cal.shape != (source.ny, source.nx):
-        raise ValueError(f"calibration {cal.shape} and frames {(source.ny, source.nx)} differ")
-    placed = np.isfinite(places).all(axis=(0, 2))
-    wanted = np.array(keep, bool)
-    kept = wanted & placed
-    if not kept.any():
-        raise MeasurementError(
-            f"{source.paths[0]}: none of {source.n} frames is both selected and has a measured "
-            "centre; loosen the selection or check the centroids"
-        )
-    lost = int((wanted & ~placed).sum())
-    if lost:
-        log.warning("frames without a centre left out", n=lost)
-    places = np.ascontiguousarray(places[:, kept])
-    chosen = source if kept.all() else source.select(kept)
-    return _Job(chosen, calibration_planes(cal), flip, places, size)
 
 
 def coadd_frames(
@@ -194,7 +132,7 @@ def coadd_frames(
     """
     if method not in METHODS:
         raise ValueError(f"coadd method {method!r}: choose one of {', '.join(METHODS)}")
-    job = _prepare(source, cal, flip, centers, keep, size)
+    job = Alignment.of_frames(source, cal, flip=flip, centers=centers, keep=keep, size=size)
     threads = threads or available_threads()
     with ThreadPoolExecutor(threads) as pool:
         if method in ("median", "biweight"):
@@ -204,7 +142,7 @@ def coadd_frames(
             if method == "varmean":
                 weights = _inverse_variances(job, memory)
             data, variance, count = _coadd_stream(job, weights, memory, threads, pool)
-    return Coadd(data, _positive(variance, count, cal), _systematic(job, cal, data), count)
+    return Coadd(data, _positive(variance, count, cal), systematic_variance(job, cal, data), count)
 
 
 def _positive(
@@ -218,7 +156,11 @@ def _positive(
 
 
 def _coadd_stream(
-    job: _Job, weights: NDArray[np.float64], memory: int, threads: int, pool: ThreadPoolExecutor
+    job: Alignment,
+    weights: NDArray[np.float64],
+    memory: int,
+    threads: int,
+    pool: ThreadPoolExecutor,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int32]]:
     """Weighted mean in one pass over the raw frames."""
     shape = (len(job.centers), *job.size)
@@ -233,21 +175,11 @@ def _coadd_stream(
         def add(band: tuple[int, int], block: RawBlock = block, start: int = start) -> None:
             field, y0 = band
             part = (field, slice(y0, y0 + height))
+            centers = job.centers[field, start : start + len(block.data)]
             register_sum(
-                block.data,
-                block.big_endian,
-                0,
-                job.planes,
-                job.flip,
-                job.centers[field, start:],
-                weights[start:],
-                job.size[0],
-                y0,
-                sums[part],
-                variances[part],
-                norms[part],
-                count[part],
-            )
+                job.band(block, y0=y0), centers, weights[start:],
+                sums[part], variances[part], norms[part], count[part],
+            )  # fmt: skip
 
         _run(pool, add, bands)
     with np.errstate(invalid="ignore"):
@@ -261,7 +193,7 @@ def _run(pool: ThreadPoolExecutor, work: Callable[[Any], None], parts: list[Any]
 
 
 def _coadd_bands(
-    job: _Job, method: str, memory: int, threads: int, pool: ThreadPoolExecutor
+    job: Alignment, method: str, memory: int, threads: int, pool: ThreadPoolExecutor
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int32]]:
     """Median or biweight, one band of output rows after another."""
     shape = (len(job.centers), *job.size)
@@ -292,7 +224,7 @@ def _coadd_bands(
         return data, factors * variance / count.astype(float) ** 2, count
 
 
-def _band_height(job: _Job, memory: int, threads: int) -> int:
+def _band_height(job: Alignment, memory: int, threads: int) -> int:
     """Rows of a band whose aligned frames fit in memory."""
     row_bytes = job.source.n * job.size[1] * 4
     wanted = max(_STACK_BYTES // threads // row_bytes, _LEAST_BAND_ROWS)
@@ -300,7 +232,7 @@ def _band_height(job: _Job, memory: int, threads: int) -> int:
 
 
 def _align_band(
-    job: _Job,
+    job: Alignment,
     field: int,
     y0: int,
     memory: int,
@@ -314,23 +246,11 @@ def _align_band(
     step = max(1, min(memory, _READ_BYTES) // ((rows.stop - rows.start) * job.source.nx * 2))
     for start in range(0, n, step):
         stop = min(start + step, n)
-        block = job.source.read(start, stop, rows)
-        register_rows(
-            block.data,
-            block.big_endian,
-            rows.start,
-            job.planes,
-            job.flip,
-            job.centers[field, start:stop],
-            job.size[0],
-            y0,
-            stack[start:stop],
-            variance,
-            count,
-        )
+        band = job.band(job.source.read(start, stop, rows), rows.start, y0)
+        register_rows(band, job.centers[field, start:stop], stack[start:stop], variance, count)
 
 
-def _inverse_variances(job: _Job, memory: int) -> NDArray[np.float64]:
+def _inverse_variances(job: Alignment, memory: int) -> NDArray[np.float64]:
     """Weight of each frame: the inverse of its mean variance over all good pixels."""
     weights = np.empty(job.source.n)
     for start, stop in job.source.chunks(min(memory, _CHUNK_BYTES)):
@@ -338,91 +258,8 @@ def _inverse_variances(job: _Job, memory: int) -> NDArray[np.float64]:
         frame_variances(block.data, block.big_endian, job.planes, weights[start:stop])
     positive = weights > 0
     weights[~positive] = weights[positive].min() if positive.any() else 1.0
-    return weights.min() / weights
-
-
-def _systematic(job: _Job, cal: PixelCalibration, data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Variance that the masters' errors leave in the average.
-
-    The same errors enter each frame, displaced with the star by whole and broken pixels; they
-    are taken as fully correlated between frames, and displaced by whole pixels only, so the
-    plane is an upper limit.
-    """
-    bad = cal.bad | ~np.isfinite(cal.background) | ~np.isfinite(cal.scale)
-    background = np.where(bad, np.nan, cal.background_variance * cal.scale**2)
-    flat = np.where(bad, np.nan, cal.flat_variance)
-    if job.flip:
-        background, flat = background[::-1], flat[::-1]
-    planes = [
-        _average_displaced(background, places, job.size)
-        + _average_displaced(flat, places, job.size) * image.astype(float) ** 2
-        for places, image in zip(job.centers, data, strict=True)
-    ]
-    return np.where(np.isnan(data), np.nan, np.stack(planes)).astype(np.float32)
-
-
-def _average_displaced(
-    plane: NDArray[np.floating], places: NDArray[np.float64], size: Size
-) -> NDArray[np.float64]:
-    """Mean over the frames of a detector plane displaced by whole pixels, NaN left out.
-
-    Output pixels that no good detector pixel falls on get the plane's mean.
-    """
-    corners = np.rint(places - (np.array(size) - 1) / 2).astype(np.int64)
-    offsets, times = np.unique(corners, axis=0, return_counts=True)
-    average = np.empty(size)
-    average_displaced(np.ascontiguousarray(plane, np.float32), offsets, times, average)
-    valid = plane[np.isfinite(plane)]
-    return np.where(np.isnan(average), valid.mean() if valid.size else 0.0, average)
-
-
-def align_frames(
-    source: FrameSource,
-    cal: PixelCalibration,
-    *,
-    flip: bool,
-    centers: NDArray[np.float64],
-    keep: NDArray[np.bool_],
-    size: Size,
-    memory: int = 1 << 30,
-) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-    """Calibrate and register frames, some at a time.
-
-    Parameters
-    ----------
-    source, cal, flip, centers, keep, size, memory
-        As for `coadd_frames`.
-
-    Yields
-    ------
-    start : int
-        Number of the first frame of this part among the kept ones.
-    data, variance : ndarray of float32, shape (k, nfields, ny, nx)
-        Aligned frames [e-/s] and their variance.
-    """
-    job = _prepare(source, cal, flip, centers, keep, size)
-    nfields = len(job.centers)
-    pixels = source.ny * source.nx * 2 + nfields * size[0] * size[1] * 8
-    step = max(1, memory // pixels)
-    for start in range(0, job.source.n, step):
-        stop = min(start + step, job.source.n)
-        block = job.source.read(start, stop)
-        data = np.empty((nfields, stop - start, *size), np.float32)
-        variance = np.empty_like(data)
-        for field in range(nfields):
-            register_stack(
-                block.data,
-                block.big_endian,
-                0,
-                job.planes,
-                flip,
-                job.centers[field, start:stop],
-                size[0],
-                0,
-                data[field],
-                variance[field],
-            )
-        yield start, np.moveaxis(data, 0, 1), np.moveaxis(variance, 0, 1)
+    # short binary fractions: their sums are exact, in whatever order they are added
+    return np.rint(weights.min() / weights * _WEIGHT_STEPS) / _WEIGHT_STEPS
 
 
 def mean_image(

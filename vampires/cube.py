@@ -18,9 +18,10 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, VarianceUncertainty
 
+from vampires.alignment import align_frames
 from vampires.astrometry import Target, celestial_wcs, without_wcs
 from vampires.calibration import pixel_calibration, usable_flat
-from vampires.coadd import align_frames, coadd_frames
+from vampires.coadd import coadd_frames
 from vampires.config import AnalysisSettings
 from vampires.exposure import group_header, raw_header
 from vampires.fields import field_centers, field_size

@@ -1,0 +1,47 @@
+"""Average of a detector plane over the places where it was seen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vampires.kernels._jit import kernel
+
+
+@kernel
+def average_displaced(
+    plane: NDArray[np.float32],
+    corners: NDArray[np.int64],
+    times: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Average cut-outs of a plane, NaN left out.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (ny, nx)
+        What is cut out.
+    corners : ndarray of int64, shape (k, 2)
+        Place (y, x) in the plane of the first pixel of each cut-out; may lie outside.
+    times : ndarray of int64, shape (k,)
+        How often each cut-out counts.
+    out : ndarray of float64
+        Filled; its shape is that of the cut-outs. NaN where no valid pixel falls.
+    """
+    ny, nx = plane.shape
+    width = out.shape[1]
+    norm = np.empty(width)
+    for y in range(out.shape[0]):
+        row = out[y]
+        row[:] = 0
+        norm[:] = 0
+        for k in range(len(corners)):
+            source, left = corners[k, 0] + y, corners[k, 1]
+            if 0 <= source < ny:
+                for x in range(max(0, -left), min(width, nx - left)):
+                    value = plane[source, left + x]
+                    valid = value == value
+                    row[x] += times[k] * value if valid else 0.0
+                    norm[x] += times[k] if valid else 0.0
+        for x in range(width):
+            row[x] = row[x] / norm[x] if norm[x] > 0 else np.nan
