@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from vampires.kernels._jit import kernel
 
 _FS_BITS = 4  # bits that hold the split position of a block
 _FS_RAW = 14  # this split position marks a block stored without coding
+_AHEAD = 8  # bytes loaded before they are needed
+_SPARE = 2 * _AHEAD  # bytes that are read past the end of a tile
 
 
 @intrinsic
@@ -30,29 +33,46 @@ def _leading_zeros(typingctx: Any, value: Any) -> Any:  # noqa: ARG001
     return types.uint64(types.uint64), codegen
 
 
+@intrinsic
+def _next_bits(typingctx: Any, code: Any, position: Any) -> Any:  # noqa: ARG001
+    """Load eight bytes from a place of an array, the first of them the highest."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        place = builder.gep(array.data, [args[1]])
+        word = builder.bitcast(place, ir.IntType(64).as_pointer())
+        return builder.bswap(builder.load(word, align=1))
+
+    return types.uint64(code, types.int64), codegen
+
+
 @kernel
 def _decode_tile(
-    code: NDArray[np.uint8], blocksize: int, out: NDArray[np.uint16], offset: np.uint16
+    code: NDArray[np.uint8],
+    length: int,
+    blocksize: int,
+    out: NDArray[np.uint16],
+    offset: np.uint16,
 ) -> bool:
-    """Decode one tile; False when the code ends too early."""
-    size = code.size
-    if size < 2:
+    """Decode one tile of `length` bytes, with `_SPARE` more to read; False when it ends early.
+
+    `window` holds the next bits, left aligned, `have` of them for certain. It is filled up
+    eight bytes at a time, without a branch: bytes that do not fit whole are loaded again.
+    """
+    if length < 2:
         return False
     pixel = (np.int32(code[0]) << 8) | np.int32(code[1])
-    position = 2
-    window = np.uint64(0)  # the next bits, left aligned
-    have = np.int64(0)  # how many of them are valid
+    position = np.int64(2)
+    window = np.uint64(0)
+    have = np.int64(0)
     n = out.size
     start = 0
     while start < n:
         stop = min(start + blocksize, n)
-        while have <= 56 and position < size:
-            window |= np.uint64(code[position]) << np.uint64(56 - have)
-            have += 8
-            position += 1
-        if have < _FS_BITS:
-            return False
-        split = np.int64(window >> np.uint64(60)) - 1
+        window |= _next_bits(code, position) >> np.uint64(have)
+        position += (63 - have) >> 3
+        have |= 56
+        split = np.int64(window >> np.uint64(64 - _FS_BITS)) - 1
         window <<= np.uint64(_FS_BITS)
         have -= _FS_BITS
         if split < 0:  # all differences of the block are zero
@@ -63,29 +83,21 @@ def _decode_tile(
         width = 16 if split == _FS_RAW else split
         tail = np.uint64(63 - width)
         for i in range(start, stop):
+            if position > length + _AHEAD:
+                return False
+            window |= _next_bits(code, position) >> np.uint64(have)
+            position += (63 - have) >> 3
+            have |= 56
             zeros = np.int64(0)
             if split != _FS_RAW:
-                lead = np.int64(_leading_zeros(window))
-                while lead >= have:  # the run of zeros goes on past the window
-                    zeros += have
-                    window = np.uint64(0)
-                    have = np.int64(0)
-                    if position >= size:
+                zeros = np.int64(_leading_zeros(window))
+                if zeros + 1 + width > have:
+                    zeros, position, window, have = _long_run(code, length, position, window, have)
+                    if position > length + _AHEAD:
                         return False
-                    while have <= 56 and position < size:
-                        window |= np.uint64(code[position]) << np.uint64(56 - have)
-                        have += 8
-                        position += 1
-                    lead = np.int64(_leading_zeros(window))
-                zeros += lead
-                window = (window << np.uint64(lead)) << np.uint64(1)
-                have -= lead + 1
-            while have <= 56 and position < size:
-                window |= np.uint64(code[position]) << np.uint64(56 - have)
-                have += 8
-                position += 1
-            if have < width:
-                return False
+                else:
+                    window = (window << np.uint64(zeros)) << np.uint64(1)
+                    have -= zeros + 1
             low = np.int64((window >> np.uint64(1)) >> tail)
             window <<= np.uint64(width)
             have -= width
@@ -94,7 +106,31 @@ def _decode_tile(
             pixel = np.int32(pixel + ((mapped >> 1) ^ -(mapped & 1)))
             out[i] = np.uint16(pixel) ^ offset
         start = stop
-    return True
+    return 8 * position - have <= 8 * length
+
+
+@kernel
+def _long_run(
+    code: NDArray[np.uint8], length: int, position: int, window: np.uint64, have: int
+) -> tuple[int, int, np.uint64, int]:
+    """Pass over a run of zeros and the one that ends it, however long, and fill the window.
+
+    Returns the number of zeros, and the position, the window and what it holds after them.
+    """
+    zeros = np.int64(0)
+    while position <= length + _AHEAD:
+        lead = np.int64(_leading_zeros(window))
+        if lead < have:
+            window = (window << np.uint64(lead)) << np.uint64(1)
+            have -= lead + 1
+            window |= _next_bits(code, position) >> np.uint64(have)
+            position += (63 - have) >> 3
+            return zeros + lead, position, window, have | 56
+        zeros += have
+        window = _next_bits(code, position)
+        have = np.int64(56)
+        position += 7
+    return zeros, np.int64(length + _AHEAD + 1), window, have
 
 
 @kernel
@@ -134,7 +170,11 @@ def rice_decode(
     """
     flip = np.uint16(offset)
     for tile in range(out.shape[0]):
-        first = starts[tile]
-        if not _decode_tile(heap[first : first + lengths[tile]], blocksize, out[tile], flip):
+        first, length = starts[tile], lengths[tile]
+        code = heap[first : first + length + _SPARE]
+        if code.size < length + _SPARE:  # the last tiles of the heap
+            code = np.zeros(length + _SPARE, np.uint8)
+            code[:length] = heap[first : first + length]
+        if not _decode_tile(code, length, blocksize, out[tile], flip):
             return tile
     return -1
