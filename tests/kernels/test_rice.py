@@ -40,3 +40,25 @@ def test_random_bytes_never_read_past_the_end():
     for _ in range(200):
         heap = rng.integers(0, 256, 40, dtype=np.uint8)
         assert rice_decode(heap, np.array([0]), np.array([40]), 32, 0, out) in (-1, 0)
+
+
+@pytest.mark.parametrize("split", [0, 3, 13])
+def test_long_runs_of_zeros(split):
+    """A coder chooses splits that keep the unary parts short; the format allows any length."""
+    steps = np.random.default_rng(1).integers(-400, 400, 40) if split < 13 else np.full(40, 8000)
+    pixels = (3000 + np.append(0, np.cumsum(steps * (-1) ** np.arange(40)))[1:]) % 65536
+    bits, last = f"{int(pixels[0]):016b}", int(pixels[0])
+    for first in (0, 32):
+        bits += f"{split + 1:04b}"
+        for pixel in pixels[first : first + 32]:
+            difference, last = int(pixel) - last, int(pixel)
+            mapped = 2 * difference if difference >= 0 else -2 * difference - 1
+            bits += "0" * (mapped >> split) + "1"
+            bits += f"{mapped % 2**split:0{split}b}" if split else ""
+    bits += "0" * (-len(bits) % 8)
+    code = np.frombuffer(int(bits, 2).to_bytes(len(bits) // 8, "big"), np.uint8)
+    out = np.zeros((1, 40), np.uint16)
+    where = np.array([0]), np.array([code.size])
+    assert rice_decode(code, *where, 32, 0, out) == -1
+    np.testing.assert_array_equal(out[0], pixels)
+    assert rice_decode(code[:-2], where[0], where[1] - 2, 32, 0, out) == 0

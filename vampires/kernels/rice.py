@@ -69,6 +69,8 @@ def _decode_tile(
     start = 0
     while start < n:
         stop = min(start + blocksize, n)
+        if position > length + _AHEAD:
+            return False
         window |= _next_bits(code, position) >> np.uint64(have)
         position += (63 - have) >> 3
         have |= 56
@@ -106,13 +108,13 @@ def _decode_tile(
             pixel = np.int32(pixel + ((mapped >> 1) ^ -(mapped & 1)))
             out[i] = np.uint16(pixel) ^ offset
         start = stop
-    return 8 * position - have <= 8 * length
+    return bool(8 * position - have <= 8 * length)
 
 
 @kernel
 def _long_run(
-    code: NDArray[np.uint8], length: int, position: int, window: np.uint64, have: int
-) -> tuple[int, int, np.uint64, int]:
+    code: NDArray[np.uint8], length: int, position: np.int64, window: np.uint64, have: np.int64
+) -> tuple[np.int64, np.int64, np.uint64, np.int64]:
     """Pass over a run of zeros and the one that ends it, however long, and fill the window.
 
     Returns the number of zeros, and the position, the window and what it holds after them.
