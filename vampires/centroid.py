@@ -2,7 +2,7 @@
 
 Measuring every frame needs only a place to look within a few pixels. A star is found as the
 most significant compact source, a star behind a coronagraph as the centre of its four
-satellite spots (`vampires.satellite_spots`), a planet by its limb.
+satellite spots (`vampires.satellite_spots`), a planet by its limb (`vampires.limb`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from vampires.errors import MeasurementError
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.telescope import PUPIL
 from vampires.kernels.despike import remove_spikes
+from vampires.limb import find_planet
 from vampires.satellite_spots import find_satellite_spots
 
-__all__ = ["RoughCentroid", "find_planet", "find_star", "rough_centroids", "spot_radius"]
+__all__ = ["RoughCentroid", "find_star", "rough_centroids", "spot_radius"]
 
 _RAD_PER_MAS = np.pi / 180 / 3600e3
 #: Least significance of a star in a mean image.
 _SIGNIFICANCE = 8.0
-_RAYS = 360
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,10 @@ def find_star(image: ArrayLike) -> tuple[float, float]:
     MeasurementError
         When no peak is significant (8 sigma of the smoothed image).
     """
-    smooth = ndimage.gaussian_filter(_clean(image, "star"), 1.5)
+    clean = remove_spikes(image)
+    if not np.isfinite(clean).all():
+        raise MeasurementError("no star: the image has no valid pixel")
+    smooth = ndimage.gaussian_filter(clean, 1.5)
     level = np.median(smooth)
     noise = max(1.4826 * float(np.median(np.abs(smooth - level))), 1e-12)
     y, x = np.unravel_index(np.argmax(smooth), smooth.shape)
@@ -159,53 +162,6 @@ def find_star(image: ArrayLike) -> tuple[float, float]:
     yy, xx = np.indices(core.shape)
     total = weight.sum()
     return float(low_y + (weight * yy).sum() / total), float(low_x + (weight * xx).sum() / total)
-
-
-def find_planet(image: ArrayLike) -> tuple[float, float, float]:
-    """Fit a circle to the limb of a resolved, roughly round object.
-
-    Along rays from the centre of light the outermost crossing of half the disc's brightness is
-    the limb. The circle that most crossings lie on is fitted by least squares: others (the
-    terminator of a partly lit planet, a moon) are left out.
-
-    Parameters
-    ----------
-    image : array_like (ny, nx)
-        May hold NaN and hot pixels.
-
-    Returns
-    -------
-    y, x, radius : float
-        0-based, pixels.
-
-    Raises
-    ------
-    MeasurementError
-        When there is no disc of at least 4 px radius, or its limb is not a circle.
-    """
-    smooth = ndimage.gaussian_filter(_clean(image, "planet"), 1.0)
-    sky, bright = np.median(smooth[_border(smooth.shape)]), np.percentile(smooth, 99.5)
-    noise = 1.4826 * np.median(np.abs(smooth[_border(smooth.shape)] - sky))
-    labels, number = ndimage.label(smooth > 0.5 * (sky + bright))
-    if number == 0 or bright - sky < _SIGNIFICANCE * noise:
-        raise MeasurementError(
-            f"no planet: the brightest part is {bright - sky:.3g} above the sky whose noise is "
-            f"{noise:.3g}: give its place in the centroid file"
-        )
-    sizes = np.bincount(labels.ravel())[1:]
-    disc = labels == 1 + int(np.argmax(sizes))
-    level = 0.5 * (sky + np.median(smooth[disc]))
-    y, x = ndimage.center_of_mass(disc)
-    limb = _limb(smooth, (y, x), level)
-    y, x, radius, scatter = _fit_circle(limb)
-    peaked = np.median(smooth[disc]) - sky < 0.3 * (smooth.max() - sky)  # as a star is
-    if peaked or radius < 4 or scatter > 0.1 * radius + 0.5:
-        raise MeasurementError(
-            f"no planet: a bright patch of {int(sizes.max())} px at x={x + 1:.1f}, y={y + 1:.1f} "
-            f"(1-based), radius {radius:.1f} px, limb scatter {scatter:.1f} px, is no resolved "
-            "disc: give its place in the centroid file"
-        )
-    return y, x, radius
 
 
 def _find(image: NDArray[np.float64], kind: str, radius: float | None) -> RoughCentroid:
@@ -235,76 +191,3 @@ def _field(
 def _shifted(centroid: RoughCentroid, dy: int, dx: int) -> RoughCentroid:
     star = (centroid.star[0] + dy, centroid.star[1] + dx)
     return RoughCentroid(star, tuple((y + dy, x + dx) for y, x in centroid.spots), centroid.radius)
-
-
-def _clean(image: ArrayLike, what: str) -> NDArray[np.float64]:
-    clean = remove_spikes(image)
-    if not np.isfinite(clean).all():
-        raise MeasurementError(f"no {what}: the image has no valid pixel")
-    return clean
-
-
-def _border(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Outer tenth of an image on every side: sky."""
-    border = np.ones(shape, dtype=bool)
-    margins = [max(1, n // 10) for n in shape]
-    border[margins[0] : -margins[0], margins[1] : -margins[1]] = False
-    return border
-
-
-def _limb(
-    image: NDArray[np.float64], center: tuple[float, float], level: float
-) -> NDArray[np.float64]:
-    """(y, x) of the outermost crossing of a level along rays from a point within."""
-    steps = np.arange(0, np.hypot(*image.shape), 0.25)
-    points = []
-    for angle in np.arange(_RAYS) * 2 * np.pi / _RAYS:
-        y, x = center[0] + steps * np.sin(angle), center[1] + steps * np.cos(angle)
-        inside = (y >= 0) & (y <= image.shape[0] - 1) & (x >= 0) & (x <= image.shape[1] - 1)
-        values = ndimage.map_coordinates(image, [y[inside], x[inside]], order=1)
-        falls = np.flatnonzero((values[:-1] >= level) & (values[1:] < level))
-        if falls.size:
-            last = falls[-1]
-            part = (values[last] - level) / (values[last] - values[last + 1])
-            reach = steps[last] + 0.25 * part
-            points.append((center[0] + reach * np.sin(angle), center[1] + reach * np.cos(angle)))
-    return np.array(points).reshape(-1, 2)
-
-
-def _fit_circle(points: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Centre, radius and scatter (px) of the circle that most of the points lie on."""
-    if len(points) < 12:
-        return np.nan, np.nan, 0.0, np.inf
-    keep = _largest_consensus(points)
-    y = x = radius = scatter = np.nan
-    for _ in range(20):
-        y, x, radius = _circle_through(points[keep])
-        away = np.hypot(points[:, 0] - y, points[:, 1] - x) - radius
-        scatter = 1.4826 * float(np.median(np.abs(away[keep])))
-        kept = np.abs(away) <= 3 * max(scatter, 0.1)
-        if (kept == keep).all() or kept.sum() < 12:
-            break
-        keep = kept
-    return y, x, radius, scatter
-
-
-def _circle_through(points: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Algebraic least-squares circle: centre (y, x) and radius."""
-    py, px = points.T
-    design = np.stack([2 * py, 2 * px, np.ones_like(py)], axis=-1)
-    (y, x, c), *_ = np.linalg.lstsq(design, py**2 + px**2, rcond=None)
-    return float(y), float(x), float(np.sqrt(max(c + y**2 + x**2, 0.0)))
-
-
-def _largest_consensus(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Points within 1 px of the circle, through three of them, that has most of such points."""
-    n = len(points)
-    best = np.zeros(n, dtype=bool)
-    for gap in (n // 3, n // 5, n // 8):
-        for first in range(0, n, 4):
-            triple = points[[first, (first + gap) % n, (first + 2 * gap) % n]]
-            y, x, radius = _circle_through(triple)
-            near = np.abs(np.hypot(points[:, 0] - y, points[:, 1] - x) - radius) <= 1.0
-            if near.sum() > best.sum():
-                best = near
-    return best

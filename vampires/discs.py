@@ -1,28 +1,48 @@
-"""Resolved objects: planets and moons, whose disc takes the place of the star's PSF.
+r"""Resolved objects: planets and moons, whose limb takes the place of the star's PSF.
 
-A disc has no sharp peak to look for, so each frame's window is put on the centre of light and
-then correlated with a uniform disc of the limb's radius. The limb decides; a darkened limb or
-a bright cloud moves the result far less than it moves the centre of light.
+Each frame's window is put on the limb and its limb is then fitted: the gradient of the frame is
+correlated with that of a disc,
+
+.. math:: C(d) = \sum_x \nabla I(x) \cdot \nabla T(x - d) = -\sum_x I(x)\, \nabla^2 T(x - d),
+
+``T`` being the uniform disc of the limb's radius, convolved twice with the synthetic PSF (once
+because the image is, once to suppress what the telescope does not pass). The sum is the slope of
+the smoothed image along the circle [1]_: its maximum is the circle on which the brightness
+falls most steeply. Clouds, limb darkening and the light that speckles scatter over the disc have
+little part in it, other than in a correlation with the disc itself, which balances the brightness
+of opposite limbs and thus is drawn to the centre of light.
+
+References
+----------
+.. [1] Daugman, J. 1993, IEEE Trans. Pattern Anal. Mach. Intell. 15, 1148 (the
+   integro-differential operator).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage, signal
 
 from vampires.centroid import RoughCentroid
 from vampires.config import AnalysisSettings
 from vampires.cube import CameraCube
 from vampires.errors import MeasurementError
+from vampires.kernels.limb import find_limbs
 from vampires.kernels.windows import measure_windows
 from vampires.metrics import measure_frames
-from vampires.psf import disc_psf
+from vampires.psf import disc_psf, header_psf
 
 MARGIN = 10
 """Pixels by which the disc's image is wider than the window it is compared with."""
+SKY = 4
+"""Pixels of sky that a window must show around the limb."""
+PSF_SIZE = 41
+"""Side of the PSF that blurs the disc, pixels: its core and first rings."""
 
 
 def measure_discs(
@@ -42,7 +62,7 @@ def measure_discs(
     Returns
     -------
     CameraCube
-        With `metrics`: ``dftx`` and ``dfty`` are the centre of the disc.
+        With `metrics`: ``dftx`` and ``dfty`` are the centre of the limb.
 
     Raises
     ------
@@ -52,22 +72,72 @@ def measure_discs(
     rough = np.array([[disc.star] for disc in discs])
     room = np.minimum(rough, np.array(cube.shape[1:]) - 1 - rough).min()
     half = min(settings.window_size // 2, int(room))
-    radii = [disc.radius for disc in discs]
-    for name, radius in zip(cube.fields, radii, strict=True):
-        if radius is None or not 0 < radius < half:
-            raise MeasurementError(
-                f"field {name}: a disc of radius {radius} px at x={rough[0, 0, 1] + 1:.1f}, "
-                f"y={rough[0, 0, 0] + 1:.1f} (1-based) is not within a window of "
-                f"{2 * half + 1} px; correct the centroid file or widen [analysis] window_size"
-            )
+    radii = [
+        _checked_radius(disc, name, half) for disc, name in zip(discs, cube.fields, strict=True)
+    ]
     window = 2 * half + 1
-    psfs = np.stack([disc_psf(radius, window + MARGIN) for radius in radii if radius is not None])
+    templates = [
+        limb_template(radius, header_psf(cube.header, name, PSF_SIZE), window + MARGIN)
+        for radius, name in zip(radii, cube.fields, strict=True)
+    ]
     metrics = measure_frames(
-        cube.source, cube.pixel_calibration, flip=cube.flip, rough=rough, psfs=psfs,
+        cube.source, cube.pixel_calibration, flip=cube.flip, rough=rough, psfs=np.stack(templates),
         settings=replace(settings, window_size=window, strehl=False), memory=cube.memory,
-        fields=cube.fields, locate=centre_of_light,
+        fields=cube.fields, locate=partial(centre_of_limb, radius=float(np.mean(radii))),
     )  # fmt: skip
     return replace(cube, metrics=metrics, rough=rough)
+
+
+def limb_template(radius: float, psf: NDArray, size: int) -> NDArray[np.float64]:
+    """What a frame is correlated with so that the gradients at the limb count.
+
+    Parameters
+    ----------
+    radius : float
+        Of the limb, pixels.
+    psf : ndarray (k, k)
+        Synthetic PSF, k odd.
+    size : int
+        Pixels per side.
+
+    Returns
+    -------
+    ndarray (size, size)
+        Minus the Laplacian of a disc of unit flux that was convolved twice with the PSF.
+
+    Examples
+    --------
+    >>> template = limb_template(10.0, np.ones((1, 1)), 41)
+    >>> bool(template[20, 29] > 0 > template[20, 31])
+    True
+    """
+    blur = np.asarray(psf, dtype=float)
+    disc = disc_psf(radius, size).astype(float)
+    for _ in range(2):
+        disc = signal.fftconvolve(disc, blur, mode="same")
+    template: NDArray[np.float64] = -ndimage.laplace(disc)
+    return template
+
+
+def centre_of_limb(stamps: NDArray[np.float32], reach: int, radius: float) -> NDArray[np.int64]:
+    """Pixel about which the limb of every frame lies, near the stamps' centre.
+
+    Parameters
+    ----------
+    stamps : ndarray (1, n, s, s)
+        Of one object; ``s`` at least ``4 reach + 1``.
+    reach : int
+        Largest offset from the centre along either axis, and half the width of the window in
+        which the centre of light is taken to begin with, pixels.
+    radius : float
+        Of the limb, pixels.
+
+    Returns
+    -------
+    ndarray (n, 2), int64
+        (y, x) within the stamp; its centre when no pixel is good.
+    """
+    return find_limbs(stamps[0], centre_of_light(stamps, reach), radius, reach)
 
 
 def centre_of_light(stamps: NDArray[np.float32], reach: int) -> NDArray[np.int64]:
@@ -93,3 +163,14 @@ def centre_of_light(stamps: NDArray[np.float32], reach: int) -> NDArray[np.int64
         moved = np.clip(np.rint(np.nan_to_num(light - middle)), -reach, reach)
         centres = middle + moved.astype(np.int64)
     return centres
+
+
+def _checked_radius(disc: RoughCentroid, field: str, half: int) -> float:
+    if disc.radius is None or not 0 < disc.radius <= half - SKY:
+        y, x = disc.star
+        raise MeasurementError(
+            f"field {field}: a disc of radius {disc.radius} px at x={x + 1:.1f}, y={y + 1:.1f} "
+            f"(1-based) is not within a window of {2 * half + 1} px with {SKY} px of sky around; "
+            "correct the centroid file or widen [analysis] window_size"
+        )
+    return disc.radius
