@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -52,6 +54,28 @@ def test_reads_what_was_written(path, cube):
     np.testing.assert_array_equal(source.read(0, 7).native(), cube)
     np.testing.assert_array_equal(source.read(2, 5, slice(3, 9)).native(), cube[2:5, 3:9])
     np.testing.assert_array_equal(source.read(6, 7, slice(11, 12)).native(), cube[6:, 11:])
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(1, None, 4), np.array([0, 1, 5, 7, 8, 11]), np.array([6]), np.arange(12)],
+    ids=["steps", "runs", "one", "all"],
+)  # fmt: skip
+def test_reads_separate_rows(path, cube, rows):
+    source = open_frames(path, threads=2)
+    np.testing.assert_array_equal(source.read(1, 6, rows).native(), cube[1:6, rows])
+    np.testing.assert_array_equal(source.read(3, 4, rows).native(), cube[3:4, rows])
+
+
+def test_separate_rows_of_a_file_that_is_not_in_memory(tmp_path):
+    """The system is told to read ahead, unless it keeps the file in memory all the same."""
+    cube = np.random.default_rng(1).integers(0, 65536, (40, 64, 64), dtype=np.uint16)
+    path = write(tmp_path / "raw.fits", cube)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    rows = np.array([3, 4, 20, 61])
+    np.testing.assert_array_equal(open_frames(path).read(0, 40, rows).native(), cube[:, rows])
 
 
 def test_selected_frames_keep_their_origin(path, cube, tmp_path):
@@ -188,3 +212,17 @@ def test_damaged_compressed_row_is_an_error(tmp_path, cube, damage):
     path.write_bytes(content)
     with pytest.raises(FileError, match="compressed row 0 cannot be decoded"):
         open_frames(path).read(0, 2)
+
+
+def test_damaged_row_among_separate_ones_is_named(tmp_path, cube):
+    path = write(tmp_path / "raw.fits.fz", cube, compression_type="RICE_1", tile_shape=(1, 1, 20))
+    with fits.open(path, disable_image_compression=True) as hdus:
+        table = hdus[1].fileinfo()["datLoc"]
+    content = bytearray(path.read_bytes())
+    place = table + 8 * (2 * 12 + 7)  # row 7 of the third frame
+    content[place : place + 4] = (3).to_bytes(4, "big")
+    path.write_bytes(content)
+    source = open_frames(path)
+    source.read(0, 3, np.array([2, 6, 9]))
+    with pytest.raises(FileError, match="compressed row 7 cannot be decoded"):
+        source.read(0, 3, np.array([2, 7, 9]))

@@ -9,12 +9,15 @@ import pytest
 from scipy import ndimage
 
 from vampires.config import AnalysisSettings
+from vampires.cube import CameraCube
 from vampires.errors import FileError, MeasurementError
-from vampires.frame_metrics import COLUMNS
+from vampires.frame_metrics import COLUMNS, FRAME_COLUMNS
 from vampires.frames import RawBlock
-from vampires.kernels.calibrate import PixelCalibration
+from vampires.kernels.calibrate import PixelCalibration, calibrate
 from vampires.metrics import FrameMetrics, measure_frames, measure_image
 from vampires.psf import synthetic_psf
+from vampires.simulate.cube import simulate_cube
+from vampires.simulate.spec import NightSpec
 
 BIAS, GAIN, EXPTIME = 200.0, 0.1, 0.5
 
@@ -110,6 +113,9 @@ def test_rows_are_reversed_for_a_flipped_camera(night, psf):
     flipped = measure(np.ascontiguousarray(raw[:, ::-1]), psf, flip=True)
     for name in COLUMNS:
         np.testing.assert_array_equal(getattr(plain, name), getattr(flipped, name), err_msg=name)
+    for name in FRAME_COLUMNS:  # sums over rows in another order
+        np.testing.assert_allclose(getattr(plain, name), getattr(flipped, name), 1e-6, 0, name)
+    np.testing.assert_array_equal(plain.row_weights, flipped.row_weights)
 
 
 def test_results_do_not_depend_on_memory_or_company(night, psf):
@@ -117,7 +123,7 @@ def test_results_do_not_depend_on_memory_or_company(night, psf):
     together = measure(raw, psf)
     single = measure(raw, psf, memory=1)
     alone = measure(raw[5:6], psf)
-    for name in COLUMNS:
+    for name in (*COLUMNS, *FRAME_COLUMNS):
         np.testing.assert_array_equal(getattr(together, name), getattr(single, name))
         np.testing.assert_array_equal(getattr(together, name)[..., 5:6], getattr(alone, name))
 
@@ -176,15 +182,91 @@ def test_image_of_a_coadd_is_measured_about_its_centre(psf):
     assert np.isnan(measure_image(np.full((50, 50), np.nan), psf)).all()
 
 
+# whole frames
+
+SAMPLING = {"frame_mean": 0.05, "frame_var": 0.08}  # of the value, for a star and its halo
+
+
+def described(data, weights, saturated):
+    """Mean, variance and saturated pixels by numpy, of calibrated frames with NaN."""
+    good = np.isfinite(data)
+    weights = np.broadcast_to(weights[:, None], data.shape) * good
+    mean = np.average(np.where(good, data, 0), axis=(1, 2), weights=weights)
+    square = np.where(good, data - mean[:, None, None], 0) ** 2
+    variance = np.average(square, axis=(1, 2), weights=weights)
+    return mean, variance, (saturated * weights.max(axis=2, keepdims=True)).sum(axis=(1, 2))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_whole_frames_are_described_by_weighted_rows(psf, flip):
+    rng = np.random.default_rng(8)
+    shape = (300, 70)
+    raw = observe([2e4 * star(shape, 150.3, 33.8, psf) + 20] * 3)
+    bad = rng.random(shape) < 0.01
+    raw[:, bad] = 65535
+    raw[1, 150, 33:36] = 65535
+    raw[2, 0:4, 0] = 65535  # not among the rows
+    cal = calibration(*shape, bad)
+    metrics = measure(raw, psf, flip=flip, rough=((149.0 if flip else 150.0, 34.0),), cal=cal)
+    data = calibrate(RawBlock(raw, False), cal, flip=flip)[0].astype(float)
+    saturated = ((raw == 65535) & ~bad)[:, :: -1 if flip else 1]
+    weights = metrics.row_weights
+    assert weights.sum() == pytest.approx(300)
+    assert (weights == 0).sum() > 200
+    np.testing.assert_array_equal(weights[130:170], 1)
+    mean, variance, number = described(data, weights, saturated)
+    np.testing.assert_allclose(metrics.frame_mean, mean, rtol=1e-6)
+    np.testing.assert_allclose(metrics.frame_var, variance, rtol=1e-5)
+    np.testing.assert_allclose(metrics.frame_nvar, variance / mean, rtol=1e-5)
+    np.testing.assert_allclose(metrics.frame_max, np.nanmax(data[:, weights > 0], axis=(1, 2)))
+    np.testing.assert_array_equal(metrics.frame_nsat, [0, 3 - bad[150, 33:36].sum(), 0])
+    np.testing.assert_array_equal(metrics.frame_nsat, number)
+    np.testing.assert_array_equal(metrics.max[0, 0], metrics.frame_max)
+
+
+def test_small_frame_is_described_in_full(psf):
+    raw = observe([2e4 * star((60, 50), 30.2, 25.1, psf)])
+    metrics = measure(raw, psf, rough=((30.0, 25.0),))
+    np.testing.assert_array_equal(metrics.row_weights, 1)
+    data = (raw.astype(float) - BIAS) * GAIN / EXPTIME
+    np.testing.assert_allclose(metrics.frame_mean, data.mean(), rtol=1e-6)
+    np.testing.assert_allclose(metrics.frame_var, data.var(), rtol=1e-6)
+    np.testing.assert_allclose(metrics.frame_max, data.max(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["qcmos", "mbi", "coronagraph"])
+def test_simulated_frames_are_described_whatever_their_format(tmp_path, preset):
+    """The sample of rows gives the whole frame; `.fits.fz` and `.fits` the same bytes."""
+    spec = NightSpec.preset(preset)
+    paths = [tmp_path / "a.fits", tmp_path / "b.fits", tmp_path / "c.fits.fz"]
+    for path, frames in zip(paths, (3, 2, 3), strict=True):
+        simulate_cube(spec, path, frames)
+    plain = CameraCube.open(paths[:2]).measure()
+    metrics, packed = plain.measured, CameraCube.open(paths[2:]).measure().measured
+    assert metrics.frame_mean.shape == (5,)
+    assert metrics.shape[0] == len(plain.fields)
+    for name in (*COLUMNS, *FRAME_COLUMNS):
+        np.testing.assert_array_equal(getattr(metrics, name)[..., :3], getattr(packed, name), name)
+    cube = plain.source.read(0, 5)
+    data = calibrate(cube, plain.pixel_calibration, flip=plain.flip)[0].astype(float)
+    for name, function in (("frame_mean", np.nanmean), ("frame_var", np.nanvar)):
+        expected = function(data, axis=(1, 2))
+        np.testing.assert_allclose(getattr(metrics, name), expected, rtol=SAMPLING[name])
+    np.testing.assert_allclose(metrics.frame_max, np.nanmax(data, axis=(1, 2)))
+    assert (metrics.row_weights == 0).any()
+
+
 # files
 
 
 def made(values=None, nframes=6, npsfs=1, nfields=1, **columns):
     rng = np.random.default_rng(0)
     arrays = {name: rng.normal(10, 1, (nfields, npsfs, nframes)) for name in COLUMNS}
+    arrays |= {name: rng.normal(10, 1, nframes) for name in FRAME_COLUMNS}
     return FrameMetrics(
-        **(arrays | columns), fields=tuple(f"F{i}" for i in range(nfields)),
-        files=("VMPA1.fits", "VMPA22.fits.fz"), file_index=np.zeros(nframes, int),
+        **(arrays | columns), row_weights=rng.random(512),
+        fields=tuple(f"F{i}" for i in range(nfields)), files=("VMPA1.fits", "VMPA22.fits.fz"),
+        file_index=np.zeros(nframes, int),
         frame_index=np.arange(nframes), nx=536, ny=512,
     )  # fmt: skip
 
@@ -195,13 +277,15 @@ def test_file_holds_everything_and_is_reproducible(tmp_path):
     metrics.write(tmp_path / "b.h5")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     again = FrameMetrics.read(tmp_path / "a.h5")
-    for name in COLUMNS:
+    for name in (*COLUMNS, *FRAME_COLUMNS, "row_weights"):
         np.testing.assert_array_equal(getattr(again, name), getattr(metrics, name))
     assert (again.fields, again.files) == (metrics.fields, metrics.files)
     assert (again.nx, again.ny) == (536, 512)
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["dftx"].attrs["units"] == b"pix"
-        assert all(file[name].attrs["description"] for name in COLUMNS)
+        assert file["frame_var"].attrs["units"] == b"(e-/s)^2"
+        assert b"row_weights" in file["frame_nsat"].attrs["description"]
+        assert all(file[name].attrs["description"] for name in (*COLUMNS, *FRAME_COLUMNS))
 
 
 def test_broken_file_is_named(tmp_path):
@@ -213,6 +297,14 @@ def test_broken_file_is_named(tmp_path):
         file["max"] = [1.0]
     with pytest.raises(FileError, match=r"broken\.h5"):
         FrameMetrics.read(path)
+
+
+def test_file_without_whole_frames_is_refused(tmp_path):
+    made().write(tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "a") as file:
+        del file["frame_mean"]
+    with pytest.raises(FileError, match=r"old\.h5: not a file of frame measurements.*frame_mean"):
+        FrameMetrics.read(tmp_path / "old.h5")
 
 
 # selection

@@ -1,7 +1,7 @@
 """FrameMetrics: what was measured on every frame of a group, and its file.
 
-One number per field of view, PSF (one star, or four satellite spots) and frame. Positions are
-0-based pixels of the calibrated orientation.
+One number per field of view, PSF (one star, or four satellite spots) and frame; of whole frames
+one per frame. Positions are 0-based pixels of the calibrated orientation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vampires.errors import FileError, MeasurementError
 from vampires.files import atomic_path
 
-__all__ = ["COLUMNS", "FrameMetrics"]
+__all__ = ["COLUMNS", "FRAME_COLUMNS", "FrameMetrics"]
 
 #: Name: (unit, description) of each measurement, in the order of the file.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -41,6 +41,20 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "strehl": ("", "peak over aperture flux, relative to the synthetic PSF"),
 }
 
+#: The same of the whole frame, one number a frame.
+FRAME_COLUMNS: dict[str, tuple[str, str]] = {
+    "frame_max": ("e-/s", "largest pixel of the frame, in the rows of non-zero weight"),
+    "frame_mean": ("e-/s", "mean of the frame, rows weighted by row_weights"),
+    "frame_var": ("(e-/s)^2", "variance of the frame, rows weighted by row_weights"),
+    "frame_nvar": ("e-/s", "variance of the frame over its mean"),
+    "frame_nsat": ("pix", "saturated pixels of the frame, rows weighted by row_weights"),
+}
+_DATASETS = {
+    **COLUMNS,
+    **FRAME_COLUMNS,
+    "row_weights": ("", "rows that each row of the frame stands for, 0 where it was not read"),
+}
+
 #: Config word of each selection metric, and the measurement it looks at.
 SELECTION = {"strehl": "strehl", "max": "max", "peak": "max", "normvar": "nvar", "l2norm": "var"}
 METHODS = ("dft", "com", "peak", "model")
@@ -52,6 +66,12 @@ _LOST = 3.0
 class FrameMetrics:
     """Measurements of every frame; arrays (nfields, npsfs, nframes), NaN where not measured.
 
+    The whole frame is described by the rows about the PSFs, which all count, and by a sample of
+    the others, each of which stands for several. What is in rows of weight one is exact; mean,
+    variance and number of saturated pixels of the rest are estimates without bias over smooth
+    light, and a pixel in a row that was not read is not seen by `frame_max` nor counted in
+    `frame_nsat`.
+
     Attributes
     ----------
     max, sum, mean, med, var, nvar : ndarray
@@ -62,6 +82,11 @@ class FrameMetrics:
         Aperture radius, flux and error.
     strehl : ndarray
         Strehl ratio.
+    frame_max, frame_mean, frame_var, frame_nvar, frame_nsat : ndarray (nframes,)
+        Largest pixel, mean, variance, variance over mean [e-/s] and number of saturated pixels of
+        the whole frame. Bad pixels are left out, saturated ones only counted.
+    row_weights : ndarray (ny,)
+        How many rows each row stands for in these, 0 where it was not read; sum `ny`.
     fields : tuple of str
         Name of the filter of each field.
     files : tuple of str
@@ -90,6 +115,12 @@ class FrameMetrics:
     photf: NDArray[np.float64]
     phote: NDArray[np.float64]
     strehl: NDArray[np.float64]
+    frame_max: NDArray[np.float64]
+    frame_mean: NDArray[np.float64]
+    frame_var: NDArray[np.float64]
+    frame_nvar: NDArray[np.float64]
+    frame_nsat: NDArray[np.float64]
+    row_weights: NDArray[np.float64]
     fields: tuple[str, ...]
     files: tuple[str, ...]
     file_index: NDArray[np.int64]
@@ -120,7 +151,7 @@ class FrameMetrics:
             Target; it appears when it is complete.
         """
         with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
-            for name, (unit, description) in COLUMNS.items():
+            for name, (unit, description) in _DATASETS.items():
                 dataset = file.create_dataset(name, data=getattr(self, name), track_times=False)
                 dataset.attrs["units"] = np.bytes_(unit or "1")
                 dataset.attrs["description"] = np.bytes_(description)
@@ -151,7 +182,7 @@ class FrameMetrics:
         """
         try:
             with h5py.File(path, "r") as file:
-                columns = {name: file[name][...] for name in COLUMNS}
+                columns = {name: file[name][...] for name in _DATASETS}
                 return cls(
                     **columns,
                     fields=_as_text(file.attrs["fields"]),

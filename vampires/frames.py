@@ -8,6 +8,7 @@ allows goes through `astropy.io.fits`.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,10 @@ from vampires.kernels.rice import rice_decode
 from vampires.threads import available_threads
 
 _CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
+_AHEAD = 4  # frames
+
+Rows = slice | NDArray[np.int64]
+"""Rows of a frame in raw orientation: a slice, or their numbers in ascending order."""
 
 
 class FrameFile(Protocol):
@@ -38,7 +43,7 @@ class FrameFile(Protocol):
     ny: int
     nx: int
 
-    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
         """Read frames `start` to `stop` (exclusive), and of each the given rows."""
         ...
 
@@ -69,24 +74,59 @@ class _PlainFile:
         self.path, self._start = layout.path, layout.data_start
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
-    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
-        first, last, _ = rows.indices(self.ny)
-        count, height = stop - start, last - first
-        frame = self.ny * self.nx * 2
-        if height == self.ny or count == 1:
-            offset = self._start + start * frame + first * self.nx * 2
-            data = _map(self.path, offset, count * height * self.nx * 2).view(np.uint16)
-            return RawBlock(data.reshape(count, height, self.nx), big_endian=True)
-        # rows of many frames: reads of the band alone beat page faults on a cold disk
-        data = np.empty((count, height, self.nx), np.uint16)
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        runs = _runs(np.arange(self.ny)[rows])
+        count, (first, last) = stop - start, runs[0]
+        if len(runs) == 1 and (last - first == self.ny or count == 1):
+            offset = self._start + (start * self.ny + first) * self.nx * 2
+            size = count * (last - first) * self.nx * 2
+            data = _map(self.path, offset, size).view(np.uint16)
+            return RawBlock(data.reshape(count, -1, self.nx), big_endian=True)
+        return RawBlock(self._read_runs(start, stop, runs), big_endian=True)
+
+    def _read_runs(self, start: int, stop: int, runs: list[tuple[int, int]]) -> NDArray[np.uint16]:
+        """Copy rows of many frames: reads of them alone beat page faults on a cold disk."""
+        frame, width = self.ny * self.nx * 2, self.nx * 2
+        parts = [(first * width, (last - first) * width) for first, last in runs]
+        height = sum(size for _, size in parts) // width
+        data = np.empty((stop - start, height, self.nx), np.uint16)
+        target, place = data.data.cast("B"), 0
+        begin, end = self._start + start * frame, self._start + stop * frame
         with self.path.open("rb", buffering=0) as file:
-            for k in range(count):
-                offset = self._start + (start + k) * frame + first * self.nx * 2
-                if os.preadv(file.fileno(), [data[k]], offset) != data[k].nbytes:
-                    raise FileError(
-                        f"{self.path}: changed while being read (too short); copy it again"
-                    )
-        return RawBlock(data, big_endian=True)
+            cold = len(runs) > 1 and not _is_cached(file.fileno(), end - frame)
+            for offset in range(begin, end, frame):
+                if cold:  # to read through is faster than to wait at each of many places
+                    ahead = offset + _AHEAD * frame
+                    os.posix_fadvise(file.fileno(), ahead, frame, os.POSIX_FADV_WILLNEED)
+                for first, size in parts:
+                    room = target[place : place + size]
+                    if os.preadv(file.fileno(), [room], offset + first) != size:
+                        raise FileError(
+                            f"{self.path}: changed while being read (too short); copy it again"
+                        )
+                    place += size
+        return data
+
+
+def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First number and the one after the last of each run of consecutive ones."""
+    edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    return [(int(numbers[low]), int(numbers[high - 1]) + 1) for low, high in pairwise(edges)]
+
+
+def _is_cached(descriptor: int, offset: int) -> bool:
+    """Whether a byte of a file is in memory; where the system cannot tell, it counts as such."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return True
+    try:
+        os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:  # some network file systems
+            return True
+        raise
+    return True
 
 
 class _RiceFile:
@@ -103,7 +143,7 @@ class _RiceFile:
         self._descriptor = np.dtype(">i8" if "Q" in header["TFORM1"] else ">i4")
         self._blocksize = _compression_value(header, "BLOCKSIZE", 32)
 
-    def _tiles(self, start: int, stop: int, rows: slice) -> NDArray[np.int64]:
+    def _tiles(self, start: int, stop: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Length and place in the heap of each wanted row, shape (ntiles, 2)."""
         width = 2 * self._descriptor.itemsize
         offset = self._table_start + start * self.ny * width
@@ -111,20 +151,25 @@ class _RiceFile:
         tiles = table.view(self._descriptor).reshape(stop - start, self.ny, 2)[:, rows]
         return tiles.reshape(-1, 2).astype(np.int64)
 
-    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
-        tiles = self._tiles(start, stop, rows)
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        numbers = np.arange(self.ny)[rows]
+        tiles = self._tiles(start, stop, numbers)
         out = np.empty((tiles.shape[0], self.nx), np.uint16)
         parts = np.array_split(np.arange(len(tiles)), self._threads)
         with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(lambda part: self._decode(tiles[part], out, part), parts))
+            list(pool.map(lambda part: self._decode(tiles, out, part, numbers), parts))
         return RawBlock(out.reshape(stop - start, -1, self.nx), big_endian=False)
 
     def _decode(
-        self, tiles: NDArray[np.int64], out: NDArray[np.uint16], part: NDArray[np.int64]
+        self,
+        tiles: NDArray[np.int64],
+        out: NDArray[np.uint16],
+        part: NDArray[np.int64],
+        numbers: NDArray[np.int64],
     ) -> None:
         if len(part) == 0:
             return
-        lengths, starts = tiles[:, 0], tiles[:, 1]
+        lengths, starts = tiles[part].T
         first, last = int(starts.min()), int((starts + lengths).max())
         available = self.path.stat().st_size - self._heap_start
         failed = 0
@@ -135,8 +180,9 @@ class _RiceFile:
         else:
             failed = int(np.argmax((lengths < 0) | (starts < 0) | (starts + lengths > available)))
         if failed >= 0:
+            row = numbers[part[failed] % len(numbers)]
             raise FileError(
-                f"{self.path}: compressed row {part[failed] % self.ny} cannot be decoded; "
+                f"{self.path}: compressed row {row} cannot be decoded; "
                 "the file is damaged, copy it again"
             )
 
@@ -149,10 +195,13 @@ class _AstropyFile:
         self._cube = layout.header.get("ZNAXIS", layout.header["NAXIS"]) == 3
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
-    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        numbers = np.arange(self.ny)[rows]
+        band = slice(int(numbers[0]), int(numbers[-1]) + 1)
         with fits.open(self.path, memmap=False) as hdus:
             section = hdus[self._hdu].section
-            data = section[start:stop, rows] if self._cube else section[rows][None]
+            data = section[start:stop, band] if self._cube else section[band][None]
+        data = data[:, numbers - band.start]
         if data.dtype == np.uint16:
             return RawBlock(np.ascontiguousarray(data), big_endian=False)
         return RawBlock(np.ascontiguousarray(data, np.float32), big_endian=False)
@@ -232,15 +281,16 @@ class FrameSource:
         for low, high in pairwise(edges):
             yield start + low, start + high
 
-    def read(self, start: int, stop: int, rows: slice = slice(None)) -> RawBlock:
-        """Read frames `start` to `stop` (exclusive), optionally a band of their rows.
+    def read(self, start: int, stop: int, rows: Rows = slice(None)) -> RawBlock:
+        """Read frames `start` to `stop` (exclusive), optionally only some of their rows.
 
         Parameters
         ----------
         start, stop : int
             Range within the sequence.
-        rows : slice
-            Contiguous rows in raw orientation.
+        rows : slice or ndarray of int64
+            Rows in raw orientation, one at least, in ascending order. Each separate run of a
+            plain file is read by itself.
 
         Returns
         -------

@@ -1,9 +1,10 @@
 """Measuring every frame: statistics, centroids, photometry, Strehl ratio.
 
 The raw frames are streamed once. Around each rough position a square stamp is cut out and
-calibrated, in the calibrated orientation, with static bad pixels rebuilt from neighbours;
-nothing else is touched. Within a stamp the window is first moved onto the star, to the maximum
-of the smoothed pixels at most half a window from the rough position, and then measured.
+calibrated, in the calibrated orientation, with static bad pixels rebuilt from neighbours.
+Within a stamp the window is first moved onto the star, to the maximum of the smoothed pixels at
+most half a window from the rough position, and then measured. The whole frame is described by
+the rows of the stamps and a sample of the others; nothing else is read.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from vampires.config import AnalysisSettings
 from vampires.errors import MeasurementError
-from vampires.frame_metrics import COLUMNS, METHODS, FrameMetrics
+from vampires.frame_metrics import COLUMNS, FRAME_COLUMNS, METHODS, FrameMetrics
 from vampires.kernels.aperture import measure_apertures
 from vampires.kernels.calibrate import PixelCalibration, calibration_planes
 from vampires.kernels.dft import register_windows, tables
+from vampires.kernels.frame_statistics import frame_statistics, row_weights
 from vampires.kernels.moffat import fit_windows
 from vampires.kernels.repair import REACH
 from vampires.kernels.strehl import reference_spectrum, strehl_scale
@@ -31,10 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameMetrics", "measure_frames", "measure_image"]
 
-#: Frames whose stamps are held at a time: they stay in the processor's cache.
+#: Frames read at a time: their stamps stay in the processor's cache.
 _BLOCK = 64
 _MEMORY = 2 * 1024**3
-_CHUNK_BYTES = 640 << 20  # as counted by FrameSource.chunks; larger ones gain nothing
 
 Locator = Callable[[NDArray[np.float32], int], NDArray[np.int64]]
 """From stamps (npsfs, n, s, s) and the largest offset to the window's centre in each, (n, 2)."""
@@ -123,7 +124,9 @@ def measure_frames(
     -----
     NaN pixels (saturated, or bad with bad neighbours) are left out of the statistics, replaced
     by neighbours for the centroids, and make fluxes and Strehl ratios that contain them NaN. The
-    aperture is centred on the cross-correlation centroid. Results do not depend on `memory`.
+    aperture is centred on the cross-correlation centroid. The statistics of whole frames come
+    from some of their rows, see `vampires.kernels.frame_statistics.row_weights`. Results depend
+    neither on `memory` nor on the format of the files.
     """
     rough = np.asarray(rough, dtype=float)
     psfs = np.asarray(psfs, dtype=float)
@@ -133,20 +136,29 @@ def measure_frames(
     recipes = [_Recipe.prepare(psf, settings) for psf in psfs]
     planes = calibration_planes(cal)
     columns = {name: np.full((*rough.shape[:2], source.n), np.nan) for name in COLUMNS}
+    whole = {name: np.full(source.n, np.nan) for name in FRAME_COLUMNS}
     size = recipes[0].stamp_size
     corners = np.rint(rough).astype(int) - size // 2
-    rows = _rows(corners, size, source.ny, flip)
+    weights = row_weights(_needed_rows(corners[..., 0], size, source.ny))
+    raw_weights = weights[::-1] if flip else weights
+    rows = np.flatnonzero(raw_weights)
+    firsts = _first_rows(corners[..., 0], size, rows, source.ny, flip)
     for start, stop, raw, big_endian in _blocks(source, rows, memory):
+        described = frame_statistics(raw, big_endian, rows, raw_weights[rows], planes)
+        for name, values in _frame_columns(described).items():
+            whole[name][start:stop] = values
         for index, recipe in enumerate(recipes):
             stamps = [
-                cut_stamps(raw, big_endian, rows.start, planes, (int(y), int(x)), size, flip)
-                for y, x in corners[index]
+                cut_stamps(raw, big_endian, first, planes, (int(y), int(x)), size, flip)
+                for first, (y, x) in zip(firsts[index], corners[index], strict=True)
             ]
             cubes = np.stack([data for data, _ in stamps]), np.stack([v for _, v in stamps])
             for name, values in _measure_stamps(*cubes, corners[index], recipe, locate).items():
                 columns[name][index, :, start:stop] = values
     return FrameMetrics(
         **columns,
+        **whole,
+        row_weights=weights,
         fields=names,
         files=tuple(path.name for path in source.paths),
         file_index=source.file_index,
@@ -217,24 +229,41 @@ def _check(source: FrameSource, rough: NDArray, psfs: NDArray, names: tuple[str,
         )
 
 
-def _rows(corners: NDArray[np.int_], size: int, ny: int, flip: bool) -> slice:
-    """Raw rows that hold every stamp and what the repair of bad pixels needs around it."""
-    low, high = int(corners[..., 0].min()), int(corners[..., 0].max()) + size
-    if flip:
-        low, high = ny - high, ny - low
-    rows = slice(max(0, low - REACH), min(ny, high + REACH))
-    # Of most of a frame, the pages that are touched in a map are less than a copy of the band.
-    return rows if 2 * (rows.stop - rows.start) < ny else slice(0, ny)
+def _needed_rows(lows: NDArray[np.int_], size: int, ny: int) -> NDArray[np.bool_]:
+    """Which rows (calibrated orientation) the stamps and the repair of bad pixels there need.
+
+    `lows` (nfields, npsfs) are the first rows of the stamps.
+    """
+    needed = np.zeros(ny, dtype=bool)
+    for low in lows.ravel():
+        needed[max(0, low - REACH) : low + size + REACH] = True
+    return needed
+
+
+def _first_rows(
+    lows: NDArray[np.int_], size: int, rows: NDArray[np.int64], ny: int, flip: bool
+) -> NDArray[np.int64]:
+    """Detector row that the first of `rows` would be, were all before each stamp's read too."""
+    bottom = np.clip((ny - lows - size if flip else lows) - REACH, 0, ny - 1)
+    first: NDArray[np.int64] = bottom - np.searchsorted(rows, bottom)
+    return first
+
+
+def _frame_columns(described: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    maximum, mean, variance, saturated = described.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        normalised = variance / mean
+    return dict(zip(FRAME_COLUMNS, (maximum, mean, variance, normalised, saturated), strict=True))
 
 
 def _blocks(
-    source: FrameSource, rows: slice, memory: int
+    source: FrameSource, rows: NDArray[np.int64], memory: int
 ) -> Iterator[tuple[int, int, NDArray, bool]]:
-    for start, stop in source.chunks(min(memory, _CHUNK_BYTES)):
-        block = source.read(start, stop, rows)
+    for start, stop in source.chunks(memory):
         for low in range(start, stop, _BLOCK):
             high = min(low + _BLOCK, stop)
-            yield low, high, block.data[low - start : high - start], block.big_endian
+            block = source.read(low, high, rows)
+            yield low, high, block.data, block.big_endian
 
 
 def _measure_stamps(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from vampires.frames import FrameFile, FrameSource, RawBlock
+from vampires.frames import FrameFile, FrameSource, RawBlock, Rows
 from vampires.kernels.calibrate import PixelCalibration
 from vampires.kernels.outliers import mask_outliers
 
@@ -28,10 +28,11 @@ class ScreenedFile:
         self.path, self.n, self.ny, self.nx = file.path, file.n, file.ny, file.nx
         self._file, self._calibration, self._threshold = file, calibration, threshold
 
-    def read(self, start: int, stop: int, rows: slice) -> RawBlock:
-        """Read frames, screened with one more row on either side."""
-        first, last, _ = rows.indices(self.ny)
-        around = slice(max(first - 1, 0), min(last + 1, self.ny))
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        """Read frames, each row screened with its neighbours on either side."""
+        numbers = np.arange(self.ny)[rows]
+        beside = numbers[:, None] + np.arange(-1, 2)
+        around = np.unique(beside.clip(0, self.ny - 1))
         raw = self._file.read(start, stop, around).native()
         out = raw.copy()
         cal = self._calibration
@@ -39,7 +40,7 @@ class ScreenedFile:
             raw, out, cal.background[around], cal.bad[around], cal.gain, cal.read_noise,
             cal.excess_noise**2, self._threshold, float(math.ceil(cal.saturation)),
         )  # fmt: skip
-        inner = slice(first - around.start, last - around.start)
+        inner = np.searchsorted(around, numbers)
         return RawBlock(np.ascontiguousarray(out[:, inner]), big_endian=False)
 
 

@@ -185,7 +185,7 @@ def _metrics_task(plan: Plan, group: Group) -> Task:
     return make_task(
         "metrics", group.key, make_metrics, (group, masters, inputs, target, plan.config),
         file_dep=[*group.paths, *masters.paths, inputs.centroids, *inputs.psfs],
-        targets=[target], version=1,
+        targets=[target], version=2,
         settings={
             **plan.settings("general", "analysis", "calibrate"),
             "excluded": excluded_frames(plan.config, group.paths),
