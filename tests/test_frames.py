@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -64,18 +62,6 @@ def test_reads_separate_rows(path, cube, rows):
     source = open_frames(path, threads=2)
     np.testing.assert_array_equal(source.read(1, 6, rows).native(), cube[1:6, rows])
     np.testing.assert_array_equal(source.read(3, 4, rows).native(), cube[3:4, rows])
-
-
-def test_separate_rows_of_a_file_that_is_not_in_memory(tmp_path):
-    """The system is told to read ahead, unless it keeps the file in memory all the same."""
-    cube = np.random.default_rng(1).integers(0, 65536, (40, 64, 64), dtype=np.uint16)
-    path = write(tmp_path / "raw.fits", cube)
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    rows = np.array([3, 4, 20, 61])
-    np.testing.assert_array_equal(open_frames(path).read(0, 40, rows).native(), cube[:, rows])
 
 
 def test_selected_frames_keep_their_origin(path, cube, tmp_path):

@@ -8,7 +8,6 @@ allows goes through `astropy.io.fits`.
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,6 @@ from vampires.kernels.rice import rice_decode
 from vampires.threads import available_threads
 
 _CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
-_AHEAD = 4  # frames
 
 Rows = slice | NDArray[np.int64]
 """Rows of a frame in raw orientation: a slice, or their numbers in ascending order."""
@@ -75,58 +73,34 @@ class _PlainFile:
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
     def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
-        runs = _runs(np.arange(self.ny)[rows])
-        count, (first, last) = stop - start, runs[0]
-        if len(runs) == 1 and (last - first == self.ny or count == 1):
-            offset = self._start + (start * self.ny + first) * self.nx * 2
-            size = count * (last - first) * self.nx * 2
-            data = _map(self.path, offset, size).view(np.uint16)
-            return RawBlock(data.reshape(count, -1, self.nx), big_endian=True)
-        return RawBlock(self._read_runs(start, stop, runs), big_endian=True)
+        numbers = np.arange(self.ny)[rows]
+        first, count, height = int(numbers[0]), stop - start, len(numbers)
+        together = int(numbers[-1]) - first + 1 == height
+        if together and count == 1:
+            return RawBlock(self._map(start, stop, first, height), big_endian=True)
+        if together and height < self.ny:
+            return RawBlock(self._read_band(start, stop, first, height), big_endian=True)
+        frames = self._map(start, stop, 0, self.ny)
+        # rows here and there: every page is read, which is no slower than to pick some of them
+        return RawBlock(frames if height == self.ny else frames[:, numbers], big_endian=True)
 
-    def _read_runs(self, start: int, stop: int, runs: list[tuple[int, int]]) -> NDArray[np.uint16]:
-        """Copy rows of many frames: reads of them alone beat page faults on a cold disk."""
-        frame, width = self.ny * self.nx * 2, self.nx * 2
-        parts = [(first * width, (last - first) * width) for first, last in runs]
-        height = sum(size for _, size in parts) // width
+    def _map(self, start: int, stop: int, first: int, height: int) -> NDArray[np.uint16]:
+        """Bytes of whole frames, or of a band of one frame, where they lie."""
+        offset = self._start + (start * self.ny + first) * self.nx * 2
+        data = _map(self.path, offset, (stop - start) * height * self.nx * 2)
+        return data.view(np.uint16).reshape(stop - start, height, self.nx)
+
+    def _read_band(self, start: int, stop: int, first: int, height: int) -> NDArray[np.uint16]:
+        """Copy a band of many frames: reads of it alone beat page faults on a cold disk."""
         data = np.empty((stop - start, height, self.nx), np.uint16)
-        target, place = data.data.cast("B"), 0
-        begin, end = self._start + start * frame, self._start + stop * frame
         with self.path.open("rb", buffering=0) as file:
-            cold = len(runs) > 1 and not _is_cached(file.fileno(), end - frame)
-            for offset in range(begin, end, frame):
-                if cold:  # to read through is faster than to wait at each of many places
-                    ahead = offset + _AHEAD * frame
-                    os.posix_fadvise(file.fileno(), ahead, frame, os.POSIX_FADV_WILLNEED)
-                for first, size in parts:
-                    room = target[place : place + size]
-                    if os.preadv(file.fileno(), [room], offset + first) != size:
-                        raise FileError(
-                            f"{self.path}: changed while being read (too short); copy it again"
-                        )
-                    place += size
+            for k in range(stop - start):
+                offset = self._start + ((start + k) * self.ny + first) * self.nx * 2
+                if os.preadv(file.fileno(), [data[k]], offset) != data[k].nbytes:
+                    raise FileError(
+                        f"{self.path}: changed while being read (too short); copy it again"
+                    )
         return data
-
-
-def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """First number and the one after the last of each run of consecutive ones."""
-    edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
-    return [(int(numbers[low]), int(numbers[high - 1]) + 1) for low, high in pairwise(edges)]
-
-
-def _is_cached(descriptor: int, offset: int) -> bool:
-    """Whether a byte of a file is in memory; where the system cannot tell, it counts as such."""
-    if not hasattr(os, "RWF_NOWAIT"):
-        return True
-    try:
-        os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:  # some network file systems
-            return True
-        raise
-    return True
 
 
 class _RiceFile:
@@ -289,8 +263,7 @@ class FrameSource:
         start, stop : int
             Range within the sequence.
         rows : slice or ndarray of int64
-            Rows in raw orientation, one at least, in ascending order. Each separate run of a
-            plain file is read by itself.
+            Rows in raw orientation, one at least, in ascending order.
 
         Returns
         -------
