@@ -53,12 +53,6 @@ _THREAD_VARIABLES = (
     "BLIS_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-_PRELOADED = [  # these import all that is heavy: numba, scipy, astropy, photutils, matplotlib
-    "vampires.cube",
-    "vampires.masters",
-    "vampires.polarimetry.inversion",
-    "vampires.report",
-]
 
 
 class WorkerError(VampiresError):
@@ -279,7 +273,7 @@ def _context() -> ForkServerContext | SpawnContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload(["vampires.tasks.preloaded"])
     return context
 
 
