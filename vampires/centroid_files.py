@@ -190,8 +190,9 @@ def draw_centroids(
     top = float(known.max()) if known.size else 1.0
     linear = max(5 * sigma, 1e-6 * abs(top - sky), 1e-12)
     ny, nx = image.shape
-    figure = Figure(figsize=(7, 7 * min(max(ny / nx, 0.4), 1.5)), layout="constrained")
-    axes = figure.add_subplot()
+    height = 7 * min(max(ny / nx, 0.4), 1.5)  # inch, as are the margins
+    figure = Figure(figsize=(7, height))
+    axes = figure.add_axes((0.7 / 7, 0.5 / height, 6.2 / 7, 1 - 0.9 / height))
     norm = AsinhNorm(linear, -linear, max(top - sky, 2 * linear))
     extent = (0.5, nx + 0.5, 0.5, ny + 0.5)
     axes.imshow(image - sky, origin="lower", cmap="gray", norm=norm, extent=extent)

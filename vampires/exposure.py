@@ -59,7 +59,7 @@ def group_header(headers: Sequence[fits.Header], target: Target | None = None) -
     fits.Header
     """
     located = [add_geometry(header, target) for header in headers]
-    out = located[0].copy()
+    out = located[0]
     if len(located) == 1:
         return out
     frames = np.array([header["NFRAMES"] for header in located], dtype=float)

@@ -24,7 +24,6 @@ from numpy.typing import ArrayLike, NDArray
 from vampires.errors import FileError
 from vampires.fitslayout import ImageLayout, find_image
 from vampires.kernels.block import RawBlock
-from vampires.kernels.rice import rice_decode
 from vampires.threads import available_threads
 
 _CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
@@ -141,6 +140,8 @@ class _RiceFile:
         part: NDArray[np.int64],
         numbers: NDArray[np.int64],
     ) -> None:
+        from vampires.kernels.rice import rice_decode  # numba: not for looking at headers
+
         if len(part) == 0:
             return
         lengths, starts = tiles[part].T

@@ -39,8 +39,8 @@ def draw_image(data: np.ndarray, scale: float, title: str, unit: str = "e-/s") -
     half_x, half_y = nx * scale / 2, ny * scale / 2
     top = float(np.nanmax(data)) if np.isfinite(data).any() else 1.0
     width = max(_noise(data), abs(top) * 1e-4, 1e-12)
-    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(5.2, 4.4))
+    axes = figure.add_axes((0.13, 0.11, 0.76, 0.82))
     image = axes.imshow(
         data, origin="lower", cmap="inferno", interpolation="nearest",
         extent=(-half_x, half_x, -half_y, half_y), norm=AsinhNorm(width, -3 * width, top),

@@ -146,8 +146,8 @@ def read_fits(
         with fits.open(path, memmap=False) as hdus:
             planes = {hdu.name if i else "": _native(hdu.data) for i, hdu in enumerate(hdus)
                       if hdu.data is not None}  # fmt: skip
-            fields = {hdu.name: hdu.header.copy() for hdu in hdus[1:] if hdu.data is None}
-            return planes, hdus[0].header.copy(), fields
+            fields = {hdu.name: hdu.header for hdu in hdus[1:] if hdu.data is None}
+            return planes, hdus[0].header, fields
     except (OSError, TypeError, ValueError) as error:
         raise FileError(
             f"{path}: cannot be read as a FITS product ({error}); "

@@ -31,6 +31,7 @@ from vampires.index import Record
 _DPI = 80
 _POINTS = 120  # of a small panel
 _NONE = "–"
+_BLUE, _ORANGE = "#1f77b4", "#ff7f0e"
 
 
 @dataclass(frozen=True)
@@ -246,26 +247,34 @@ def _group_row(one: _Measured) -> list[str]:
         f"{one.header.get('NCOADD', _NONE)} of {group.nframes}", _number(middle, 4),
         _number(scatter, 2), _number(float(_median(one.strehl[0])), 3),
         _number(one.wander(), 2), _number(float(one.header.get("DEROTANG", np.nan)), 6),
-        _img(_png(_strip(one)), group.key),
+        _strip(one),
     ]  # fmt: skip
 
 
-def _strip(one: _Measured) -> Figure:
+def _strip(one: _Measured) -> str:
     """Three small panels of a group, first field: flux, Strehl ratio, y and x of the star.
 
-    Each trace fills its panel; of long cubes the medians of consecutive frames are drawn.
+    Each trace fills its panel; of long cubes the medians of consecutive frames are drawn. As
+    SVG, a dot being a line of no length: a night may have a thousand groups.
     """
-    figure = Figure(figsize=(4.8, 0.6))
-    axes = figure.add_axes((0, 0, 1, 1))
-    traces = (one.flux[0], one.strehl[0], one.star[0, :, 0], one.star[0, :, 1])
-    for values, panel, colour in zip(traces, (0, 1, 2, 2), ("C0", "C0", "C0", "C1"), strict=True):
+    traces = (
+        (0, _BLUE, one.flux[0]),
+        (1, _BLUE, one.strehl[0]),
+        (2, _BLUE, one.star[0, :, 0]),
+        (2, _ORANGE, one.star[0, :, 1]),
+    )
+    paths = ['<path d="M128 0v48M256 0v48" stroke="#ccc" stroke-width="0.9"/>']
+    for panel, colour, values in traces:
         drawn = _thinned(values)
-        across = panel + np.linspace(0.04, 0.96, len(drawn))
-        axes.plot(across, _to_unit(drawn), ".", ms=2.5, color=colour)
-    axes.vlines((1, 2), -0.1, 1.1, color="0.8", lw=0.8)
-    axes.set(xlim=(0, 3), ylim=(-0.1, 1.1))
-    axes.axis("off")
-    return figure
+        across = 128 * (panel + np.linspace(0.04, 0.96, len(drawn)))
+        down = 44 - 40 * _to_unit(drawn)
+        seen = np.isfinite(down)
+        dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in zip(across[seen], down[seen], strict=True))
+        paths.append(f'<path d="{dots}" stroke="{colour}"/>')
+    return (
+        f'<svg role="img" aria-label="{escape(one.item.group.key)}" width="384" height="48" '
+        f'stroke-width="3" stroke-linecap="round">{"".join(paths)}</svg>'
+    )
 
 
 def _thinned(values: np.ndarray) -> np.ndarray:

@@ -96,7 +96,7 @@ def image_header(path: str | Path) -> tuple[int, fits.Header]:
     with fits.open(path, memmap=False) as hdus:
         for index, hdu in enumerate(hdus):
             if hdu.is_image and hdu.header["NAXIS"] >= 2:
-                return index, hdu.header.copy()
+                return index, hdu.header
     raise FileError(f"{path}: holds no image; leave it out with [data] exclude")
 
 

@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -50,6 +51,13 @@ def sleep(seconds):
     time.sleep(seconds)
 
 
+def look_around():
+    return {
+        "loaded": {"numba", "matplotlib", "vampires.tasks.preloaded"} <= set(sys.modules),
+        "deaf": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    }
+
+
 def is_running(pid):
     """Whether a process exists and is not a zombie that nobody has buried."""
     try:
@@ -88,6 +96,13 @@ def test_expected_error_comes_back_as_itself(workers):
     with pytest.raises(FileError) as caught:
         executor.run(complain, "a.fits")
     assert str(caught.value) == "a.fits is truncated"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker imports by itself")
+@pytest.mark.usefixtures("two")
+def test_workers_are_born_with_the_heavy_packages_and_deaf_to_interrupts():
+    assert executor.run(look_around) == {"loaded": True, "deaf": True}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.usefixtures("two")

@@ -159,7 +159,9 @@ def common_covariance(
         own = [i for i, c in enumerate(cameras) if c == camera]
         angles = [float(images[i].header["DEROTANG"]) if turn else 0.0 for i in own]
         mean = sum(np.nan_to_num(images[i].systematic[f]) for i in own) / len(own)
-        out += common_factor(weights[:, own], angles, r) * mean
+        own_part = common_factor(weights[:, own], angles, r)
+        own_part *= mean  # in place: these are the largest arrays of all
+        out += own_part
     return out.astype(np.float32)
 
 

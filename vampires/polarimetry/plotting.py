@@ -38,13 +38,16 @@ def plot_azimuthal(frame: StokesFrame, field_name: str | None = None) -> Figure:
     top = _upper(products["Q_PHI"][index])
     norm = AsinhNorm(linear_width=max(noise, 1e-3 * top), vmin=-top, vmax=top)
     figure = _figure(9.0, 4.4)
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True, gridspec_kw={
+        "left": 0.07, "right": 0.91, "bottom": 0.11, "top": 0.88, "wspace": 0.08,
+    })  # fmt: skip
     for axes, name, label in zip(
         panels, ("Q_PHI", "U_PHI"), (r"$Q_\phi$", r"$U_\phi$"), strict=True
     ):
         image = _show(axes, products[name][index], frame, norm, "RdBu_r")
         axes.set_title(label)
-    figure.colorbar(image, ax=panels, label="e-/s per pixel", fraction=0.046, pad=0.02)
+        axes.label_outer()
+    figure.colorbar(image, ax=panels, label="e-/s per pixel", fraction=0.03, pad=0.02)
     figure.suptitle(_title(frame, index))
     return figure
 
@@ -53,14 +56,18 @@ def plot_overview(frame: StokesFrame, field_name: str | None = None) -> Figure:
     """Draw all eight product planes; parameters as in `plot_azimuthal`."""
     index = 0 if field_name is None else frame.fields.index(field_name)
     figure = _figure(13.0, 6.4)
-    panels = figure.subplots(2, 4, sharex=True, sharey=True)
+    panels = figure.subplots(2, 4, sharex=True, sharey=True, gridspec_kw={
+        "left": 0.045, "right": 0.94, "bottom": 0.08, "top": 0.91, "wspace": 0.3, "hspace": 0.16,
+    })  # fmt: skip
     errors = frame.errors()
     for axes, (name, planes) in zip(panels.ravel(), frame.products().items(), strict=True):
         norm, colours = _stretch(name, planes[index], _typical(errors[name][index]))
         image = _show(axes, planes[index], frame, norm, colours)
         axes.set_title(name)
         axes.label_outer()
-        figure.colorbar(image, ax=axes, fraction=0.046, label="deg" if name == "AOLP" else "")
+        figure.colorbar(
+            image, ax=axes, fraction=0.046, pad=0.04, label="deg" if name == "AOLP" else ""
+        )
     figure.suptitle(_title(frame, index))
     return figure
 
@@ -74,7 +81,7 @@ def plot_ip(table: Table) -> Figure:
         From `vampires.polarimetry.collapse.stokes_table`.
     """
     figure = _figure(7.0, 4.4)
-    axes = figure.subplots()
+    axes = figure.add_axes((0.12, 0.12, 0.86, 0.84))
     for field in dict.fromkeys(table["field"]):
         rows = table[table["field"] == field]
         for name, marker in (("q", "o"), ("u", "s")):
@@ -91,6 +98,7 @@ def plot_ip(table: Table) -> Figure:
 def plot_fit(result: FitResult) -> Figure:
     """Draw lamp measurements, fitted model and residuals against the HWP angle."""
     figure = _figure(9.0, 6.0)
+    figure.set_layout_engine("constrained")  # for the legend beside the panels
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     m = result.measurements
     groups = sorted({(f, float(i)) for f, i in zip(m.flc, m.imr, strict=True)})
@@ -113,7 +121,8 @@ def plot_fit(result: FitResult) -> Figure:
 
 
 def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    # Margins are given by hand: a layout engine draws everything several times to find them.
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
 

@@ -6,7 +6,8 @@ not depend on where it ran.
 
 * one task at a time (``doit``): in this process, which saves starting another;
 * several (``doit -n 4``): in worker processes, started when first needed, each serving one
-  task after another. A worker that is killed takes only its own task with it;
+  task after another. A worker that is killed takes only its own task with it. On Linux they
+  are forked off a process that does nothing but import the heavy packages once for all;
 * with a scheduler's address: on the workers of a ``dask.distributed`` cluster that sees the
   same files under the same paths.
 """
@@ -17,6 +18,7 @@ import contextlib
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -37,6 +39,7 @@ from vampires.log import (
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
 
 Function = Callable[..., dict[str, Any] | None]
@@ -231,15 +234,13 @@ def _portable(error: Exception) -> Exception:
 
 
 class _Worker:
-    """One spawned process that serves calls, one at a time."""
+    """One process that serves calls, one at a time."""
 
     process: BaseProcess
     connection: Connection
 
     def __init__(self) -> None:
-        import multiprocessing
-
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
@@ -263,6 +264,17 @@ class _Worker:
         if code is not None and code < 0:
             return f"the worker process crashed ({signal.Signals(-code).name}), see debug.log"
         return f"the worker process ended unexpectedly (exit status {code}), see debug.log"
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """How processes start; where forking is not safe (macOS) or unknown, each afresh."""
+    import multiprocessing
+
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vampires.tasks.preloaded"])
+    return context
 
 
 def _in_worker(function: Function, args: tuple[object, ...]) -> dict[str, Any]:
@@ -297,7 +309,6 @@ def _serve(connection: Connection) -> None:
     """Serve calls until the other end closes (the main function of a worker)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal
     signal.signal(signal.SIGTERM, _interrupt)
-    os.environ["NUMBA_NUM_THREADS"] = "1"  # the other variables are inherited
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(Interrupted, EOFError, BrokenPipeError):
         while True:
