@@ -12,7 +12,7 @@ from vampires.errors import MeasurementError
 
 __all__ = ["SquareRequest", "angle_between", "find_square"]
 
-#: Least significance of the faintest corner. In 374 simulated fields (diffraction spikes,
+#: Least significance of the faintest corner. In 350 simulated fields (diffraction spikes,
 #: companions, rings, as few as three speckle patterns) the best square of anything but spots
 #: reached 2.9; this is a quarter more.
 SIGNIFICANCE = 3.6
