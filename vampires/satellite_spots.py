@@ -28,8 +28,8 @@ _TOLERANCE = 0.12
 #: The same, and how far the angle (degrees), when another field of the detector shows the spots.
 _TOLERANCE_KNOWN = 0.04
 _ANGLE_KNOWN = 3.0
-#: Least significance where another field tells size and angle: of squares of chance fifty times
-#: fewer are of that kind.
+#: Least significance where another field tells size and angle: of squares of chance one in
+#: fifteen has that angle, and one in three of these the size.
 _SIGNIFICANCE_KNOWN = 2.4
 
 
