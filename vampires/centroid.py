@@ -20,7 +20,7 @@ from vampires.instrument.filters import FILTERS
 from vampires.instrument.telescope import PUPIL
 from vampires.kernels.despike import remove_spikes
 from vampires.limb import find_planet
-from vampires.satellite_spots import find_satellite_spots
+from vampires.satellite_spots import SatelliteSpots, find_spots_of_fields
 
 __all__ = ["RoughCentroid", "find_star", "rough_centroids", "spot_radius"]
 
@@ -92,11 +92,9 @@ def rough_centroids(
     ny, nx = image.shape
     centers = centers if centers is not None else [((ny - 1) / 2, (nx - 1) / 2)]
     radii = radii if radii is not None else [None] * len(centers)
-    found = []
-    for center, radius in zip(centers, radii, strict=True):
-        y0, x0, cut = _field(image, center, width)
-        found.append(_shifted(_find(cut, kind, radius), y0, x0))
-    return found
+    cuts = [_field(image, center, width) for center in centers]
+    found = _find([cut for _, _, cut in cuts], kind, radii)
+    return [_shifted(one, y0, x0) for one, (y0, x0, _) in zip(found, cuts, strict=True)]
 
 
 def spot_radius(header: fits.Header, filter_name: str) -> float | None:
@@ -164,14 +162,19 @@ def find_star(image: ArrayLike) -> tuple[float, float]:
     return float(low_y + (weight * yy).sum() / total), float(low_x + (weight * xx).sum() / total)
 
 
-def _find(image: NDArray[np.float64], kind: str, radius: float | None) -> RoughCentroid:
+def _find(
+    fields: Sequence[NDArray[np.float64]], kind: str, radii: Sequence[float | None]
+) -> list[RoughCentroid]:
     if kind == "spots":
-        square = find_satellite_spots(image, radius=radius)
-        return RoughCentroid(square.star, tuple((float(y), float(x)) for y, x in square.positions))
+        return [_from_spots(square) for square in find_spots_of_fields(fields, radii)]
     if kind == "planet":
-        y, x, size = find_planet(image)
-        return RoughCentroid((y, x), radius=size)
-    return RoughCentroid(find_star(image))
+        discs = [find_planet(image) for image in fields]
+        return [RoughCentroid((y, x), radius=size) for y, x, size in discs]
+    return [RoughCentroid(find_star(image)) for image in fields]
+
+
+def _from_spots(square: SatelliteSpots) -> RoughCentroid:
+    return RoughCentroid(square.star, tuple((float(y), float(x)) for y, x in square.positions))
 
 
 def _field(

@@ -1,14 +1,14 @@
 """The four satellite spots of a coronagraphic image.
 
 A pattern on the deformable mirror (the "astrogrid") makes four copies of the star at the corners
-of a square about it. They are looked for as that: compact sources, wherever four of them
-make a square, in any orientation. Companions, hot pixels and the ridges of diffraction spikes
-do not come in squares.
+of a square about it. They are looked for as that: compact sources of one brightness, wherever
+four of them make a square, in any orientation. Companions, hot pixels and the ridges of
+diffraction spikes do not come in squares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,20 +17,20 @@ from scipy import ndimage
 
 from vampires.errors import MeasurementError
 from vampires.kernels.despike import remove_spikes
+from vampires.spot_squares import SLACK, SquareRequest, angle_between, find_square
 
-__all__ = ["SatelliteSpots", "find_satellite_spots"]
+__all__ = ["SatelliteSpots", "find_satellite_spots", "find_spots_of_fields"]
 
 #: Least distance of a spot from the star, pixels.
 _NEAREST = 18.0
 #: How far the distance may differ from the expected one.
 _TOLERANCE = 0.12
-#: How far a corner may be from where the opposite two put it, pixels.
-_SLACK = 2
-_CANDIDATES = 80
-#: Least significance of the two faintest corners; noise and speckles alone reach 1.8.
-_SIGNIFICANCE = 2.6
-#: A second square as good as this part of the best makes the result a guess.
-_AMBIGUOUS = 0.85
+#: The same, and how far the angle (degrees), when another field of the detector shows the spots.
+_TOLERANCE_KNOWN = 0.04
+_ANGLE_KNOWN = 3.0
+#: Least significance where another field tells size and angle: of squares of chance one in
+#: fifteen has that angle, and one in three of these the size.
+_SIGNIFICANCE_KNOWN = 2.4
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SatelliteSpots:
     angle : float
         Direction of the first spot, degrees counter-clockwise from +x, -45 to 45.
     significance : float
-        Of the two faintest spots, in units of the local noise.
+        Of the faintest spot, in units of the local noise.
     """
 
     positions: NDArray[np.float64]
@@ -89,142 +89,89 @@ def find_satellite_spots(
     MeasurementError
         When no square is significant, or two different ones are equally so. The message says
         how far the search came.
-
-    Notes
-    -----
-    The image is smoothed to the width of a spot; from each pixel the larger of what lies on
-    both sides of it is subtracted, in the direction where most remains, so that ridges vanish
-    and blobs stay; and the result is divided by its local scatter. Each pair of the strongest
-    peaks is tried as a diagonal; a square counts by the mean of its two faintest corners.
     """
-    image = np.asarray(image, dtype=float)
-    ny, nx = image.shape
-    center = center if center is not None else ((ny - 1) / 2, (nx - 1) / 2)
-    reach = reach if reach is not None else min(ny, nx) / 4
     clean = remove_spikes(image)
     if not np.isfinite(clean).all():
         raise MeasurementError("satellite spots: the image has no valid pixel")
-    blobs = _blob_significance(clean, radius)
-    limits = _radius_limits(radius, min(ny, nx))
-    peaks = _strongest_peaks(blobs)
-    squares = _squares(blobs, peaks, limits, np.asarray(center), reach)
-    best = _unique_best(squares, len(peaks), limits)
-    spots = np.array([_refine(clean, corner) for corner in best.corners])
-    return _assemble(spots, best.significance)
+    ny, nx = clean.shape
+    center = center if center is not None else ((ny - 1) / 2, (nx - 1) / 2)
+    reach = reach if reach is not None else min(ny, nx) / 4
+    limits = (_NEAREST, 0.5 * min(ny, nx) * np.sqrt(2))
+    if radius is not None:
+        limits = (radius * (1 - _TOLERANCE), radius * (1 + _TOLERANCE))
+    return _measure(clean, SquareRequest(np.array(center), reach, limits))
 
 
-@dataclass(frozen=True)
-class _Square:
-    significance: float
-    middle: NDArray[np.float64]
-    corners: NDArray[np.float64]
+def find_spots_of_fields(
+    images: Sequence[ArrayLike], radii: Sequence[float | None]
+) -> list[SatelliteSpots]:
+    """Find the spots in each field of a detector.
 
+    The angle is the same in all fields, and the size goes with the wavelength as the expected
+    ones do. Where a field shows no spots, or others than the field with the most significant
+    ones, those of its angle and size are looked for.
 
-def _radius_limits(radius: float | None, side: int) -> tuple[float, float]:
-    if radius is None:
-        return _NEAREST, 0.5 * side * np.sqrt(2)
-    return radius * (1 - _TOLERANCE), radius * (1 + _TOLERANCE)
+    Parameters
+    ----------
+    images : sequence of array_like (ny, nx)
+        One per field, as for `find_satellite_spots`.
+    radii : sequence of (float or None)
+        Expected distances of the spots from the star, pixels.
 
+    Returns
+    -------
+    list of SatelliteSpots
 
-def _blob_significance(image: NDArray[np.float64], radius: float | None) -> NDArray[np.float64]:
-    """How much every pixel stands out in all directions, over the local scatter of that."""
-    smooth = ndimage.gaussian_filter(image, 1.5)
-    best = np.zeros(image.shape)
-    # spots far out are drawn along the radius by the filter's width
-    steps = (5.0, 8.0) if radius is None or radius > 70 else (5.0,)
-    for step in steps:
-        blob = np.full(image.shape, np.inf)
-        curvatures = []
-        for angle in np.arange(8) * np.pi / 8:
-            dy, dx = np.rint(step * np.sin(angle)), np.rint(step * np.cos(angle))
-            one, other = _moved(smooth, dy, dx), _moved(smooth, -dy, -dx)
-            blob = np.minimum(blob, smooth - np.maximum(one, other))
-            curvatures.append(np.abs(smooth - (one + other) / 2))
-        scatter = 1.4826 * _local_median(np.median(curvatures, axis=0))
-        best = np.maximum(best, blob / np.maximum(scatter, 1e-30))
-    return best
-
-
-def _local_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median within some forty pixels, from coarse cells."""
-    side = 8
-    ny, nx = (n // side * side for n in values.shape)
-    cells = values[:ny, :nx].reshape(ny // side, side, nx // side, side).swapaxes(1, 2)
-    middle = np.median(cells.reshape(*cells.shape[:2], -1), axis=-1)
-    middle = ndimage.median_filter(middle, 5)
-    rows = np.minimum(np.arange(values.shape[0]) // side, middle.shape[0] - 1)
-    columns = np.minimum(np.arange(values.shape[1]) // side, middle.shape[1] - 1)
-    coarse: NDArray[np.float64] = middle[np.ix_(rows, columns)]
-    return coarse
-
-
-def _moved(image: NDArray[np.float64], dy: float, dx: float) -> NDArray[np.float64]:
-    return np.asarray(ndimage.shift(image, (dy, dx), order=0, mode="nearest"))
-
-
-def _strongest_peaks(blobs: NDArray[np.float64]) -> NDArray[np.int_]:
-    """Positions (n, 2) of the strongest local maxima, strongest first."""
-    top = (blobs == ndimage.maximum_filter(blobs, 7)) & (blobs > 0)
-    peaks = np.argwhere(top)
-    order = np.argsort(-blobs[top], kind="stable")[:_CANDIDATES]
-    return peaks[order]
-
-
-def _squares(
-    blobs: NDArray[np.float64],
-    peaks: NDArray[np.int_],
-    limits: tuple[float, float],
-    center: NDArray[np.float64],
-    reach: float,
-) -> Iterator[_Square]:
-    """Squares that have two of the peaks for a diagonal."""
-    highest = ndimage.maximum_filter(blobs, 2 * _SLACK + 1)
-    for i, first in enumerate(peaks):
-        for second in peaks[i + 1 :]:
-            middle, arm = (first + second) / 2, (second - first) / 2
-            size = np.hypot(*arm)
-            offset = np.hypot(*(middle - center))
-            if not (limits[0] <= size <= limits[1] and offset <= reach):
-                continue
-            turned = np.array([arm[1], -arm[0]])
-            corners = np.array([first, middle - turned, second, middle + turned])
-            cells = np.rint(corners).astype(int)
-            if (cells < 0).any() or (cells >= blobs.shape).any():
-                continue
-            yield _Square(float(np.sort(highest[tuple(cells.T)])[:2].mean()), middle, corners)
-
-
-def _unique_best(squares: Iterator[_Square], npeaks: int, limits: tuple[float, float]) -> _Square:
-    ranked: list[_Square] = sorted(squares, key=lambda square: -square.significance)
-    found = (
-        f"satellite spots: {npeaks} point sources, {len(ranked)} squares with corners "
-        f"{limits[0]:.0f} to {limits[1]:.0f} px from the star"
-    )
-    if not ranked or ranked[0].significance < _SIGNIFICANCE:
-        top = f"{ranked[0].significance:.1f}" if ranked else "none"
-        raise MeasurementError(
-            f"{found}; significance of the best one's faintest corners: {top} "
-            f"(needs {_SIGNIFICANCE:g}): give the spots in the centroid file"
-        )
-    best = ranked[0]
-    rivals = [
-        other
-        for other in ranked[1:]
-        if not _same(best, other) and other.significance > _AMBIGUOUS * best.significance
+    Raises
+    ------
+    MeasurementError
+        When a field does not show the spots that the others show, or none shows any.
+    """
+    found: list[SatelliteSpots | None] = []
+    failures: list[MeasurementError] = []
+    for image, radius in zip(images, radii, strict=True):
+        try:
+            found.append(find_satellite_spots(image, radius=radius))
+        except MeasurementError as error:
+            found.append(None)
+            failures.append(error)
+    known = [(one.significance, k, one) for k, one in enumerate(found) if one is not None]
+    if not known:
+        raise failures[0]
+    _, index, best = max(known)
+    return [
+        _like(best, radii[index], one, np.asarray(image), radius)
+        for one, image, radius in zip(found, images, radii, strict=True)
     ]
-    if rivals:
-        (y, x), (v, u) = best.middle, rivals[0].middle
-        raise MeasurementError(
-            f"{found}; two of them, about x={x + 1:.0f}, y={y + 1:.0f} and x={u + 1:.0f}, "
-            f"y={v + 1:.0f} (1-based), are as significant: give the spots in the centroid file"
-        )
-    return best
 
 
-def _same(one: _Square, other: _Square) -> bool:
-    """Whether two squares have their corners in the same places, in any order."""
-    apart = np.linalg.norm(one.corners[:, None] - other.corners[None], axis=-1)
-    return bool((apart.min(axis=1) <= 2 * _SLACK + 1).all())
+def _like(
+    best: SatelliteSpots,
+    best_radius: float | None,
+    found: SatelliteSpots | None,
+    image: NDArray[np.float64],
+    radius: float | None,
+) -> SatelliteSpots:
+    """Spots of a field if they are like the best ones of all fields, or else such as are."""
+    ny, nx = image.shape
+    limits = (_NEAREST, 0.5 * min(ny, nx) * np.sqrt(2))
+    if radius is not None and best_radius is not None:
+        size = best.radius * radius / best_radius
+        limits = (size * (1 - _TOLERANCE_KNOWN), size * (1 + _TOLERANCE_KNOWN))
+    alike = found is not None and (
+        limits[0] <= found.radius <= limits[1]
+        and abs(angle_between(found.angle, best.angle)) <= _ANGLE_KNOWN
+    )
+    if found is not None and alike:
+        return found
+    center = np.array([(ny - 1) / 2, (nx - 1) / 2])
+    request = SquareRequest(center, min(ny, nx) / 4, limits, best.angle, _SIGNIFICANCE_KNOWN)
+    return _measure(remove_spikes(image), request)
+
+
+def _measure(clean: NDArray[np.float64], request: SquareRequest) -> SatelliteSpots:
+    corners, significance = find_square(clean, request)
+    return _assemble(np.array([_refine(clean, corner) for corner in corners]), significance)
 
 
 def _refine(image: NDArray[np.float64], corner: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -262,7 +209,7 @@ def _assemble(spots: NDArray[np.float64], significance: float) -> SatelliteSpots
         (middle, arm), *_ = np.linalg.lstsq(design, np.sqrt(weights) * measured, rcond=None)
         away = np.abs(measured - middle - arm * turns)
         weights = 1 / (1 + (away / 0.3) ** 2)
-    if np.median(away) > _SLACK:
+    if np.median(away) > SLACK:
         raise MeasurementError(
             f"satellite spots: four sources about x={middle.real + 1:.0f}, "
             f"y={middle.imag + 1:.0f} (1-based), but {np.median(away):.1f} px from a square: "
