@@ -41,10 +41,10 @@ METHODS = ("mean", "median", "varmean", "biweight")
 
 _WEIGHT_STEPS = 2.0**30
 _BAND_ROWS = 128  # rows whose running sums fit in a core's cache
-_LEAST_BAND_ROWS = 64  # thinner bands spend their time on the rows they share
+_LEAST_BAND_ROWS = 16  # thinner bands spend their time on the rows they share
 _CHUNK_BYTES = 640 << 20  # as counted by FrameSource.chunks; larger ones gain nothing
 _READ_BYTES = 8 << 20  # raw rows read at a time for a band stay in cache
-_STACK_BYTES = 192 << 20  # likewise for a band of aligned frames
+_STACK_BYTES = 256 << 20  # for a band of aligned frames; more gains nothing
 
 
 @dataclass(frozen=True)
