@@ -33,6 +33,7 @@ from vampires.kernels.aperture import measure_apertures
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate, calibration_planes
 from vampires.kernels.dft import register_windows, tables
+from vampires.kernels.frame_statistics import frame_statistics
 from vampires.kernels.reduce import biweight, mean, median
 from vampires.kernels.register import RawBand, register_stack, register_sum
 from vampires.kernels.resample import rotate, shift
@@ -245,6 +246,13 @@ def _window_work(path: Path) -> Iterator[Work]:
     table = tables(length)
     stars = register_windows(data, centres, _HALF, *reference, table)[:, :2]
     inside = n * length**2
+    rows = np.arange(block.data.shape[1])
+    yield (
+        "statistics of whole rows", block.data.size,
+        lambda: frame_statistics(
+            block.data, block.big_endian, rows, np.ones(rows.size), planes
+        ),
+    )  # fmt: skip
     yield "cut out and calibrate stamps", n * size**2, cut
     yield "find the star", n * size**2, lambda: brightest(data[None], _HALF)
     yield "statistics of windows", inside, lambda: measure_windows(data, centres, _HALF)
