@@ -19,12 +19,14 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from vampires.angles import circular_mean
+from vampires.astrometry import wrap180
 from vampires.errors import FileError, HeaderError
 from vampires.files import atomic_path
 from vampires.image import CameraImage
 from vampires.instrument.filters import FILTERS
 from vampires.kernels.resample import shift
-from vampires.polarimetry.headers import mean_angle, merge_headers
+from vampires.polarimetry.headers import merge_headers
 from vampires.products import product_header, stamp, write_fits
 from vampires.reproject import one_field, reproject
 
@@ -307,7 +309,8 @@ def _combined_header(one: fits.Header, two: fits.Header) -> fits.Header:
             out[key] = (one[key], one.comments[key])
     if "DEROTANG" in one and "DEROTANG" in two:
         other = two["DEROTANG"] + one["INST-PA"] - two["INST-PA"]
-        out["DEROTANG"] = (mean_angle([one["DEROTANG"], other]), one.comments["DEROTANG"])
+        mean = wrap180(circular_mean([one["DEROTANG"], other]))
+        out["DEROTANG"] = (mean, one.comments["DEROTANG"])
     return out
 
 

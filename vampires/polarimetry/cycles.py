@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
+from vampires.angles import circular_mean
 from vampires.errors import PolarimetryError
 
 # (HWP, FLC, camera) of an exposure.
@@ -118,7 +119,7 @@ class Cycle:
     @property
     def pa(self) -> float:
         """Mean parallactic angle, deg."""
-        return _mean_angle([e.pa for e in self.members.values()])
+        return circular_mean(e.pa for e in self.members.values())
 
     def visits(self) -> list[dict[State, Exposure]]:
         """Members that were exposed together: one HWP angle and FLC state, the cameras."""
@@ -280,13 +281,6 @@ def _closest(
         return None
     best = min(visits, key=lambda v: (abs(v[states[0]].mjd - cycle.mjd), v[states[0]].mjd))
     return {s: best[s] for s in states}
-
-
-def _mean_angle(angles: Sequence[float]) -> float:
-    """Mean of angles (deg) through any wrap."""
-    x = sum(math.cos(math.radians(a)) for a in angles)
-    y = sum(math.sin(math.radians(a)) for a in angles)
-    return math.degrees(math.atan2(y, x))
 
 
 def _turn(a: float, b: float) -> float:

@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.angles import circular_mean
 from vampires.errors import HeaderError
 from vampires.image import CameraImage
 from vampires.kernels.resample import rotate
-from vampires.polarimetry.headers import mean_angle
 
 Float32 = NDArray[np.float32]
 _A = TypeVar("_A", bound=np.generic)
@@ -67,7 +67,7 @@ def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -
     turned: dict[tuple[int, int], Float32] = {}
     for key in sorted(set(keys)):
         own = [i for i, k in enumerate(keys) if k == key]
-        angle = mean_angle([angles[i] for i in own])
+        angle = circular_mean(angles[i] for i in own)
         mean = _finite_mean([images[i].systematic for i in own])
         turned[key] = np.stack([rotate(plane, plane, angle)[1] for plane in mean])
     return [turned[key] for key in keys]
