@@ -28,7 +28,7 @@ from vampires.instrument.filters import FILTERS
 from vampires.kernels.resample import shift
 from vampires.polarimetry.headers import merge_headers
 from vampires.products import product_header, stamp, write_fits
-from vampires.reproject import one_field, reproject
+from vampires.reproject import reproject
 
 Float32 = NDArray[np.float32]
 
@@ -64,9 +64,9 @@ class AdiFrame:
         fields = tuple(str(headers[0][f"FIELD{i}"]) for i in range(headers[0]["NFIELDS"]))
         return cls(tuple(map(Path, paths)), header, fields)
 
-    def read(self, index: int) -> Float32:
+    def read(self, name: str) -> Float32:
         """Image of one field, (ny, nx), in the geometry of the first coadd."""
-        images = [one_field(CameraImage.read(path), index) for path in self.paths]
+        images = [CameraImage.read(path).field(name) for path in self.paths]
         image = images[0] if len(images) == 1 else combine_cameras(*images)
         return image.data[0]
 
@@ -263,7 +263,7 @@ def write_adi(
     header = adi_header([frame.header for frame in ordered], fields, size)
     header = stamp(header, digest, [path for frame in ordered for path in frame.paths])
     with atomic_path(Path(cube_path)) as temporary:
-        _stream(temporary, shape, header, _planes(ordered, len(fields), size))
+        _stream(temporary, shape, header, _planes(ordered, fields, size))
     write_fits(angles_path, {"ANGLES": angles}, _angles_header(header))
     return shape
 
@@ -320,11 +320,13 @@ def _angles_header(header: fits.Header) -> fits.Header:
     return out
 
 
-def _planes(frames: Sequence[AdiFrame], nfields: int, size: tuple[int, int]) -> Iterator[Float32]:
+def _planes(
+    frames: Sequence[AdiFrame], fields: Sequence[str], size: tuple[int, int]
+) -> Iterator[Float32]:
     """Frames of the first field, then of the next: one image is in memory at a time."""
-    for index in range(nfields):
+    for name in fields:
         for frame in frames:
-            yield adi_frame(frame.read(index), size)
+            yield adi_frame(frame.read(name), size)
 
 
 def _stream(

@@ -226,32 +226,6 @@ def camera_1(header: fits.Header) -> fits.Header:
     )
 
 
-def one_field(image: CameraImage, index: int) -> CameraImage:
-    """One field of an image, as an image.
-
-    Parameters
-    ----------
-    image : CameraImage
-        Any coadd.
-    index : int
-        Which of its fields.
-
-    Returns
-    -------
-    CameraImage
-        Views of the same pixels.
-    """
-    part = slice(index, index + 1)
-    return replace(
-        image,
-        data=image.data[part],
-        variance=image.variance[part],
-        systematic=image.systematic[part],
-        count=image.count[part],
-        fields=image.fields[part],
-    )
-
-
 def _turned(header: fits.Header, reference: fits.Header, similarity: Similarity) -> fits.Header:
     """Copy of a header with the geometry after the map."""
     out = header.copy()
