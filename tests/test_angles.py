@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vampires.angles import circular_mean
+from vampires.angles import circular_mean, wrap
 from vampires.errors import MeasurementError
 
 PERIODS = st.sampled_from([360.0, 180.0])
@@ -16,6 +16,14 @@ CROWD = st.lists(st.tuples(st.floats(-0.24, 0.24), st.floats(0.5, 20)), min_size
 
 def distance(a, b, period):
     return abs(math.remainder(a - b, period))
+
+
+@given(ANGLE, PERIODS, st.integers(-3, 3))
+def test_wrapped_angles_lie_within_half_a_period_of_zero(angle, period, turns):
+    wrapped = wrap(angle, period)
+    assert -period / 2 <= wrapped < period / 2
+    assert distance(wrapped, angle, period) < 1e-9
+    assert distance(wrap(angle + turns * period, period), wrapped, period) < 1e-9
 
 
 @given(CROWD, ANGLE, PERIODS)

@@ -19,8 +19,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from vampires.angles import circular_mean
-from vampires.astrometry import wrap180
+from vampires.angles import circular_mean, wrap
 from vampires.errors import FileError, HeaderError
 from vampires.files import atomic_path
 from vampires.image import CameraImage
@@ -309,7 +308,7 @@ def _combined_header(one: fits.Header, two: fits.Header) -> fits.Header:
             out[key] = (one[key], one.comments[key])
     if "DEROTANG" in one and "DEROTANG" in two:
         other = two["DEROTANG"] + one["INST-PA"] - two["INST-PA"]
-        mean = wrap180(circular_mean([one["DEROTANG"], other]))
+        mean = wrap(circular_mean([one["DEROTANG"], other]))
         out["DEROTANG"] = (mean, one.comments["DEROTANG"])
     return out
 

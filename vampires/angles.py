@@ -1,4 +1,4 @@
-"""The mean of angles, through any wrap.
+"""Angles in degrees that come round: the turn they are in, their mean.
 
 Only the standard library is imported: the task graph is made with it.
 """
@@ -12,6 +12,17 @@ from vampires.errors import MeasurementError
 
 # Directions whose vectors add up to less than this part of their length have no mean.
 _OPPOSITE = 1e-9
+
+
+def wrap(angle: float, period: float = 360.0) -> float:
+    """Turn of an angle that is within half a period of zero, in [-period / 2, period / 2).
+
+    Examples
+    --------
+    >>> wrap(180.0), wrap(100.0, period=180.0)
+    (-180.0, -80.0)
+    """
+    return (angle + period / 2) % period - period / 2
 
 
 def circular_mean(

@@ -6,12 +6,12 @@ of the pairs at every start.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from vampires.angles import wrap
 from vampires.grouping import Group
 
 _T = TypeVar("_T")
@@ -109,7 +109,7 @@ class Span:
         """Whether the light came the same way: FLC state, HWP angle, and filter or continuum."""
         return (
             _flc(self.flc) == _flc(other.flc)
-            and abs(math.remainder(self.hwp - other.hwp, 180.0)) < HWP_TOLERANCE
+            and abs(wrap(self.hwp - other.hwp, 180.0)) < HWP_TOLERANCE
             and _continuum(self.filter) == _continuum(other.filter)
         )
 
@@ -250,7 +250,7 @@ def _closest(firsts: Sequence[Pair], seconds: Sequence[Pair]) -> list[tuple[Pair
 def _rotation(one: Pair, two: Pair) -> float:
     if one.one.pa is None or two.one.pa is None:
         return 0.0
-    return abs((one.one.pa - two.one.pa + 180) % 360 - 180)
+    return abs(wrap(one.one.pa - two.one.pa))
 
 
 def _each_once(ordered: Iterable[_T], members: Callable[[_T], tuple[Hashable, ...]]) -> list[_T]:

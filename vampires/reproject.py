@@ -13,6 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import ArrayLike
 
+from vampires.angles import wrap
 from vampires.errors import HeaderError, MeasurementError
 from vampires.image import CameraImage
 from vampires.instrument.detectors import READ_MODES, detector
@@ -79,7 +80,7 @@ class Similarity:
                 if key not in one:
                     name = one.get("FRAMEID", "coadd")
                     raise HeaderError(f"{name}: {key} is missing, so the cameras cannot be matched")
-        rotation = (header["INST-PA"] - reference["INST-PA"] + 180) % 360 - 180
+        rotation = wrap(header["INST-PA"] - reference["INST-PA"])
         return cls(header["PXSCALE"] / reference["PXSCALE"], rotation)
 
     @classmethod
@@ -234,7 +235,7 @@ def _turned(header: fits.Header, reference: fits.Header, similarity: Similarity)
             out[key] = reference[key]
     for key in ("PAOFFSET", "DEROTANG"):
         if key in header:
-            out[key] = (header[key] - similarity.rotation + 180) % 360 - 180
+            out[key] = wrap(header[key] - similarity.rotation)
     if "CD1_1" in header:
         _turn_wcs(out, similarity)
     return out

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
-from vampires.angles import circular_mean
+from vampires.angles import circular_mean, wrap
 from vampires.errors import PolarimetryError
 
 # (HWP, FLC, camera) of an exposure.
@@ -78,7 +78,7 @@ def nominal_hwp(angle: float, tolerance: float = HWP_TOLERANCE) -> float | None:
     (22.5, 0.0, None)
     """
     for position in HWP_CYCLE:
-        if abs((angle - position + 90.0) % 180.0 - 90.0) <= tolerance:
+        if abs(wrap(angle - position, 180.0)) <= tolerance:
             return position
     return None
 
@@ -284,4 +284,4 @@ def _closest(
 
 
 def _turn(a: float, b: float) -> float:
-    return float(abs((a - b + 180.0) % 360.0 - 180.0))
+    return abs(wrap(a - b))

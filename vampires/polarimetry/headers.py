@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.io import fits
 
-from vampires.angles import circular_mean
-from vampires.astrometry import celestial_wcs, without_wcs, wrap180
+from vampires.angles import circular_mean, wrap
+from vampires.astrometry import celestial_wcs, without_wcs
 
 _MEAN = ("MJD", "ALT_MID", "AIRMASS", "PXSCALE", "PXAREA", "TARG-DEC")
 _MEAN_ANGLE = ("PA", "DEROTANG", "IMRANG")
@@ -49,7 +49,7 @@ def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
     for key in _MEAN_ANGLE:
         if all(_is_number(h.get(key)) for h in ordered):
             mean = circular_mean(h[key] for h in ordered)
-            out[key] = (wrap180(mean), ordered[0].comments[key])
+            out[key] = (wrap(mean), ordered[0].comments[key])
     for key in _MEAN_DIRECTION:
         if all(_is_number(h.get(key)) for h in ordered):
             mean = circular_mean(h[key] for h in ordered)

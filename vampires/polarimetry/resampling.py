@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.angles import circular_mean
+from vampires.angles import circular_mean, wrap
 from vampires.errors import HeaderError
 from vampires.image import CameraImage
 from vampires.kernels.resample import rotate
@@ -61,7 +61,7 @@ def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
 def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:
     """Turn the mean systematic variance of each camera once per step of angle."""
     keys = [
-        (int(image.header["U_CAMERA"]), round(((angle - angles[0] + 180) % 360 - 180) / _STEP))
+        (int(image.header["U_CAMERA"]), round(wrap(angle - angles[0]) / _STEP))
         for image, angle in zip(images, angles, strict=True)
     ]
     turned: dict[tuple[int, int], Float32] = {}
