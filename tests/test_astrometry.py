@@ -17,6 +17,7 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vampires.angles import wrap
 from vampires.astrometry import (
     Target,
     add_geometry,
@@ -25,7 +26,6 @@ from vampires.astrometry import (
     parallactic_angles,
     pointing,
     without_wcs,
-    wrap180,
 )
 from vampires.errors import HeaderError
 
@@ -74,7 +74,7 @@ def test_parallactic_angle_by_displacement_towards_the_zenith():
     expected = SkyCoord(seen.az, seen.alt, frame=seen.frame).icrs.position_angle(above).deg
     for mjd, star, angle in zip(times.mjd, stars, expected, strict=True):
         ours = parallactic_angles(mjd, star.ra.deg, star.dec.deg)[0]
-        assert abs(wrap180(ours - angle)) < 1e-5
+        assert abs(wrap(ours - angle)) < 1e-5
 
 
 def test_parallactic_angle_by_hour_angle_of_the_apparent_place():
@@ -90,7 +90,7 @@ def test_parallactic_angle_by_hour_angle_of_the_apparent_place():
         )
         north = erfa.pas(star.ra.rad, star.dec.rad, *erfa.aticq(ra, dec + 1e-4, astrom))
         ours = parallactic_angles(time.mjd, star.ra.deg, star.dec.deg)[0]
-        assert abs(wrap180(ours - math.degrees(of_date + north))) < 1e-3
+        assert abs(wrap(ours - math.degrees(of_date + north))) < 1e-3
 
 
 def test_j2000_hour_angle_is_wrong_by_a_degree_near_transit():
@@ -100,7 +100,7 @@ def test_j2000_hour_angle_is_wrong_by_a_degree_near_transit():
     hour = times.sidereal_time("apparent", longitude=SUBARU.lon).rad - star.ra.rad
     dec = star.dec.rad
     naive = np.arctan2(np.sin(hour), np.tan(LATITUDE) * np.cos(dec) - np.sin(dec) * np.cos(hour))
-    error = wrap180(np.degrees(naive) - parallactic_angles(times.mjd, star.ra.deg, star.dec.deg))
+    error = wrap(np.degrees(naive) - parallactic_angles(times.mjd, star.ra.deg, star.dec.deg))
     assert 1.0 < np.abs(error).max() < 5.0
 
 
@@ -136,7 +136,7 @@ def test_transit_north_of_zenith_is_averaged_across_180_degrees():
     transit = day[np.argmax(np.abs(parallactic_angles(day, 70.0, 30.0)))]
     header = make_header(MJD=transit, MJD__STR=transit - 2e-3, MJD__END=transit + 2e-3)
     ours = pointing(header, star)
-    assert abs(wrap180(ours.pa - 180.0)) < 0.1
+    assert abs(wrap(ours.pa - 180.0)) < 0.1
     assert ours.pa_start * ours.pa_end < 0
 
 
@@ -211,7 +211,7 @@ def test_geometry_cards():
     assert header.tostring() == before
     ours = pointing(header)
     assert out["PA"] == ours.pa
-    assert out["DEROTANG"] == wrap180(ours.pa - 78.6)
+    assert out["DEROTANG"] == wrap(ours.pa - 78.6)
     assert out["AZIMUTH"] == 330.65
     assert out["ALT_MID"] == ours.altitude
     assert out["AZ_MID"] == ours.azimuth
@@ -234,7 +234,7 @@ def test_hwp_synchronisation_follows_the_parallactic_angle():
         turn = hwp_sync_angle(place.alt.deg, place.az.deg) - place.alt.deg
         angle = parallactic_angles(mjd, star.ra.deg, star.dec.deg)[0]
         # sense: azimuth grows westward in the formula; equal up to precession since J2000
-        assert abs(wrap180(2 * turn - angle)) < 0.4 / math.cos(star.dec.rad)
+        assert abs(wrap(2 * turn - angle)) < 0.4 / math.cos(star.dec.rad)
 
 
 def test_wcs_cards_are_removed():
@@ -285,7 +285,7 @@ def test_source_is_where_the_derotated_image_says(derotation, position_angle, se
 
     north_up = WCS(celestial_wcs(header, shape, rotated=True)).pixel_to_world(x, y)
     assert star.separation(north_up).arcsec == pytest.approx(separation, abs=1e-6)
-    assert abs(wrap180(star.position_angle(north_up).deg - position_angle)) < 1e-4
+    assert abs(wrap(star.position_angle(north_up).deg - position_angle)) < 1e-4
 
     raw_y, raw_x = derotated(y, x, center, -derotation)
     as_seen = WCS(celestial_wcs(header, shape)).pixel_to_world(raw_x, raw_y)

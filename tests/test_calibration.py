@@ -30,7 +30,7 @@ def records(folder: Path) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def calibrations(records: list[Record], folder: Path) -> CalibrationSet:
-    return CalibrationSet.from_records(records, folder)
+    return CalibrationSet(records, folder)
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +106,10 @@ def test_a_set_without_a_match_goes_on_and_says_so(
     records: list[Record], science: fits.Header
 ) -> None:
     other = [r for r in records if r["camera"] == 1]
-    calibration, cards = CalibrationSet.from_records(other).for_header(science)
+    calibration, cards = CalibrationSet(other).for_header(science)
     assert cards == {}
     assert np.all(calibration.background == science["BIAS"])
-    assert "cam2" in str(CalibrationSet.from_records(other).match(science).flat)
+    assert "cam2" in str(CalibrationSet(other).match(science).flat)
 
 
 def test_background_of_another_exposure_time_is_scaled(science: fits.Header) -> None:

@@ -229,7 +229,14 @@ def test_object_api_gives_the_coadd_of_the_tasks(night, reduced, tmp_path):
     assert "CameraCube" in repr(cube)
     assert image.plot().axes
     assert cube.plot().axes
-    assert cube.ccddata.shape == cube.shape
+    small = cube.source.ny * cube.source.nx * 10
+    blocks = list(cube.chunks(small))
+    assert len(blocks) == cube.shape[0]
+    whole = cube.ccddata
+    assert whole.shape == cube.shape
+    np.testing.assert_array_equal(whole.data, np.concatenate([block.data for block in blocks]))
+    np.testing.assert_array_equal(whole.mask[-1:], blocks[-1].mask)
+    np.testing.assert_array_equal(whole.uncertainty.array[-1:], blocks[-1].uncertainty.array)
 
 
 def _stokes(reduced: Path, night: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,7 +11,8 @@ from astropy.table import Table
 from vampires.cube import CameraCube
 from vampires.grouping import group_cubes
 from vampires.index import build_index, empty_record
-from vampires.report import GroupReport, NightReport
+from vampires.report import NightReport
+from vampires.report_groups import GroupReport
 from vampires.simulate import NightSpec, simulate_night
 
 

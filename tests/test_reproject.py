@@ -11,7 +11,7 @@ from vampires.astrometry import celestial_wcs
 from vampires.errors import HeaderError, MeasurementError
 from vampires.image import CameraImage
 from vampires.kernels.resample import rotate
-from vampires.reproject import Similarity, camera_1, one_field, reproject, transform
+from vampires.reproject import Similarity, camera_1, reproject, transform
 
 SCALES = {1: (5.952, 129.44), 2: (5.938, 129.99)}  # qCMOS after the NBS installation
 SKY = ((40.0, -120.0, 5.0), (-80.0, 260.0, 2.0), (0.0, 0.0, 20.0))  # x, y mas; e-/s
@@ -169,17 +169,6 @@ def test_camera_1_needs_no_image():
     mapped = reproject(two, camera_1(two.header))
     np.testing.assert_array_equal(mapped.data, reproject(two, one.header).data)
     assert mapped.header["PXAREA"] == pytest.approx(one.header["PXAREA"])
-
-
-def test_one_field_of_several():
-    image = camera_image(1, 21)
-    double = CameraImage(
-        *(np.concatenate([p, p]) for p in (image.data, image.variance, image.systematic)),
-        np.concatenate([image.count, image.count]), image.header, ("F720", "F760"),
-    )  # fmt: skip
-    part = one_field(double, 1)
-    assert part.fields == ("F760",)
-    assert part.data.shape == (1, 21, 21)
 
 
 def _with(image, data):

@@ -19,14 +19,15 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from vampires.angles import circular_mean, wrap
 from vampires.errors import FileError, HeaderError
 from vampires.files import atomic_path
 from vampires.image import CameraImage
 from vampires.instrument.filters import FILTERS
 from vampires.kernels.resample import shift
-from vampires.polarimetry.headers import mean_angle, merge_headers
+from vampires.polarimetry.headers import merge_headers
 from vampires.products import product_header, stamp, write_fits
-from vampires.reproject import one_field, reproject
+from vampires.reproject import reproject
 
 Float32 = NDArray[np.float32]
 
@@ -62,9 +63,9 @@ class AdiFrame:
         fields = tuple(str(headers[0][f"FIELD{i}"]) for i in range(headers[0]["NFIELDS"]))
         return cls(tuple(map(Path, paths)), header, fields)
 
-    def read(self, index: int) -> Float32:
+    def read(self, name: str) -> Float32:
         """Image of one field, (ny, nx), in the geometry of the first coadd."""
-        images = [one_field(CameraImage.read(path), index) for path in self.paths]
+        images = [CameraImage.read(path).field(name) for path in self.paths]
         image = images[0] if len(images) == 1 else combine_cameras(*images)
         return image.data[0]
 
@@ -261,7 +262,7 @@ def write_adi(
     header = adi_header([frame.header for frame in ordered], fields, size)
     header = stamp(header, digest, [path for frame in ordered for path in frame.paths])
     with atomic_path(Path(cube_path)) as temporary:
-        _stream(temporary, shape, header, _planes(ordered, len(fields), size))
+        _stream(temporary, shape, header, _planes(ordered, fields, size))
     write_fits(angles_path, {"ANGLES": angles}, _angles_header(header))
     return shape
 
@@ -307,7 +308,8 @@ def _combined_header(one: fits.Header, two: fits.Header) -> fits.Header:
             out[key] = (one[key], one.comments[key])
     if "DEROTANG" in one and "DEROTANG" in two:
         other = two["DEROTANG"] + one["INST-PA"] - two["INST-PA"]
-        out["DEROTANG"] = (mean_angle([one["DEROTANG"], other]), one.comments["DEROTANG"])
+        mean = wrap(circular_mean([one["DEROTANG"], other]))
+        out["DEROTANG"] = (mean, one.comments["DEROTANG"])
     return out
 
 
@@ -317,11 +319,13 @@ def _angles_header(header: fits.Header) -> fits.Header:
     return out
 
 
-def _planes(frames: Sequence[AdiFrame], nfields: int, size: tuple[int, int]) -> Iterator[Float32]:
+def _planes(
+    frames: Sequence[AdiFrame], fields: Sequence[str], size: tuple[int, int]
+) -> Iterator[Float32]:
     """Frames of the first field, then of the next: one image is in memory at a time."""
-    for index in range(nfields):
+    for name in fields:
         for frame in frames:
-            yield adi_frame(frame.read(index), size)
+            yield adi_frame(frame.read(name), size)
 
 
 def _stream(

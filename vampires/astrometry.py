@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
+from vampires.angles import wrap
 from vampires.errors import HeaderError
 from vampires.instrument.earth import Sky
 from vampires.instrument.telescope import SUBARU
@@ -29,7 +30,6 @@ __all__ = [
     "parallactic_angles",
     "pointing",
     "without_wcs",
-    "wrap180",
 ]
 
 SAMPLE_SECONDS = 1.0  # spacing of the instants over which a cube's angles are averaged
@@ -39,17 +39,6 @@ _WCS_CARD = re.compile(
     r"(WCSAXES|WCSNAME|LONPOLE|LATPOLE|RADESYS|EQUINOX"
     r"|(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA)\d|(CD|PC)\d_\d)[A-Z]?"
 )
-
-
-def wrap180(angle: float) -> float:
-    """Wrap an angle in degrees to [-180, 180).
-
-    Examples
-    --------
-    >>> wrap180(180.0)
-    -180.0
-    """
-    return (angle + 180.0) % 360.0 - 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +112,13 @@ def pointing(header: fits.Header, target: Target | None = None) -> Pointing:
     sync = np.unwrap(hwp_sync_angle(altitude, azimuth), period=180.0)
     return Pointing(
         mjd=float(middle),
-        pa=wrap180(_mean(pa)),
-        pa_start=wrap180(float(pa[0])),
-        pa_end=wrap180(float(pa[-1])),
+        pa=wrap(_mean(pa)),
+        pa_start=wrap(float(pa[0])),
+        pa_end=wrap(float(pa[-1])),
         altitude=_mean(altitude),
         azimuth=_mean(np.unwrap(azimuth, period=360.0)) % 360.0,
         lst=sky.sidereal_time(),
-        hwp_sync=(_mean(sync) + 90.0) % 180.0 - 90.0,
+        hwp_sync=wrap(_mean(sync), 180.0),
         ra=ra,
         dec=dec,
     )
@@ -209,7 +198,7 @@ def add_geometry(header: fits.Header, target: Target | None = None) -> fits.Head
     out["PA"] = (sky.pa, "[deg] parallactic angle, mean")
     out["PA-STR"] = (sky.pa_start, "[deg] parallactic angle at the start")
     out["PA-END"] = (sky.pa_end, "[deg] parallactic angle at the end")
-    out["DEROTANG"] = (wrap180(sky.pa + header["PAOFFSET"]), "[deg] CCW turn to north up, mean")
+    out["DEROTANG"] = (wrap(sky.pa + header["PAOFFSET"]), "[deg] CCW turn to north up, mean")
     out["ALT_MID"] = (sky.altitude, "[deg] altitude, mean, no refraction")
     out["AZ_MID"] = (sky.azimuth, "[deg] azimuth, mean, 0 north, 90 east")
     out["LST_MID"] = (sky.lst, "[deg] apparent sidereal time, mid-exposure")

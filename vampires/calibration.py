@@ -76,11 +76,6 @@ class CalibrationSet:
         self.flats = [item for item in usable if item["kind"] == "flat"]
 
     @classmethod
-    def from_records(cls, records: Iterable[Record], folder: str | Path = ".") -> CalibrationSet:
-        """Build from the header index (see the class)."""
-        return cls(records, folder)
-
-    @classmethod
     def from_directory(cls, folder: str | Path) -> CalibrationSet:
         """Build from the master frames in and below a folder.
 

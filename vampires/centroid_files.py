@@ -24,7 +24,6 @@ __all__ = [
     "format_centroids",
     "format_regions",
     "read_centroids",
-    "write_centroids",
     "write_regions",
 ]
 
@@ -70,28 +69,13 @@ def format_centroids(camera: int, fields: Mapping[str, RoughCentroid]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_centroids(path: str | Path, camera: int, fields: Mapping[str, RoughCentroid]) -> None:
-    """Write a centroid file.
-
-    Parameters
-    ----------
-    path : str or Path
-        Target; it appears when it is complete.
-    camera : int
-        1 or 2.
-    fields : mapping of str to RoughCentroid
-        By filter.
-    """
-    _write(path, format_centroids(camera, fields))
-
-
 def read_centroids(path: str | Path, camera: int | None = None) -> dict[str, RoughCentroid]:
     """Read a centroid file.
 
     Parameters
     ----------
     path : str or Path
-        Written by `write_centroids`, or by hand.
+        Text from `format_centroids`, or written by hand.
     camera : int, optional
         The camera it must be for.
 
@@ -156,7 +140,8 @@ def write_regions(
     radius : float
         Of the circles, pixels.
     """
-    _write(path, format_regions(fields, radius))
+    with atomic_path(path) as temporary:
+        temporary.write_text(format_regions(fields, radius), encoding="utf-8")
 
 
 def draw_centroids(
@@ -250,8 +235,3 @@ def _place(where: str, pair: Any) -> tuple[float, float]:
 def _is_number(value: Any) -> bool:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return plain and math.isfinite(value)
-
-
-def _write(path: str | Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

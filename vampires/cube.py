@@ -354,29 +354,13 @@ class CameraCube:
             Shape (k, ny, nx), e-/s, with variance and mask.
         """
         for _, data, variance in self.calibrated(memory):
-            yield CCDData(
-                data,
-                unit="electron / s",
-                uncertainty=VarianceUncertainty(variance),
-                mask=~np.isfinite(data),
-                meta=self.header.copy(),
-            )
+            yield self._ccddata(data, variance)
 
     @property
     def ccddata(self) -> CCDData:
         """All calibrated frames in memory."""
-        blocks = list(self.chunks())
-        if len(blocks) == 1:
-            return blocks[0]
-        return CCDData(
-            np.concatenate([block.data for block in blocks]),
-            unit="electron / s",
-            uncertainty=VarianceUncertainty(
-                np.concatenate([block.uncertainty.array for block in blocks])
-            ),
-            mask=np.concatenate([block.mask for block in blocks]),
-            meta=self.header.copy(),
-        )
+        _, data, variance = zip(*self.calibrated(), strict=True)
+        return self._ccddata(np.concatenate(data), np.concatenate(variance))
 
     def crop(self, width: int) -> tuple[int, int]:
         """Size (ny, nx) of a field's cut-out, at most ``width`` pixels a side."""
@@ -415,6 +399,15 @@ class CameraCube:
         if self.metrics is None:
             return self.measure().measured
         return self.metrics
+
+    def _ccddata(self, data: np.ndarray, variance: np.ndarray) -> CCDData:
+        return CCDData(
+            data,
+            unit="electron / s",
+            uncertainty=VarianceUncertainty(variance),
+            mask=~np.isfinite(data),
+            meta=self.header.copy(),
+        )
 
     def _centers(self) -> np.ndarray:
         if self.centers is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from vampires.angles import circular_mean
 from vampires.astrometry import Target, add_geometry
 from vampires.header import normalize_header
 from vampires.scan import image_header
@@ -65,7 +66,7 @@ def group_header(headers: Sequence[fits.Header], target: Target | None = None) -
     frames = np.array([header["NFRAMES"] for header in located], dtype=float)
     for key, period in _ANGLES.items():
         if key in out:
-            out[key] = circular_mean([header[key] for header in located], frames, period)
+            out[key] = circular_mean([header[key] for header in located], period, frames)
     out["MJD"] = float(np.average([header["MJD"] for header in located], weights=frames))
     for key in ("MJD-END", "UT-END", "PA-END"):
         if key in located[-1]:
@@ -74,17 +75,3 @@ def group_header(headers: Sequence[fits.Header], target: Target | None = None) -
     out["NDIT"] = int(frames.sum())
     out["TINT"] = float(sum(header["TINT"] for header in located))
     return out
-
-
-def circular_mean(angles: Sequence[float], weights: np.ndarray, period: float = 360.0) -> float:
-    """Weighted mean of angles in degrees, within half a period of the first.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> round(circular_mean([179.0, -179.0], np.ones(2)), 6)
-    180.0
-    """
-    first = float(angles[0])
-    turns = (np.asarray(angles, dtype=float) - first + period / 2) % period - period / 2
-    return first + float(np.average(turns, weights=weights))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from astropy.io import fits
 
+from vampires.errors import FileError
 from vampires.instrument import fields as layout
 
 
@@ -31,6 +34,33 @@ def field_centers(header: fits.Header, ny: int, nx: int) -> dict[str, tuple[floa
     if header["FLIPY"]:
         centers = {name: (ny - 1 - y, x) for name, (y, x) in centers.items()}
     return {name: centers[name] for name in sorted(centers)}
+
+
+def field_index(fields: Sequence[str], name: str | None = None) -> int:
+    """Place of a field among those of an image.
+
+    Parameters
+    ----------
+    fields : sequence of str
+        Names of the image's fields.
+    name : str, optional
+        Default: the first field.
+
+    Raises
+    ------
+    FileError
+        The image has no such field.
+
+    Examples
+    --------
+    >>> field_index(("F670", "F720"), "F720")
+    1
+    """
+    if name is None:
+        return 0
+    if name not in fields:
+        raise FileError(f"there is no field {name!r}: the image has {', '.join(fields)}")
+    return fields.index(name)
 
 
 def field_size(centers: np.ndarray, ny: int, nx: int, width: int) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,14 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 
+from vampires.fields import field_index
 from vampires.products import read_fits, write_fits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class CameraImage:
     """Images of one camera, one per field, in one orientation.
 
@@ -46,12 +47,32 @@ class CameraImage:
     count: np.ndarray
     header: fits.Header
     fields: tuple[str, ...]
-    field_headers: Mapping[str, fits.Header] = field(default_factory=dict)
+    field_headers: Mapping[str, fits.Header] = dataclasses.field(default_factory=dict)
 
     @property
     def err(self) -> np.ndarray:
         """One-sigma error of each pixel, masters included, e-/s."""
         return np.sqrt(self.variance + self.systematic)
+
+    def field(self, name: str) -> CameraImage:
+        """One field as an image: views of the same pixels.
+
+        Raises
+        ------
+        FileError
+            There is no such field.
+        """
+        index = field_index(self.fields, name)
+        part = slice(index, index + 1)
+        return dataclasses.replace(
+            self,
+            data=self.data[part],
+            variance=self.variance[part],
+            systematic=self.systematic[part],
+            count=self.count[part],
+            fields=(name,),
+            field_headers={k: v for k, v in self.field_headers.items() if k == name},
+        )
 
     def ccddata(self, field_name: str | None = None) -> CCDData:
         """One field as `~astropy.nddata.CCDData`, so that anything of ``ccdproc`` applies.
@@ -66,7 +87,7 @@ class CameraImage:
         CCDData
             With standard-deviation uncertainty, mask (True where unseen), unit and header.
         """
-        index = 0 if field_name is None else self.fields.index(field_name)
+        index = field_index(self.fields, field_name)
         return CCDData(
             self.data[index],
             unit="electron / s",

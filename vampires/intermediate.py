@@ -60,43 +60,16 @@ def write_cube(
             raise ValueError(f"{path}: {written} frames came for a cube of {shape[0]}")
 
 
-def write_raw_cube(
-    path: str | Path, shape: tuple[int, int, int], header: fits.Header, parts: Iterable[np.ndarray]
-) -> None:
-    """Write raw frames of several files as one unsigned 16-bit cube.
-
-    Parameters
-    ----------
-    path : str or Path
-        Target; appears only when complete.
-    shape : tuple of int
-        (n, ny, nx).
-    header : fits.Header
-        Header of the cube.
-    parts : iterable of ndarray of uint16
-        Frames in order.
-    """
-    head = _head(None, shape, header, bitpix=16)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(head)
-        for frames in parts:
-            file.write((frames ^ np.uint16(0x8000)).astype(">u2").tobytes())
-        file.write(bytes(-int(np.prod(shape)) * 2 % _BLOCK))
-
-
-def _head(
-    extension: str | None, shape: tuple[int, ...], header: fits.Header, bitpix: int = -32
-) -> bytes:
+def _head(extension: str | None, shape: tuple[int, ...], header: fits.Header) -> bytes:
     """Header block of a primary image, or of an image extension of that name."""
     primary = extension is None
     cards: list[tuple[str, str | int]] = [
         ("SIMPLE", True) if primary else ("XTENSION", "IMAGE"),
-        ("BITPIX", bitpix),
+        ("BITPIX", -32),
     ]
     cards += [("NAXIS", len(shape))]
     cards += [(f"NAXIS{axis}", n) for axis, n in enumerate(reversed(shape), start=1)]
     cards += [("EXTEND", True)] if primary else [("PCOUNT", 0), ("GCOUNT", 1)]
-    cards += [("BSCALE", 1), ("BZERO", 32768)] if bitpix == 16 else []
     cards += [] if extension is None else [("EXTNAME", extension)]
     head = fits.Header(cards)
     head.extend(product_header(header).cards, end=True)

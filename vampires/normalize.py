@@ -18,6 +18,7 @@ from vampires.frames import FrameSource, open_frames
 from vampires.header import normalize_header
 from vampires.log import get_logger
 from vampires.paths import stem
+from vampires.products import product_header
 from vampires.rawfile import write_raw
 from vampires.scan import image_header, is_interleaved
 
@@ -106,7 +107,7 @@ def normalize_file(
             count = int(frames.sum())
             cards = _output_header(raw, Path(path).name, flc, source.n - count)
             shape = (count, source.ny, source.nx)
-            write_raw(temporary, cards, shape, _selected(source, frames, memory))
+            write_raw(temporary, product_header(cards), shape, _selected(source, frames, memory))
             outputs[target] = count
     if empty:
         log.warning("dropped all-zero frames", file=str(path), n=empty)

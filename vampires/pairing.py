@@ -7,10 +7,11 @@ of the pairs at every start.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from vampires.angles import wrap
 from vampires.grouping import Group
 
 _T = TypeVar("_T")
@@ -24,6 +25,9 @@ speckles change on that scale."""
 
 MAX_ROTATION = 4.0
 """Degrees of parallactic angle between them: differences are made before derotation."""
+
+HWP_TOLERANCE = 1.0
+"""Degrees between the HWP angles that the two cameras' headers give of one position."""
 
 CONTINUUM = {"Halpha": "Ha-Cont", "SII": "SII-Cont"}
 """Continuum filter of each line filter."""
@@ -65,12 +69,80 @@ class Pair:
         return f"<Pair {self.one.key} + {self.two.key}>"
 
 
-def pair_cameras(groups: Iterable[Group]) -> list[Pair]:
+@dataclass(frozen=True)
+class Span:
+    """When and in which state one camera exposed.
+
+    Parameters
+    ----------
+    camera : int
+    flc : str
+    hwp : float
+        Deg.
+    filter : str
+    middle : float
+        MJD.
+    start, end : float or None
+        MJD, where the header has them.
+    """
+
+    camera: int
+    flc: str
+    hwp: float
+    filter: str
+    middle: float
+    start: float | None
+    end: float | None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Start and end (MJD)."""
+        if self.start is None or self.end is None:
+            return self.middle - CLOCK_TOLERANCE / 2, self.middle + CLOCK_TOLERANCE / 2
+        return self.start, self.end
+
+    def overlap(self, other: Span) -> float:
+        """Days that both exposed; negative: between the two."""
+        return min(self.ends[1], other.ends[1]) - max(self.ends[0], other.ends[0])
+
+    def matches(self, other: Span) -> bool:
+        """Whether the light came the same way: FLC state, HWP angle, and filter or continuum."""
+        return (
+            _flc(self.flc) == _flc(other.flc)
+            and abs(wrap(self.hwp - other.hwp, 180.0)) < HWP_TOLERANCE
+            and _continuum(self.filter) == _continuum(other.filter)
+        )
+
+
+def pair_spans(spans: Sequence[Span]) -> list[tuple[int, int]]:
     """Pair the exposures of cameras 1 and 2 that were made at the same time.
 
     Two exposures belong together if they overlap in time, FLC state and HWP angle being the
     same, and both see the same filter, or a line and its continuum. The longest overlap is
     taken first, and each exposure once.
+
+    Parameters
+    ----------
+    spans : sequence of Span
+        Exposures of both cameras; of equal overlaps the earlier counts, then the first given.
+
+    Returns
+    -------
+    list of (int, int)
+        Indices of the camera-1 and the camera-2 exposure, in order of time.
+    """
+    order = sorted(range(len(spans)), key=lambda i: spans[i].ends)
+    ones, twos = ([i for i in order if spans[i].camera == camera] for camera in (1, 2))
+    overlaps = sorted(
+        (-overlap, spans[i].middle + spans[j].middle, i, j)
+        for overlap, i, j in _overlaps(spans, ones, twos)
+    )
+    pairs = _each_once(((i, j) for *_, i, j in overlaps), lambda pair: pair)
+    return sorted(pairs, key=lambda pair: (spans[pair[0]].middle, pair))
+
+
+def pair_cameras(groups: Iterable[Group]) -> list[Pair]:
+    """Pair the exposure groups of cameras 1 and 2 that were made at the same time.
 
     Parameters
     ----------
@@ -80,13 +152,11 @@ def pair_cameras(groups: Iterable[Group]) -> list[Pair]:
     Returns
     -------
     list of Pair
-        In order of time.
+        In order of time; see `pair_spans`.
     """
-    states: dict[Hashable, tuple[list[Group], list[Group]]] = defaultdict(lambda: ([], []))
-    for group in sorted(groups, key=_span):
-        if group.camera in {1, 2}:
-            states[_state(group)][group.camera - 1].append(group)
-    pairs = [pair for ones, twos in states.values() for pair in _longest_overlaps(ones, twos)]
+    ordered = sorted(groups, key=lambda group: group.key)
+    spans = [Span(g.camera, g.flc, g.hwp, g.filter, g.mjd, g.mjd_start, g.mjd_end) for g in ordered]
+    pairs = [Pair(ordered[i], ordered[j]) for i, j in pair_spans(spans)]
     return sorted(pairs, key=lambda pair: (pair.mjd, pair.key))
 
 
@@ -119,16 +189,9 @@ def pair_states(pairs: Iterable[Pair]) -> list[tuple[Pair, Pair]]:
     return sorted(doubles, key=lambda double: (double[0].mjd, double[0].key))
 
 
-def _span(group: Group) -> tuple[float, float]:
-    start, end = group.mjd_start, group.mjd_end
-    if start is None or end is None:
-        return group.mjd - CLOCK_TOLERANCE / 2, group.mjd + CLOCK_TOLERANCE / 2
-    return start, end
-
-
-def _state(group: Group) -> Hashable:
-    """Tell what two simultaneous exposures must share; a line counts as its continuum."""
-    return _flc(group), _hwp_step(group), CONTINUUM.get(group.filter, group.filter)
+def _continuum(name: str) -> str:
+    """Continuum filter of a line filter; any other filter as it is."""
+    return CONTINUUM.get(name, name)
 
 
 def _hwp_step(group: Group) -> int:
@@ -136,36 +199,35 @@ def _hwp_step(group: Group) -> int:
     return round(group.hwp / 5.625) % 32
 
 
-def _flc(group: Group) -> str:
-    return group.flc if group.flc in {"A", "B"} else "NA"
+def _flc(state: str) -> str:
+    return state if state in {"A", "B"} else "NA"
 
 
-def _longest_overlaps(ones: Sequence[Group], twos: Sequence[Group]) -> list[Pair]:
-    """Match two lists that are sorted by start."""
-    candidates: list[tuple[float, float, str, str, Pair]] = []
+def _overlaps(
+    spans: Sequence[Span], ones: Sequence[int], twos: Sequence[int]
+) -> Iterator[tuple[float, int, int]]:
+    """Matching exposures that overlap: days and indices; both lists are in order of start."""
+    longest = max((end - start for start, end in (spans[j].ends for j in twos)), default=0.0)
     first = 0
-    longest = max((end - start for start, end in map(_span, twos)), default=0.0)
-    for one in ones:
-        start, end = _span(one)
-        while first < len(twos) and _span(twos[first])[0] + longest <= start:
+    for i in ones:
+        start, end = spans[i].ends
+        while first < len(twos) and spans[twos[first]].ends[0] + longest <= start:
             first += 1
-        for two in twos[first:]:
-            if _span(two)[0] >= end:
+        for j in twos[first:]:
+            if spans[j].ends[0] >= end:
                 break
-            overlap = min(end, _span(two)[1]) - max(start, _span(two)[0])
-            pair = Pair(one, two)
-            if overlap > 0 and (one.filter == two.filter or pair.line_and_continuum):
-                candidates.append((-overlap, pair.mjd, one.key, two.key, pair))
-    return _each_once((c[-1] for c in sorted(candidates, key=lambda c: c[:-1])), _cameras)
+            overlap = spans[i].overlap(spans[j])
+            if overlap > 0 and spans[i].matches(spans[j]):
+                yield overlap, i, j
 
 
 def _switch(pair: Pair) -> tuple[Hashable, int | None]:
     """Give the setting within which a pair has a partner, and which of the two states it is."""
-    step = _hwp_step(pair.one)
+    flc, step = _flc(pair.one.flc), _hwp_step(pair.one)
     if pair.line_and_continuum:
-        return (_state(pair.one), "filters"), int(pair.swapped)
-    if _flc(pair.one) != "NA":
-        return (pair.one.filter, step, "FLC"), int(_flc(pair.one) == "B")
+        return (flc, step, _continuum(pair.one.filter), "filters"), int(pair.swapped)
+    if flc != "NA":
+        return (pair.one.filter, step, "FLC"), int(flc == "B")
     return (pair.one.filter, step % 8, "HWP"), {0: 0, 4: 0, 8: 1, 12: 1}.get(step % 16)
 
 
@@ -188,16 +250,12 @@ def _closest(firsts: Sequence[Pair], seconds: Sequence[Pair]) -> list[tuple[Pair
 def _rotation(one: Pair, two: Pair) -> float:
     if one.one.pa is None or two.one.pa is None:
         return 0.0
-    return abs((one.one.pa - two.one.pa + 180) % 360 - 180)
+    return abs(wrap(one.one.pa - two.one.pa))
 
 
-def _cameras(pair: Pair) -> tuple[str, str]:
-    return pair.one.key, pair.two.key
-
-
-def _each_once(ordered: Iterable[_T], members: Callable[[_T], tuple[str, ...]]) -> list[_T]:
+def _each_once(ordered: Iterable[_T], members: Callable[[_T], tuple[Hashable, ...]]) -> list[_T]:
     """Keep what has no member in common with anything earlier."""
-    used: set[str] = set()
+    used: set[Hashable] = set()
     kept = []
     for item in ordered:
         if used.isdisjoint(members(item)):

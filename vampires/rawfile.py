@@ -1,4 +1,4 @@
-"""Write raw frames again as plain FITS: 16-bit unsigned cubes, streamed."""
+"""Write raw frames as plain FITS: 16-bit unsigned cubes, streamed, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
-
-from vampires.products import product_header
 
 _BLOCK = 2880
 
@@ -27,7 +25,8 @@ def write_raw(
     path : Path
         File to write; the caller sees to atomicity.
     header : fits.Header
-        Cards of the observation; structural ones are made anew.
+        Cards of the observation, without structural ones (see
+        `vampires.products.product_header`): these are made here.
     shape : tuple of int
         Frames, rows, columns.
     blocks : iterable of ndarray
@@ -44,7 +43,7 @@ def write_raw(
     cards["NAXIS"] = (3, "number of array dimensions")
     for axis, length in enumerate(reversed(shape), start=1):
         cards[f"NAXIS{axis}"] = length
-    cards.extend(product_header(header).cards, end=True)
+    cards.extend(header.cards, end=True)
     cards["BSCALE"] = 1
     cards["BZERO"] = 32768
     written = 0

@@ -13,6 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import ArrayLike
 
+from vampires.angles import wrap
 from vampires.errors import HeaderError, MeasurementError
 from vampires.image import CameraImage
 from vampires.instrument.detectors import READ_MODES, detector
@@ -79,7 +80,7 @@ class Similarity:
                 if key not in one:
                     name = one.get("FRAMEID", "coadd")
                     raise HeaderError(f"{name}: {key} is missing, so the cameras cannot be matched")
-        rotation = (header["INST-PA"] - reference["INST-PA"] + 180) % 360 - 180
+        rotation = wrap(header["INST-PA"] - reference["INST-PA"])
         return cls(header["PXSCALE"] / reference["PXSCALE"], rotation)
 
     @classmethod
@@ -226,32 +227,6 @@ def camera_1(header: fits.Header) -> fits.Header:
     )
 
 
-def one_field(image: CameraImage, index: int) -> CameraImage:
-    """One field of an image, as an image.
-
-    Parameters
-    ----------
-    image : CameraImage
-        Any coadd.
-    index : int
-        Which of its fields.
-
-    Returns
-    -------
-    CameraImage
-        Views of the same pixels.
-    """
-    part = slice(index, index + 1)
-    return replace(
-        image,
-        data=image.data[part],
-        variance=image.variance[part],
-        systematic=image.systematic[part],
-        count=image.count[part],
-        fields=image.fields[part],
-    )
-
-
 def _turned(header: fits.Header, reference: fits.Header, similarity: Similarity) -> fits.Header:
     """Copy of a header with the geometry after the map."""
     out = header.copy()
@@ -260,7 +235,7 @@ def _turned(header: fits.Header, reference: fits.Header, similarity: Similarity)
             out[key] = reference[key]
     for key in ("PAOFFSET", "DEROTANG"):
         if key in header:
-            out[key] = (header[key] - similarity.rotation + 180) % 360 - 180
+            out[key] = wrap(header[key] - similarity.rotation)
     if "CD1_1" in header:
         _turn_wcs(out, similarity)
     return out

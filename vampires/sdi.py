@@ -20,7 +20,7 @@ from vampires.instrument.filters import FILTERS
 from vampires.kernels.aperture import circle_sum
 from vampires.polarimetry.difference import DifferenceImage, line_minus_continuum
 from vampires.polarimetry.headers import merge_headers
-from vampires.reproject import Similarity, one_field, reproject, transform
+from vampires.reproject import Similarity, reproject, transform
 
 Float32 = NDArray[np.float32]
 
@@ -203,7 +203,7 @@ def multiband_sdi(image: CameraImage, region: StarRegion) -> DifferenceImage:
         raise PolarimetryError(f"{image!r} has one field: spectral differences need two or more")
     shape = image.data.shape
     difference, total, error = (np.empty(shape, np.float32) for _ in range(3))
-    bands = [one_field(image, index) for index in range(len(image.fields))]
+    bands = [image.field(name) for name in image.fields]
     for i, band in enumerate(bands):
         others = [_matched(other, band, region) for other in bands if other is not band]
         mean = np.mean([data for data, _ in others], axis=0)

@@ -29,6 +29,7 @@ from vampires.files import atomic_path
 from vampires.frames import open_frames
 from vampires.header import normalize_header
 from vampires.log import get_logger
+from vampires.products import product_header
 from vampires.rawfile import write_raw
 from vampires.scan import BROKEN_HEADER, image_header
 
@@ -252,5 +253,5 @@ def _decompress(path: Path, target: Path) -> None:
     source = open_frames(path)
     _, header = image_header(path)
     blocks = (source.read(start, stop).native() for start, stop in source.chunks(_MEMORY))
-    write_raw(target, header, (source.n, source.ny, source.nx), blocks)
+    write_raw(target, product_header(header), (source.n, source.ny, source.nx), blocks)
     shutil.copystat(path, target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vampires.instrument.detectors import GENERATIONS, READ_MODES, detector, saved_half_range
-from vampires.instrument.tables import load_table, published
+from vampires.instrument.tables import load_table
 
 ALL = [
     (generation, camera, mode)
@@ -90,7 +90,7 @@ def test_impossible_detector(camera, mode):
 
 
 def test_published_values_are_kept_newest_first():
-    facts = published(load_table("detectors")["QCMOS"]["camera"]["1"]["pupil_offset"])
+    facts = load_table("detectors")["QCMOS"]["camera"]["1"]["pupil_offset"]
     assert [(fact["value"], fact["source"]) for fact in facts] == [(-38.40, "DPP"), (-38.90, "L24")]
 
 

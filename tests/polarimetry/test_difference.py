@@ -80,3 +80,14 @@ def test_narrowband_images_subtract_with_a_scale(toy):
     assert out.header["SDISCALE"] == 0.4
     with pytest.raises(PolarimetryError, match="cannot be differenced"):
         single_difference(line, replace(continuum, data=continuum.data[..., 1:]))
+
+
+def test_cameras_pair_in_one_filter_or_a_line_and_its_continuum():
+    def pairs(first, second):
+        headers = [span(1, 0), span(2, 0)]
+        for header, name in zip(headers, (first, second), strict=True):
+            header["FILTER"] = name
+        return pair_exposures(headers)
+
+    assert pairs("Halpha", "Ha-Cont") == pairs("750-50", "750-50") == [(0, 1)]
+    assert pairs("Halpha", "SII-Cont") == pairs("750-50", "725-50") == []

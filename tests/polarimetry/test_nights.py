@@ -10,6 +10,7 @@ from vampires.frames import open_frames
 from vampires.polarimetry.inversion import reduce_set
 from vampires.polarimetry.mueller import MuellerModel
 from vampires.polarimetry.streaming import aligned_images, frame_times, reduce_cubes
+from vampires.rawfile import write_raw
 from vampires.simulate import NightSpec
 from vampires.simulate.cameras import build_camera
 from vampires.simulate.detector import expose
@@ -18,7 +19,6 @@ from vampires.simulate.geometry import sky_angles
 from vampires.simulate.headers import header_mjd, raw_header
 from vampires.simulate.plan import plan_night
 from vampires.simulate.scene import Ring
-from vampires.simulate.writing import write_cube
 
 MODEL = MuellerModel.from_table("750-50", "EMCCD")
 
@@ -51,7 +51,7 @@ class Scenes:
     def _cube(self, item, rng):
         e, camera, header, rate = item
         path = self.folder / f"VMPA{e.number:08d}.fits"
-        write_cube(
+        write_raw(
             path, header, rate.shape,
             [expose(rate, camera.sensor, camera.pixels, e.exptime, rng)],
         )  # fmt: skip

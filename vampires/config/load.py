@@ -11,7 +11,7 @@ from typing import Any
 
 from vampires.config.checks import NOT_YET_SECTIONS, consistency_problems
 from vampires.config.model import Config
-from vampires.config.option import options_of, read_value
+from vampires.config.option import as_toml, options_of, read_value
 from vampires.config.schema import OPTIONAL_SECTIONS, SECTIONS, GeneralSettings
 from vampires.errors import ConfigError
 
@@ -219,7 +219,7 @@ def _read_table(
         try:
             read[key] = read_value(fields[key], value)
         except ValueError as error:
-            what = f"{prefix}{key} = {_as_toml(value)}: must be {error}"
+            what = f"{prefix}{key} = {_shown(value)}: must be {error}"
             choices = fields[key].metadata["option"].choices
             if isinstance(value, str):
                 what += nearest(value, choices)
@@ -243,16 +243,9 @@ def nearest(word: str, known: Any) -> str:
     return f' (did you mean "{near[0]}"?)' if near else ""
 
 
-def _as_toml(value: Any) -> str:
-    """Show a value much as it stands in the file, shortened."""
-    if isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, str):
-        text = f'"{value}"'
-    else:
-        text = str(value)
-    # A message is one line whatever the file holds.
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def _shown(value: Any) -> str:
+    """Show a value as it stands in the file, shortened; a message is one line whatever it holds."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in as_toml(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

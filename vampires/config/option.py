@@ -204,3 +204,22 @@ def _check_limits(value: Any, about: Option) -> None:
         raise ValueError(f"at least {low:g}{unit}")
     if high is not None and value > high:
         raise ValueError(f"at most {high:g}{unit}")
+
+
+def as_toml(value: Any) -> str:
+    """Write a value as it would stand in a TOML file.
+
+    Examples
+    --------
+    >>> as_toml(True), as_toml("a"), as_toml((1, 2.5)), as_toml({})
+    ('true', '"a"', '[1, 2.5]', '{}')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    return str(value)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vampires.config.checks import NOT_YET, NOT_YET_SECTIONS
-from vampires.config.option import Option, describe_type, options_of
+from vampires.config.option import Option, as_toml, describe_type, options_of
 from vampires.config.schema import OPTIONAL_SECTIONS, SECTIONS, GeneralSettings
 
 _HEAD = """# Configuration
@@ -92,7 +92,7 @@ def _entry(section: str, key: str, field: dataclasses.Field[Any]) -> str:
         lines.append(f"The public pipeline's default is `{about.public}`; here {about.why}.\n")
     if (section, key) in NOT_YET:
         refused, instead = NOT_YET[section, key]
-        shown = ", ".join(f"`{_toml(value)}`" for value in refused)
+        shown = ", ".join(f"`{as_toml(value)}`" for value in refused)
         lines.append(f"**Not carried out yet:** {shown} is refused; {instead}.\n")
     return "\n".join(lines)
 
@@ -123,22 +123,10 @@ def _about(field: dataclasses.Field[Any]) -> Option:
 def _default(field: dataclasses.Field[Any]) -> str:
     """Default as TOML; empty for "absent"."""
     if field.default_factory is not dataclasses.MISSING:
-        return _toml(field.default_factory())
+        return as_toml(field.default_factory())
     if field.default is None and field.name == "phot_ann_rad":  # false is its None in TOML
         return "false"
-    return "" if field.default is None else _toml(field.default)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, dict):
-        return "{}"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return str(value)
+    return "" if field.default is None else as_toml(field.default)
 
 
 if __name__ == "__main__":

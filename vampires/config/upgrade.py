@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from vampires.config.option import as_toml
 from vampires.config.upgrade_rules import (
     ANYWHERE,
     DROPPED_TABLES,
@@ -174,9 +175,9 @@ def _convert(line: _Line, draft: _Draft) -> None:
     known = line.value if isinstance(line.value, str | bool) else None
     written = line.written
     if known in rule.values:
-        written = _toml(rule.values[known])
+        written = as_toml(rule.values[known])
     elif rule.invert:
-        written = _toml(not line.value)
+        written = as_toml(not line.value)
     draft.set(rule.table, rule.key, written, line.comment)
     draft.implied += rule.also.get(known, ())
     same = (rule.key, written) == (line.key, line.written)
@@ -201,7 +202,7 @@ def _calibrations(lines: list[_Line], draft: _Draft) -> None:
         for line in named:
             draft.drop(line, "put the masters into one folder, [calibrate] calib_directory")
         return
-    draft.set("calibrate", "calib_directory", _toml(folder))
+    draft.set("calibrate", "calib_directory", as_toml(folder))
     places = ", ".join(line.place for line in named)
     draft.note(f'{places}: now found by their headers in calib_directory = "{folder}"')
 
@@ -232,9 +233,9 @@ def _add_implied(draft: _Draft) -> None:
     """
     for table, key, value in draft.implied:
         if (table, key) not in draft.taken:
-            draft.set(table, key, _toml(value))
+            draft.set(table, key, as_toml(value))
             place = f"[{table}] {key}" if table else key
-            draft.note(f"{place} = {_toml(value)}: implied by the old config")
+            draft.note(f"{place} = {as_toml(value)}: implied by the old config")
 
 
 def _assemble(draft: _Draft) -> str:
@@ -247,11 +248,3 @@ def _assemble(draft: _Draft) -> str:
         elif body:
             parts.append(body)
     return "\n\n".join(parts) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return str(value)

@@ -91,7 +91,7 @@ class Detector:
     def pa_offset(self, rotator_pupil_angle: float | None = None) -> float:
         """Angle to add to the parallactic angle to derotate a frame (``PAOFFSET``), deg.
 
-        ``wrap180(pupil_offset - 180 + D_IMRPAP)`` with the image rotator's pupil angle
+        ``wrap(pupil_offset - 180 + D_IMRPAP)`` with the image rotator's pupil angle
         from the header, or this generation's default.
         """
         angle = self.rotator_pupil_angle if rotator_pupil_angle is None else rotator_pupil_angle

@@ -38,8 +38,3 @@ def value(fact: Any) -> Any:
     """Value of a fact in use: its own, or that of the first (newest) of a list of facts."""
     newest = fact[0] if isinstance(fact, list) else fact
     return newest["value"]
-
-
-def published(fact: Any) -> list[dict[str, Any]]:
-    """All published versions of a fact, newest first, each with its source."""
-    return list(fact) if isinstance(fact, list) else [fact]

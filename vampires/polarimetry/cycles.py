@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
+from vampires.angles import circular_mean, wrap
 from vampires.errors import PolarimetryError
 
 # (HWP, FLC, camera) of an exposure.
@@ -77,7 +78,7 @@ def nominal_hwp(angle: float, tolerance: float = HWP_TOLERANCE) -> float | None:
     (22.5, 0.0, None)
     """
     for position in HWP_CYCLE:
-        if abs((angle - position + 90.0) % 180.0 - 90.0) <= tolerance:
+        if abs(wrap(angle - position, 180.0)) <= tolerance:
             return position
     return None
 
@@ -118,7 +119,7 @@ class Cycle:
     @property
     def pa(self) -> float:
         """Mean parallactic angle, deg."""
-        return _mean_angle([e.pa for e in self.members.values()])
+        return circular_mean(e.pa for e in self.members.values())
 
     def visits(self) -> list[dict[State, Exposure]]:
         """Members that were exposed together: one HWP angle and FLC state, the cameras."""
@@ -282,12 +283,5 @@ def _closest(
     return {s: best[s] for s in states}
 
 
-def _mean_angle(angles: Sequence[float]) -> float:
-    """Mean of angles (deg) through any wrap."""
-    x = sum(math.cos(math.radians(a)) for a in angles)
-    y = sum(math.sin(math.radians(a)) for a in angles)
-    return math.degrees(math.atan2(y, x))
-
-
 def _turn(a: float, b: float) -> float:
-    return float(abs((a - b + 180.0) % 360.0 - 180.0))
+    return abs(wrap(a - b))

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 
 from vampires.errors import PolarimetryError
 from vampires.image import CameraImage
+from vampires.pairing import Span, pair_spans
 from vampires.polarimetry.headers import merge_headers
-
-# Clocks of the two cameras agree to this where headers give no start and end, days.
-_CLOCK_TOLERANCE = 1.0 / 86400
-_HWP_TOLERANCE = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,34 +48,18 @@ class DifferenceImage:
 def pair_exposures(headers: Sequence[fits.Header]) -> list[tuple[int, int]]:
     """Pair images of cameras 1 and 2 that were exposed at the same time.
 
-    Two images belong together if their exposures overlap in time, FLC state and HWP angle being
-    the same; the longest overlap is taken first, and each image once.
-
     Parameters
     ----------
     headers : sequence of Header
-        With MJD, U_CAMERA, U_FLC and, where present, MJD-STR, MJD-END and RET-ANG1.
+        With MJD, U_CAMERA and, where present, U_FLC, RET-ANG1, FILTER, MJD-STR and MJD-END.
 
     Returns
     -------
     list of (int, int)
-        Indices of the camera-1 and the camera-2 image, in time.
+        Indices of the camera-1 and the camera-2 image, in time; see
+        `vampires.pairing.pair_spans`.
     """
-    spans = [_Span.of(header) for header in headers]
-    candidates = []
-    for i, one in enumerate(spans):
-        for j, two in enumerate(spans):
-            if (one.camera, two.camera) == (1, 2) and one.same_state(two):
-                overlap = one.overlap(two)
-                if overlap > 0:
-                    candidates.append((-overlap, one.mjd, two.mjd, i, j))
-    pairs: list[tuple[int, int]] = []
-    used: set[int] = set()
-    for *_, i, j in sorted(candidates):
-        if i not in used and j not in used:
-            pairs.append((i, j))
-            used |= {i, j}
-    return sorted(pairs, key=lambda p: (spans[p[0]].mjd, p))
+    return pair_spans([_span(header) for header in headers])
 
 
 def single_difference(one: CameraImage, two: CameraImage) -> DifferenceImage:
@@ -173,35 +154,16 @@ def line_minus_continuum(
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Span:
-    """When and in which state an image was taken; times in MJD."""
-
-    camera: int
-    flc: str
-    hwp: float
-    mjd: float
-    start: float
-    end: float
-
-    @classmethod
-    def of(cls, header: fits.Header) -> _Span:
-        mjd = float(header["MJD"])
-        return cls(
-            camera=int(header["U_CAMERA"]),
-            flc=str(header.get("U_FLC", "NA")),
-            hwp=float(header.get("RET-ANG1", 0.0)),
-            mjd=mjd,
-            start=float(header.get("MJD-STR", mjd - _CLOCK_TOLERANCE / 2)),
-            end=float(header.get("MJD-END", mjd + _CLOCK_TOLERANCE / 2)),
-        )
-
-    def same_state(self, other: _Span) -> bool:
-        turn = abs((self.hwp - other.hwp + 90) % 180 - 90)
-        return self.flc == other.flc and turn < _HWP_TOLERANCE
-
-    def overlap(self, other: _Span) -> float:
-        return min(self.end, other.end) - max(self.start, other.start)
+def _span(header: fits.Header) -> Span:
+    return Span(
+        camera=int(header["U_CAMERA"]),
+        flc=str(header.get("U_FLC", "NA")),
+        hwp=float(header.get("RET-ANG1", 0.0)),
+        filter=str(header.get("FILTER", "unknown")),
+        middle=float(header["MJD"]),
+        start=header.get("MJD-STR"),
+        end=header.get("MJD-END"),
+    )
 
 
 def _check_same(one: CameraImage, two: CameraImage, *, filters: bool = True) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.io import fits
 
+from vampires.angles import circular_mean, wrap
 from vampires.astrometry import celestial_wcs, without_wcs
 
 _MEAN = ("MJD", "ALT_MID", "AIRMASS", "PXSCALE", "PXAREA", "TARG-DEC")
@@ -21,17 +22,6 @@ _OF_A_FILE = ("NFRAMES", "NDIT", "FRAMEID", "EXP-ID", "FILENAME", "NSOURCE")
 
 
 _SOURCE = re.compile(r"SRC\d+")
-
-
-def mean_angle(angles: Sequence[float]) -> float:
-    """Mean of angles (deg) through any wrap, from -180 to 180.
-
-    Examples
-    --------
-    >>> round(abs(mean_angle([179.0, -179.0])), 6)
-    180.0
-    """
-    return float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(angles)).sum())))
 
 
 def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
@@ -58,10 +48,12 @@ def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
             out[key] = (float(np.mean([h[key] for h in ordered])), ordered[0].comments[key])
     for key in _MEAN_ANGLE:
         if all(_is_number(h.get(key)) for h in ordered):
-            out[key] = (mean_angle([h[key] for h in ordered]), ordered[0].comments[key])
+            mean = circular_mean(h[key] for h in ordered)
+            out[key] = (wrap(mean), ordered[0].comments[key])
     for key in _MEAN_DIRECTION:
         if all(_is_number(h.get(key)) for h in ordered):
-            out[key] = (mean_angle([h[key] for h in ordered]) % 360, ordered[0].comments[key])
+            mean = circular_mean(h[key] for h in ordered)
+            out[key] = (mean % 360, ordered[0].comments[key])
     first = min(ordered, key=lambda h: h.get("MJD-STR", 0.0))
     last = max(ordered, key=lambda h: h.get("MJD-END", 0.0))
     for keys, source in ((_FIRST, first), (_LAST, last)):

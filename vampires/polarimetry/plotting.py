@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from vampires.fields import field_index
+
 if TYPE_CHECKING:
     from vampires.polarimetry.fit import FitResult
     from vampires.polarimetry.stokes import StokesFrame
@@ -32,7 +34,7 @@ def plot_azimuthal(frame: StokesFrame, field_name: str | None = None) -> Figure:
     Figure
         North up, east left, axes in arcsec from the star.
     """
-    index = 0 if field_name is None else frame.fields.index(field_name)
+    index = field_index(frame.fields, field_name)
     products = frame.products()
     noise = _typical(frame.errors()["Q_PHI"][index])
     top = _upper(products["Q_PHI"][index])
@@ -54,7 +56,7 @@ def plot_azimuthal(frame: StokesFrame, field_name: str | None = None) -> Figure:
 
 def plot_overview(frame: StokesFrame, field_name: str | None = None) -> Figure:
     """Draw all eight product planes; parameters as in `plot_azimuthal`."""
-    index = 0 if field_name is None else frame.fields.index(field_name)
+    index = field_index(frame.fields, field_name)
     figure = _figure(13.0, 6.4)
     panels = figure.subplots(2, 4, sharex=True, sharey=True, gridspec_kw={
         "left": 0.045, "right": 0.94, "bottom": 0.08, "top": 0.91, "wspace": 0.3, "hspace": 0.16,

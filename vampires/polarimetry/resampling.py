@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.angles import circular_mean, wrap
 from vampires.errors import HeaderError
 from vampires.image import CameraImage
 from vampires.kernels.resample import rotate
-from vampires.polarimetry.headers import mean_angle
 
 Float32 = NDArray[np.float32]
 _A = TypeVar("_A", bound=np.generic)
@@ -61,13 +61,13 @@ def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
 def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:
     """Turn the mean systematic variance of each camera once per step of angle."""
     keys = [
-        (int(image.header["U_CAMERA"]), round(((angle - angles[0] + 180) % 360 - 180) / _STEP))
+        (int(image.header["U_CAMERA"]), round(wrap(angle - angles[0]) / _STEP))
         for image, angle in zip(images, angles, strict=True)
     ]
     turned: dict[tuple[int, int], Float32] = {}
     for key in sorted(set(keys)):
         own = [i for i, k in enumerate(keys) if k == key]
-        angle = mean_angle([angles[i] for i in own])
+        angle = circular_mean(angles[i] for i in own)
         mean = _finite_mean([images[i].systematic for i in own])
         turned[key] = np.stack([rotate(plane, plane, angle)[1] for plane in mean])
     return [turned[key] for key in keys]

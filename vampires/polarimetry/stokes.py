@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from vampires.errors import PolarimetryError
+from vampires.fields import field_index
 from vampires.polarimetry import planes as pl
 from vampires.polarimetry.components import FloatArray
 from vampires.polarimetry.headers import turn_wcs
@@ -326,7 +327,7 @@ class StokesFrame:
         --------
         ``frame.ccddata("Q_PHI").uncertainty.array``
         """
-        index = 0 if field_name is None else self.fields.index(field_name)
+        index = field_index(self.fields, field_name)
         data = self.products()[plane][index]
         wcs = WCS(self.header, naxis=2, fix=False) if "CTYPE1" in self.header else None
         return CCDData(

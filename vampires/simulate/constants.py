@@ -15,9 +15,8 @@ SUBARU_LONGITUDE = -155.4760187  # deg east, DPP
 SUBARU_LATITUDE = 19.825504  # deg north, DPP
 SUBARU_HEIGHT = 4139.0  # m
 
-#: First night of each generation: the qCMOS cameras (L24) and the NBS beam splitter (DPP).
+#: First night of the qCMOS cameras (L24).
 QCMOS_START_MJD = 60096.0  # 2023-06-01
-NBS_START_MJD = 60949.0  # 2025-10-03
 #: Until then every frame was written as DATA-TYP = ACQUISITION.
 DATA_TYPE_START_MJD = 59977.0  # 2023-02-02
 #: Until then a saving error of the new cameras halved the range (L24, DPP).

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.rawfile import write_raw
 from vampires.simulate.cameras import build_camera
 from vampires.simulate.detector import generator
 from vampires.simulate.frames import frame_truth, science_image
@@ -16,7 +17,7 @@ from vampires.simulate.geometry import sky_angles
 from vampires.simulate.headers import header_mjd, raw_header
 from vampires.simulate.plan import plan_night
 from vampires.simulate.spec import NightSpec
-from vampires.simulate.writing import write_compressed, write_cube
+from vampires.simulate.writing import write_compressed
 
 BLOCK_BYTES = 64_000_000
 
@@ -86,7 +87,7 @@ def simulate_cube(
     if target.suffix == ".fz":
         write_compressed(target, header, np.concatenate(list(blocks())))
     else:
-        write_cube(target, header, (frames, ny, nx), blocks())
+        write_raw(target, header, (frames, ny, nx), blocks())
     return {
         f.band: np.stack(
             [

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.rawfile import write_raw
 from vampires.simulate.cameras import CameraModel, build_camera
 from vampires.simulate.detector import expose, generator
 from vampires.simulate.geometry import SkyAngles
@@ -16,7 +17,6 @@ from vampires.simulate.headers import raw_header
 from vampires.simulate.light_path import LightPath
 from vampires.simulate.plan import FIRST_NUMBER, FRAME_GAP, SECOND, Exposure
 from vampires.simulate.spec import NightSpec
-from vampires.simulate.writing import write_cube
 
 OVERHEAD = 4.0  # s between positions
 
@@ -118,5 +118,5 @@ def _write(
     header = raw_header(spec, exposure, parked, camera.crop, camera.raw_hotspots())
     header["D_IMRMOD"], header["D_IMRANG"] = "STOP", rotator
     path = folder / f"VMPA{FIRST_NUMBER + exposure.number - 1:08d}.fits"
-    write_cube(path, header, cube.shape, [cube])
+    write_raw(path, header, cube.shape, [cube])
     return path

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
+from vampires.rawfile import write_raw
 from vampires.simulate import truth as truth_files
 from vampires.simulate.cameras import CameraModel, build_camera
 from vampires.simulate.frames import describe, file_blocks, file_frames, frame_truth
@@ -21,7 +22,7 @@ from vampires.simulate.geometry import SkyAngles, sky_angles
 from vampires.simulate.headers import clock_time, header_mjd, raw_header
 from vampires.simulate.plan import Exposure, file_name, plan_night
 from vampires.simulate.spec import NightSpec
-from vampires.simulate.writing import write_compressed, write_cube
+from vampires.simulate.writing import write_compressed
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _write_file(
     if spec.compress:
         write_compressed(path, header, np.concatenate(list(blocks)))
     else:
-        write_cube(path, header, (file_frames(spec, exposure), *camera.crop.shape), blocks)
+        write_raw(path, header, (file_frames(spec, exposure), *camera.crop.shape), blocks)
     return [] if truth is None else describe(spec, camera, exposure, truth, name)
 
 

@@ -19,15 +19,17 @@ Task = dict[str, Any]
 
 def make_combined(group: Group, target: Path, config: Config) -> dict[str, Any]:
     """Write the raw frames of a group as one cube."""
-    from vampires.intermediate import write_raw_cube
-    from vampires.products import stamp
+    from vampires.files import atomic_path
+    from vampires.products import product_header, stamp
+    from vampires.rawfile import write_raw
 
     cube = open_cube([Path(path) for path in group.paths], Masters(None, None), config)
     frames = (
         cube.source.read(start, stop).native() for start, stop in cube.source.chunks(cube.memory)
     )
     header = stamp(cube.header, config.digest_of("combine"), group.paths)
-    write_raw_cube(target, cube.shape, header, frames)
+    with atomic_path(target) as temporary:
+        write_raw(temporary, product_header(header), cube.shape, frames)
     return {"frames": cube.source.n}
 
 

@@ -25,7 +25,8 @@ def make_report(
     config: Config,
 ) -> dict[str, Any]:
     """Write the report of a night."""
-    from vampires.report import GroupReport, NightReport
+    from vampires.report import NightReport
+    from vampires.report_groups import GroupReport
 
     groups = tuple(
         GroupReport(
