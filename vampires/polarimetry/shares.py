@@ -46,7 +46,10 @@ class MasterShares:
     def of_images(
         cls, images: Sequence[CameraImage], weights: ArrayLike, turn: bool
     ) -> MasterShares:
-        """Describe images that were turned by their DEROTANG, or (``turn`` False) not at all."""
+        """Describe images that were turned by their DEROTANG, or (``turn`` False) not at all.
+
+        Without the card MASTNPIX an image is taken as one never interpolated, of one pixel.
+        """
         headers = [image.header for image in images]
         return cls(
             tuple(
