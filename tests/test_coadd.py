@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import astropy.units as u
 import ccdproc
 import numpy as np
@@ -327,9 +329,41 @@ def test_fields_are_cut_out_in_one_pass(night):
 
 
 def test_systematic_is_that_of_the_masters(night):
-    result = coadd(night)
+    """A star on whole pixels that does not move: the masters' errors of each pixel."""
+    raw, cal, _ = night
+    still = np.broadcast_to([23.5, 29.0], (1, len(raw), 2))
+    result = coadd((raw, replace(cal, bad=np.zeros_like(cal.bad)), still))
     expected = 0.3 * (GAIN / EXPTIME) ** 2 + 1e-4 * result.data.astype(float) ** 2
     np.testing.assert_allclose(result.systematic, expected, rtol=1e-5)
+    assert result.master_pixels == pytest.approx(1)
+
+
+@pytest.mark.parametrize("motion", [0.0, 0.3, 1.0])
+def test_motion_of_the_star_averages_the_masters_errors(motion):
+    """30 draws of masters under the same frames: scatter of the coadds to 5 %."""
+    rng = np.random.default_rng(3)
+    shape, n = (48, 56), 20
+    centers = np.array([23.3, 29.4]) + motion * rng.normal(size=(n, 2))
+    light = np.array([40 + 8000 * gaussian(shape, center) for center in centers])
+    raw = np.round(BIAS + light / GAIN).astype(np.uint16)
+    cal = make_calibration(
+        shape,
+        background_variance=np.full(shape, 9.0, np.float32),
+        flat_variance=np.full(shape, 1e-4, np.float32),
+    )
+    data = []
+    for _ in range(30):
+        wrong = replace(
+            cal,
+            background=(cal.background + rng.normal(0, 3, shape)).astype(np.float32),
+            scale=(cal.scale * (1 + rng.normal(0, 0.01, shape))).astype(np.float32),
+        )
+        data.append(coadd((raw, wrong, centers[None]), size=(32, 33)).data[0])
+    result = coadd((raw, cal, centers[None]), size=(32, 33))
+    ratio2 = np.var(data, axis=0, ddof=1) / result.systematic[0]
+    assert np.sqrt(ratio2.mean()) == pytest.approx(1, abs=0.05)
+    y, x = np.indices(ratio2.shape) - 16
+    assert np.sqrt(ratio2[np.hypot(y, x) < 3].mean()) == pytest.approx(1, abs=0.12)
 
 
 def test_single_frame(night):

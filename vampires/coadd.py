@@ -61,12 +61,15 @@ class Coadd:
         Variance from the masters, common to all coadds that use the same ones [(e-/s)^2].
     count : ndarray of int32, shape (nfields, ny, nx)
         Frames that contribute to each pixel.
+    master_pixels : float
+        Detector pixels that each pixel averages, as the masters' errors see it.
     """
 
     data: NDArray[np.float32]
     variance: NDArray[np.float32]
     systematic: NDArray[np.float32]
     count: NDArray[np.int32]
+    master_pixels: float
 
 
 def coadd_frames(
@@ -142,7 +145,8 @@ def coadd_frames(
             if method == "varmean":
                 weights = _inverse_variances(job, memory)
             data, variance, count = _coadd_stream(job, weights, memory, threads, pool)
-    return Coadd(data, _positive(variance, count, cal), systematic_variance(job, cal, data), count)
+    systematic, pixels = systematic_variance(job, cal, data)
+    return Coadd(data, _positive(variance, count, cal), systematic, count, pixels)
 
 
 def _positive(

@@ -307,6 +307,8 @@ class CameraCube:
         )  # fmt: skip
         header = self.product_header(method)
         header.update(celestial_wcs(header, size))
+        pixels = round(stack.master_pixels, 4)
+        header["MASTNPIX"] = (pixels, "detector pixels averaged in each pixel")
         image = CameraImage(
             stack.data, stack.variance, stack.systematic, stack.count, header, self.fields
         )

@@ -50,7 +50,7 @@ def recenter_image(
         # The median, so that one spot with a companion beside it does not move the star.
         dy, dx = -np.median(found, axis=0) if found else (0.0, 0.0)
         planes[0][index], planes[1][index] = shift(image.data[index], image.variance[index], dy, dx)
-        planes[2][index] = shift(image.data[index], image.systematic[index], dy, dx)[1]
+        planes[2][index] = shift(image.systematic[index], image.systematic[index], dy, dx)[0]
         header[f"RECENTY{index}"] = (round(float(dy), 5), "[pixel] second registration")
         header[f"RECENTX{index}"] = (round(float(dx), 5), "[pixel] second registration")
     return replace(

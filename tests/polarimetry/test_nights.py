@@ -105,6 +105,8 @@ def test_frame_by_frame_is_the_same_in_the_mean(scenes):
         assert streamed.header[key] == pytest.approx(whole.header[key]), key
     ratio = streamed.errors()["Q"][0, region] / whole.errors()["Q"][0, region]
     assert np.median(ratio) == pytest.approx(1, abs=0.05)
+    assert streamed.shares.pixels.mean() == pytest.approx(whole.shares.pixels.mean(), rel=0.01)
+    assert streamed.shares.pixels.min() > 1
     # a median of three is not the mean
     assert not np.allclose(reduce_cubes(cubes, MODEL, method="median").data[0, 2, region],
                            streamed.data[0, 2, region])  # fmt: skip

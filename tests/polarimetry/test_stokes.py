@@ -239,6 +239,9 @@ def test_files_and_ccddata(toy, tmp_path):
     np.testing.assert_allclose(back.data, frame.data)
     np.testing.assert_allclose(back.errors()["U_PHI"], frame.errors()["U_PHI"], rtol=1e-3)
     np.testing.assert_allclose(back.products()["Q_PHI"], -frame.products()["Q_PHI"], atol=1e-4)
+    assert back.shares.masters == frame.shares.masters
+    np.testing.assert_array_equal(back.shares.weights, frame.shares.weights)
+    np.testing.assert_array_equal(back.shares.angles, frame.shares.angles)
     ccd = back.ccddata("AOLP")
     assert ccd.unit == "deg"
     assert ccd.wcs is not None

@@ -12,7 +12,7 @@ from vampires.kernels._jit import kernel
 def average_displaced(
     plane: NDArray[np.float32],
     corners: NDArray[np.int64],
-    times: NDArray[np.int64],
+    weights: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
     """Average cut-outs of a plane, NaN left out.
@@ -23,8 +23,8 @@ def average_displaced(
         What is cut out.
     corners : ndarray of int64, shape (k, 2)
         Place (y, x) in the plane of the first pixel of each cut-out; may lie outside.
-    times : ndarray of int64, shape (k,)
-        How often each cut-out counts.
+    weights : ndarray of float64, shape (k,)
+        How much each cut-out counts.
     out : ndarray of float64
         Filled; its shape is that of the cut-outs. NaN where no valid pixel falls.
     """
@@ -41,7 +41,7 @@ def average_displaced(
                 for x in range(max(0, -left), min(width, nx - left)):
                     value = plane[source, left + x]
                     valid = value == value
-                    row[x] += times[k] * value if valid else 0.0
-                    norm[x] += times[k] if valid else 0.0
+                    row[x] += weights[k] * value if valid else 0.0
+                    norm[x] += weights[k] if valid else 0.0
         for x in range(width):
             row[x] = row[x] / norm[x] if norm[x] > 0 else np.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from astropy.io import fits
@@ -14,7 +15,8 @@ from vampires.polarimetry.components import FloatArray
 from vampires.polarimetry.headers import north_up, stack_headers
 from vampires.polarimetry.photometry import Polarisation
 from vampires.polarimetry.planes import radius as pixel_radius
-from vampires.polarimetry.propagation import common_factor, median_variance_factor
+from vampires.polarimetry.propagation import median_variance_factor
+from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 
 METHODS = ("median", "mean", "weighted")
@@ -36,8 +38,8 @@ def collapse(frames: Iterable[StokesFrame], method: str = "median") -> StokesFra
     -------
     StokesFrame
         With `count`, the number of frames that saw each pixel (the footprint). The noise of
-        the frames is independent; the masters' errors are common to all frames as far as the
-        field did not turn between them (`vampires.polarimetry.propagation.common_factor`).
+        the frames is independent; the masters' errors are added up over the images of all
+        frames (`vampires.polarimetry.shares.MasterShares`).
 
     Raises
     ------
@@ -138,6 +140,7 @@ class _Sums:
         self.data: list[NDArray[np.float32]] = []
         self.headers: list[fits.Header] = []
         self.weights: list[FloatArray] = []
+        self.shares: list[MasterShares] = []
 
     def add(self, frame: StokesFrame) -> None:
         if not frame.corrected:
@@ -145,7 +148,8 @@ class _Sums:
         if not self.headers:
             self.first = frame
             self.covariance = np.zeros(frame.covariance.shape)
-            self.systematic = np.zeros(frame.covariance.shape)
+            self.radius = pixel_radius(frame.shape)
+            self.masters = np.zeros((len(frame.fields), *frame.shape))
             self.total = np.zeros(frame.data.shape)
             self.norm = np.zeros(frame.data.shape)
             self.count = np.zeros((len(frame.fields), *frame.shape), dtype=np.int32)
@@ -165,7 +169,8 @@ class _Sums:
         self.total += weight[..., None, None] * np.nan_to_num(frame.data)
         self.norm += weight[..., None, None] * np.isfinite(frame.data)
         self.covariance += np.nan_to_num(frame.covariance) * outer
-        self.systematic += np.nan_to_num(frame.systematic) * np.sqrt(outer)
+        self.shares.append(frame.shares)
+        self.masters += _master_variance(frame, self.radius)
 
     def result(self) -> StokesFrame:
         if not self.headers:
@@ -177,10 +182,12 @@ class _Sums:
         covariance = _divide(self.covariance, self.norm[:, :, None] * self.norm[:, None])
         if self.method == "median":
             covariance *= median_variance_factor(self.count)[:, None, None]
+        shares = self._shares()
         return StokesFrame(
             data=self._planes().astype(np.float32),
             covariance=covariance.astype(np.float32),
-            systematic=self._systematic(),
+            systematic=self._systematic(shares),
+            shares=shares,
             header=header,
             fields=self.first.fields,
             count=self.count,
@@ -195,15 +202,29 @@ class _Sums:
             return out
         return _divide(self.total, self.norm)
 
-    def _systematic(self) -> NDArray[np.float32]:
-        """Weighted mean of the frames' systematic covariance, lowered by the turn between them."""
-        weights = np.array(self.weights)
-        total = weights.sum(axis=0)
-        mean = self.systematic / np.sqrt(total[:, :, None] * total[:, None])[..., None, None]
-        share = (weights / total).mean(axis=(1, 2))
-        angles = [float(h.get("DEROTANG", 0.0)) for h in self.headers]
-        factor = common_factor(share[None], angles, pixel_radius(self.first.shape))[0, 0]
-        return (mean * factor).astype(np.float32)
+    def _shares(self) -> MasterShares:
+        """Shares of all images in the weighted mean of the frames."""
+        parts = np.array(self.weights) / np.sum(self.weights, axis=0)
+        return MasterShares.joined(
+            [
+                replace(shares, weights=part[..., None] * shares.weights)
+                for part, shares in zip(parts, self.shares, strict=True)
+            ]
+        )
+
+    def _systematic(self, shares: MasterShares) -> NDArray[np.float32]:
+        mean = self.masters / np.maximum(self.count, 1)
+        return (shares.factor(self.radius) * mean[:, None, None]).astype(np.float32)
+
+
+def _master_variance(frame: StokesFrame, radius: NDArray) -> FloatArray:
+    """Variance that the masters leave in one image, from what is left in the intensities.
+
+    In intensities all images have a positive share, so it is never lost in a difference.
+    """
+    factor = frame.shares.factor(radius)
+    intensity = frame.systematic[:, 0, 0] + frame.systematic[:, 1, 1]
+    return np.asarray(np.nan_to_num(intensity) / (factor[:, 0, 0] + factor[:, 1, 1]))
 
 
 def _weights(frame: StokesFrame) -> FloatArray:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from astropy.io import fits
 
 from vampires.errors import FileError
 from vampires.files import atomic_path
 from vampires.polarimetry.components import FloatArray
 from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
+from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import PRODUCTS, StokesFrame
 from vampires.products import read_fits, write_fits
 
@@ -28,8 +30,13 @@ def write_stokes(frame: StokesFrame, path: str | Path) -> None:
     header["NFIELDS"] = (len(frame.fields), "number of fields")
     for index, name in enumerate(frame.fields):
         header[f"FIELD{index}"] = (name, f"name of field {index}")
+    names = sorted(set(frame.shares.masters))
+    header["NMASTERS"] = (len(names), "sets of masters in plane MASTERS")
+    for index, name in enumerate(names):
+        header[f"MASTER{index}"] = name
+    planes = frame.planes() | {"MASTERS": _shares_plane(frame.shares, names)}
     fields = {name: frame.field_headers.get(name, header) for name in frame.fields}
-    write_fits(path, frame.planes(), header, fields)
+    write_fits(path, planes, header, fields)
 
 
 def read_stokes(path: str | Path) -> StokesFrame:
@@ -38,12 +45,13 @@ def read_stokes(path: str | Path) -> StokesFrame:
     Of the covariances, those of the planes with themselves and of Q with U are kept in the file.
     """
     stored, header, field_headers = read_fits(path)
-    missing = {"", "ERR", "SYS", "COV"} - set(stored)
+    missing = {"", "ERR", "SYS", "COV", "MASTERS"} - set(stored)
     if missing or "NFIELDS" not in header:
         raise FileError(
             f"{path}: not a Stokes frame (no {', '.join(sorted(missing)) or 'NFIELDS'})"
         )
     several = header["NFIELDS"] > 1
+    shares = _shares(stored.pop("MASTERS"), header)
     full = {name: plane if several else plane[None] for name, plane in stored.items()}
     data = np.ascontiguousarray(full[""][:, :4], dtype=np.float32)
     systematic = _diagonal(full["SYS"] ** 2)
@@ -53,6 +61,7 @@ def read_stokes(path: str | Path) -> StokesFrame:
         data=data,
         covariance=covariance,
         systematic=systematic,
+        shares=shares,
         header=header,
         fields=tuple(str(header[f"FIELD{i}"]) for i in range(header["NFIELDS"])),
         count=full.get("COUNT"),
@@ -154,6 +163,23 @@ def read_hdf5(path: str | Path) -> MuellerRecord:
         raise FileError(
             f"{path}: not a file of Mueller matrices ({error}); delete it and run doit again"
         ) from error
+
+
+def _shares_plane(shares: MasterShares, names: Sequence[str]) -> FloatArray:
+    """Table of the images as a plane: masters, angle, pixels, four weights per field."""
+    index = [names.index(name) for name in shares.masters]
+    weights = shares.weights.reshape(-1, len(index))
+    return np.vstack([index, shares.angles, shares.pixels, weights]).T
+
+
+def _shares(plane: FloatArray, header: fits.Header) -> MasterShares:
+    index, angles, pixels, *weights = plane.T
+    return MasterShares(
+        tuple(str(header[f"MASTER{int(i)}"]) for i in index),
+        angles,
+        pixels,
+        np.reshape(weights, (header["NFIELDS"], 4, len(index))),
+    )
 
 
 def _diagonal(planes: np.ndarray) -> np.ndarray:

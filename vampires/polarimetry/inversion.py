@@ -19,8 +19,9 @@ from vampires.polarimetry.headers import merge_headers, north_up
 from vampires.polarimetry.modulation import State, difference_weights
 from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.planes import radius
-from vampires.polarimetry.propagation import common_factor, independent_covariance
+from vampires.polarimetry.propagation import independent_covariance
 from vampires.polarimetry.resampling import derotate
+from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 
 Models = MuellerModel | Sequence[MuellerModel]
@@ -63,7 +64,7 @@ def difference_set(
     data = [_weighted_sums(weights, [t.data[f] for t in turned]) for f in range(nf)]
     covariance = [independent_covariance(weights, [t.variance[f] for t in turned])
                   for f in range(nf)]  # fmt: skip
-    systematic = [common_covariance(weights, turned, f, turn) for f in range(nf)]
+    shares = MasterShares.of_images(turned, [weights] * nf, turn)
     shape = ordered[0].data.shape[1:]
     header = merge_headers([image.header for image in ordered])
     header["METHOD"] = (_method_name(states), "how the images were combined")
@@ -72,7 +73,8 @@ def difference_set(
     return StokesFrame(
         data=np.stack(data),
         covariance=np.stack(covariance),
-        systematic=np.stack(systematic),
+        systematic=common_covariance(shares, turned),
+        shares=shares,
         header=north_up(header, shape) if turn else header,
         fields=ordered[0].fields,
         weights=weights,
@@ -147,22 +149,19 @@ def _weighted_sums(weights: FloatArray, images: Sequence[NDArray]) -> NDArray[np
     return out.astype(np.float32)
 
 
-def common_covariance(
-    weights: FloatArray, images: Sequence[CameraImage], f: int, turn: bool
-) -> NDArray[np.float32]:
-    """Covariance from the masters' errors: one map per camera, shared by its images."""
-    shape = images[0].data.shape[1:]
-    r = radius(shape)
-    cameras = [int(image.header["U_CAMERA"]) for image in images]
-    out = np.zeros((len(weights), len(weights), *shape))
-    for camera in sorted(set(cameras)):
-        own = [i for i, c in enumerate(cameras) if c == camera]
-        angles = [float(images[i].header["DEROTANG"]) if turn else 0.0 for i in own]
-        mean = sum(np.nan_to_num(images[i].systematic[f]) for i in own) / len(own)
-        own_part = common_factor(weights[:, own], angles, r)
-        own_part *= mean  # in place: these are the largest arrays of all
-        out += own_part
-    return out.astype(np.float32)
+def common_covariance(shares: MasterShares, images: Sequence[CameraImage]) -> NDArray[np.float32]:
+    """Covariance from the masters' errors, shape (nfields, 4, 4, ny, nx).
+
+    Images of the same masters share one map of errors, the mean of theirs.
+    """
+    r = radius(images[0].data.shape[1:])
+    out = 0.0
+    for name in sorted(set(shares.masters)):
+        own = [np.nan_to_num(i.systematic) for i, m in zip(images, shares.masters, strict=True)
+               if m == name]  # fmt: skip
+        mean = sum(own) / len(own)
+        out = out + shares.factor(r, name) * mean[:, None, None]
+    return np.asarray(out, dtype=np.float32)
 
 
 def geometry_models(models: Models, mm_correct: bool) -> tuple[MuellerModel, ...] | MuellerModel:

@@ -22,6 +22,7 @@ from vampires.polarimetry.inversion import (
 from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.photometry import region_weights
 from vampires.polarimetry.resampling import derotate
+from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 
 
@@ -82,6 +83,7 @@ def invert(
             fluxes = np.array([_flux(t.data[f], region) for t in turned])
             rows = rows * camera_gains(fluxes, rows, angles, pairs)[:, None]
         solved.append(_solve_field(turned, f, rows, pairs))
+    shares = MasterShares.of_images(turned, [s[2] for s in solved], True)
     header = merge_headers([image.header for image in ordered])
     header["METHOD"] = ("leastsq", "how the images were combined")
     header["DEROTATE"] = (True, "north up; F: as the pupil was")
@@ -93,7 +95,8 @@ def invert(
     return StokesFrame(
         data=np.stack([s[0] for s in solved]),
         covariance=np.stack([s[1] for s in solved]),
-        systematic=np.stack([s[2] for s in solved]),
+        systematic=common_covariance(shares, turned),
+        shares=shares,
         header=north_up(header, ordered[0].data.shape[1:]),
         fields=ordered[0].fields,
         count=np.stack([s[3] for s in solved]),
@@ -153,7 +156,7 @@ def camera_gains(
 def _solve_field(
     turned: Sequence[CameraImage], f: int, rows: FloatArray, pairs: NDArray[np.int64]
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Weighted least squares of one field: planes, covariance, systematic, count."""
+    """Weighted least squares of one field: planes, covariance, weights (4, n), count."""
     shape = turned[0].data.shape[1:]
     valid = np.array([np.isfinite(t.data[f]) & np.isfinite(t.variance[f]) for t in turned])
     for number in np.unique(pairs):
@@ -180,11 +183,10 @@ def _solve_field(
     covariance = inverse @ noise @ inverse
     root = np.sqrt(weights)
     operator = np.asarray(np.linalg.pinv(root[:, None] * rows) * root, dtype=float)
-    systematic = common_covariance(operator, turned, f, True)
     take = [0, 0, 1, 2]  # I stands for both I_Q and I_U
     planes = stokes[..., take].transpose(2, 0, 1).astype(np.float32)
     cov = covariance[..., take, :][..., take].transpose(2, 3, 0, 1).astype(np.float32)
-    return planes, cov, systematic[take][:, take], valid.sum(axis=0, dtype=np.int32)
+    return planes, cov, operator[take], valid.sum(axis=0, dtype=np.int32)
 
 
 def _solvable(normal: FloatArray) -> NDArray[np.bool_]:

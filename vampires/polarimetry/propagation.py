@@ -5,7 +5,7 @@ travel differently. Photon and read-out noise is independent from image to image
 covariance is ``sum_i W_ki W_li var_i``. The errors of the master background and flat are *common*
 to all images of a camera: they cancel in a difference and do not average down in a sum. Field
 rotation carries them round the star, so two images share them only where their turn moves a
-pixel by less than about one pixel.
+pixel by less than about the width over which the star's motion smeared them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from vampires.kernels.sinc import exact_weights
 from vampires.polarimetry.components import FloatArray
+
+_RADII = 120  # at which a common factor is worked out
 
 
 def independent_covariance(
@@ -44,11 +46,14 @@ def independent_covariance(
     return out.astype(np.float32)
 
 
-def common_factor(weights: ArrayLike, angles: ArrayLike, radii: ArrayLike) -> FloatArray:
+def common_factor(
+    weights: ArrayLike, angles: ArrayLike, radii: ArrayLike, pixels: float = 1.0
+) -> FloatArray:
     """Factor by which noise common to turned images goes into their weighted sums.
 
-    ``F_km(r) = sum_ij W_ki W_mj c_ij(r)``, with the correlation of two images turned by t against
-    each other ``c(r) = max(0, 1 - r |t|)`` for a pixel at r pixels.
+    ``F_km(r) = sum_ij W_ki W_mj c_ij(r)``, with the correlation of two images that a turn has
+    moved by d against each other ``c = exp(-pi d^2 / N)``. It is exact for independent errors of
+    detector pixels smeared by a Gaussian, which averages ``N = 4 pi s^2`` of them.
 
     Parameters
     ----------
@@ -57,7 +62,9 @@ def common_factor(weights: ArrayLike, angles: ArrayLike, radii: ArrayLike) -> Fl
     angles : array_like
         Derotation angle of each image, deg, shape (n,).
     radii : array_like
-        Distances from the centre, pixels, any shape. They are evaluated on a grid of one pixel.
+        Distances from the centre, pixels, any shape.
+    pixels : float
+        Detector pixels N that each pixel of an image averages (MASTNPIX of coadds).
 
     Returns
     -------
@@ -74,8 +81,12 @@ def common_factor(weights: ArrayLike, angles: ArrayLike, radii: ArrayLike) -> Fl
     w, r = np.asarray(weights, dtype=float), np.asarray(radii, dtype=float)
     theta = np.deg2rad(np.asarray(angles, dtype=float))
     turn = np.abs(np.angle(np.exp(1j * (theta[:, None] - theta[None, :]))))
-    grid = np.arange(int(np.ceil(r.max(initial=0.0))) + 2, dtype=float)
-    on_grid = np.stack([w @ np.clip(1 - radius * turn, 0, 1) @ w.T for radius in grid], axis=-1)
+    chord2 = 4 * np.sin(turn / 2) ** 2
+    # steps of 5 %: the correlation falls with the logarithm of the radius no faster than that
+    grid = np.append(0.0, np.geomspace(1, max(r.max(initial=0.0), 2), _RADII))
+    on_grid = np.stack(
+        [w @ np.exp(-np.pi / pixels * radius**2 * chord2) @ w.T for radius in grid], axis=-1
+    )
     out = np.empty((len(w), len(w), *r.shape))
     for k in range(len(w)):
         for m in range(len(w)):

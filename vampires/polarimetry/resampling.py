@@ -69,8 +69,18 @@ def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -
         own = [i for i, k in enumerate(keys) if k == key]
         angle = circular_mean(angles[i] for i in own)
         mean = _finite_mean([images[i].systematic for i in own])
-        turned[key] = np.stack([rotate(plane, plane, angle)[1] for plane in mean])
+        turned[key] = np.stack([turn_common(plane, angle) for plane in mean])
     return [turned[key] for key in keys]
+
+
+def turn_common(variance: Float32, angle: float) -> Float32:
+    """Turn a map of the masters' variance like an image.
+
+    Registration has smeared the errors themselves, so turning them loses next to nothing, unlike
+    noise independent from pixel to pixel.
+    """
+    plane = _contiguous(variance)
+    return rotate(plane, plane, angle)[0]
 
 
 def _finite_mean(stack: Sequence[Float32]) -> Float32:
@@ -104,20 +114,13 @@ def rotate_planes(
     out = np.empty_like(data), np.empty_like(covariance), np.empty_like(systematic)
     for i in range(len(data)):
         for k in range(4):
+            plane = _contiguous(data[i, k])
             for m in range(4):
-                turned, (cov, sys) = _rotate_with(
-                    data[i, k], [covariance[i, k, m], systematic[i, k, m]], angle
+                out[0][i, k], out[1][i, k, m] = rotate(
+                    plane, _contiguous(covariance[i, k, m]), angle
                 )
-                out[1][i, k, m], out[2][i, k, m] = cov, sys
-            out[0][i, k] = turned
+                out[2][i, k, m] = turn_common(systematic[i, k, m], angle)
     return out
-
-
-def _rotate_with(
-    data: Float32, variances: list[Float32], angle: float
-) -> tuple[Float32, list[Float32]]:
-    turned = [rotate(_contiguous(data), _contiguous(v), angle) for v in variances]
-    return turned[0][0], [variance for _, variance in turned]
 
 
 def _contiguous(array: NDArray[_A]) -> Float32:

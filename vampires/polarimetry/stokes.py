@@ -27,6 +27,7 @@ from vampires.polarimetry.propagation import (
     transform_planes,
 )
 from vampires.polarimetry.resampling import rotate_planes
+from vampires.polarimetry.shares import MasterShares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +48,8 @@ class StokesFrame:
         Covariance of the four from independent noise, shape (nfields, 4, 4, ny, nx).
     systematic : ndarray of float32
         The same from the errors of the masters, which frames share.
+    shares : MasterShares
+        How they went in, for the collapse of several frames.
     header : Header
         Merged header.
     fields : tuple of str
@@ -64,6 +67,7 @@ class StokesFrame:
     data: NDArray[np.float32]
     covariance: NDArray[np.float32]
     systematic: NDArray[np.float32]
+    shares: MasterShares
     header: fits.Header
     fields: tuple[str, ...]
     weights: FloatArray | None = None
@@ -196,8 +200,8 @@ class StokesFrame:
         Parameters
         ----------
         residual : Polarisation or sequence of them
-            One for all fields or one per field; for instance from `polarisation`. Its errors go
-            into the systematic part, for they are common to all pixels.
+            One for all fields or one per field; for instance from `polarisation`. Its errors
+            are those of this frame alone, so they go into `covariance`.
 
         Returns
         -------
@@ -214,14 +218,14 @@ class StokesFrame:
             header.update(_ip_cards(p, str(i) if len(many) > 1 else ""))
         header["IPCORR"] = (True, "residual polarisation of the star subtracted")
         out = self._transformed(transforms)
-        systematic = out.systematic.copy()
+        covariance = out.covariance.copy()
         for i, p in enumerate(many):
             i_q, i_u = self.data[i, 0], self.data[i, 1]
-            systematic[i, 2, 2] += (p.q_err * i_q) ** 2
-            systematic[i, 3, 3] += (p.u_err * i_u) ** 2
-            systematic[i, 2, 3] += p.cov_qu * i_q * i_u
-            systematic[i, 3, 2] += p.cov_qu * i_q * i_u
-        return replace(out, header=header, systematic=systematic)
+            covariance[i, 2, 2] += (p.q_err * i_q) ** 2
+            covariance[i, 3, 3] += (p.u_err * i_u) ** 2
+            covariance[i, 2, 3] += p.cov_qu * i_q * i_u
+            covariance[i, 3, 2] += p.cov_qu * i_q * i_u
+        return replace(out, header=header, covariance=covariance)
 
     def rotate(self, angle: float) -> StokesFrame:
         """Turn images and polarisation counter-clockwise by ``angle`` deg about the star.
@@ -236,8 +240,9 @@ class StokesFrame:
             turn_wcs(header, angle)
         header["STOKROT"] = (header.get("STOKROT", 0.0) + angle, "[deg] turned from north up")
         turned = replace(
-            self, data=data, covariance=covariance, systematic=systematic, header=header, count=None
-        )
+            self, data=data, covariance=covariance, systematic=systematic, header=header,
+            shares=self.shares.turned(angle), count=None,
+        )  # fmt: skip
         return turned.turn_polarisation(angle)
 
     def turn_polarisation(self, angle: float) -> StokesFrame:
@@ -314,6 +319,7 @@ class StokesFrame:
             data=self.data.mean(axis=0, keepdims=True),
             covariance=self.covariance.sum(axis=0, keepdims=True) / n**2,
             systematic=self.systematic.sum(axis=0, keepdims=True) / n**2,
+            shares=self.shares.mean_field(),
             header=header,
             fields=("+".join(self.fields),),
             count=None if self.count is None else self.count.min(axis=0, keepdims=True),
@@ -378,8 +384,9 @@ class StokesFrame:
         cov = [transform_covariance(m, c) for m, c in zip(matrices, self.covariance, strict=True)]
         sys = [transform_covariance(m, c) for m, c in zip(matrices, self.systematic, strict=True)]
         return replace(
-            self, data=np.stack(data), covariance=np.stack(cov), systematic=np.stack(sys)
-        )
+            self, data=np.stack(data), covariance=np.stack(cov), systematic=np.stack(sys),
+            shares=self.shares.transformed(matrices),
+        )  # fmt: skip
 
 
 def _ip_cards(p: Polarisation, suffix: str) -> dict[str, tuple[float, str]]:

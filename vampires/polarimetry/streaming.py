@@ -122,12 +122,14 @@ def aligned_images(
     headers = frame_headers(cube, target)
     for _, data, variance in cube.aligned(crop_width):
         for plane, var in zip(data, variance, strict=True):
+            header = next(headers)
+            header["MASTNPIX"] = common.header["MASTNPIX"]
             image = replace(
                 common,
                 data=plane,
                 variance=var,
                 count=np.isfinite(plane).astype(np.int32),
-                header=next(headers),
+                header=header,
             )
             yield pad_to_diagonal(image) if pad else image
 

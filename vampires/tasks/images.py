@@ -109,7 +109,7 @@ def _coadd_task(plan: Plan, group: Group) -> Task:
     masters = plan.masters_of(group.first)
     return make_task(
         "coadd", group.key, make_coadd, (group, masters, metrics, target, plan.config),
-        file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=1,
+        file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=2,
         settings={
             **plan.settings(*COADD_SECTIONS),
             "excluded": excluded_frames(plan.config, group.paths),

@@ -267,7 +267,7 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
     return make_task(
         "pdi", filter_name, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
         targets=[*targets.values(), targets["table"].with_suffix(".csv")],
-        settings=plan.settings("polarimetry"), version=2, doc=str(task_pdi.__doc__),
+        settings=plan.settings("polarimetry"), version=3, doc=str(task_pdi.__doc__),
         task_dep=["stokes:sets"],
     )  # fmt: skip
 
@@ -341,11 +341,11 @@ def _stokes_task(plan: Plan, item: StokesSet) -> Task:
                 **settings, **plan.settings(*COADD_SECTIONS),
                 "excluded": [excluded_frames(plan.config, s.group.paths) for s in streams],
             },
-            version=2, doc=f"{doc}, frame by frame",
+            version=3, doc=f"{doc}, frame by frame",
         )  # fmt: skip
     coadds = [plan.layout.coadd(key) for key in item.keys]
     muellers = [plan.layout.mueller(key) for key in item.keys]
     return make_task(
         "stokes", name, make_stokes, (coadds, muellers, target, plan.config),
-        file_dep=[*coadds, *muellers], targets=[target], settings=settings, version=2, doc=doc,
+        file_dep=[*coadds, *muellers], targets=[target], settings=settings, version=3, doc=doc,
     )  # fmt: skip
