@@ -158,7 +158,11 @@ def register_frame(
     frame, planes, big_endian, row0 = band.frames[i], band.planes, band.big_endian, band.row0
     ny, nx = planes.background.shape
     height, width = data.shape
-    first_y = center[0] - (band.size_y - 1) / 2
+    # A flipped frame is worked on as it lies in memory, from its last output row to the first:
+    # memory is slower to read backwards.
+    center_y = ny - 1 - center[0] if band.flip else center[0]
+    y0 = band.size_y - band.y0 - height if band.flip else band.y0
+    first_y = center_y - (band.size_y - 1) / 2
     first_x = center[1] - (width - 1) / 2
     whole_y, whole_x = math.floor(first_y), math.floor(first_x)
     wy, wx = np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
@@ -183,14 +187,13 @@ def register_frame(
     weights = np.empty((TAPS, width), np.float32)
     weight, inverse = np.empty((1, width), np.float32), np.empty(width, np.float32)
 
-    top = whole_y - _LOW + band.y0
+    top = whole_y - _LOW + y0
     clean_rows = 0  # without a masked pixel, up to this one
     for r in range(top, top + height + TAPS - 1):
         slot = (r - top) % TAPS
         if 0 <= r < ny:
-            row = ny - 1 - r if band.flip else r
             masked = calibrate_row(
-                frame, big_endian, row0, row, left + low, planes, pixels, pixels_noise
+                frame, big_endian, row0, r, left + low, planes, pixels, pixels_noise
             )
             if masked > 0:
                 _split_masked(pixels, pixels_noise, pixels_mask)
@@ -206,15 +209,16 @@ def register_frame(
             noises[slot] = 0
             weights[slot] = 0
             clean_rows = 0
-        y = r - top - TAPS + 1
-        if y >= 0:
-            _combine(sums, y, wy, data, y)
-            _combine(noises, y, wy2, variance, y)
+        if r >= top + TAPS - 1:
+            turn = r - top - TAPS + 1
+            y = height - 1 - turn if band.flip else turn
+            _combine(sums, turn, wy, data, y)
+            _combine(noises, turn, wy2, variance, y)
             clean[y] = clean_rows >= TAPS
             if clean[y]:
                 _normalize(usual, data, variance, y)
             else:
-                _combine(weights, y, wy, weight, 0)
+                _combine(weights, turn, wy, weight, 0)
                 _invert(weight[0], inverse)
                 _normalize(inverse, data, variance, y)
 
