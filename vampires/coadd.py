@@ -42,7 +42,7 @@ METHODS = ("mean", "median", "varmean", "biweight")
 _WEIGHT_STEPS = 2.0**30
 _BAND_ROWS = 128  # rows whose running sums fit in a core's cache
 _LEAST_BAND_ROWS = 16  # thinner bands spend their time on the rows they share
-_CHUNK_BYTES = 640 << 20  # as counted by FrameSource.chunks; larger ones gain nothing
+_CHUNK_BYTES = 160 << 20  # as counted by FrameSource.chunks; decoded, it stays near the cache
 _READ_BYTES = 8 << 20  # raw rows read at a time for a band stay in cache
 _STACK_BYTES = 256 << 20  # for a band of aligned frames; more gains nothing
 
