@@ -47,6 +47,7 @@ from vampires.threads import available_threads
 __all__ = ["BenchResult", "KernelTime", "run_bench"]
 
 _BLOCK_FRAMES = 32  # enough to leave the cache, little enough to be quick
+_BAND_ROWS = 128  # added up at a time, as coadds do
 _REPEATS = 3
 _HALF = 10  # of a window of 21 pixels
 _RADIUS = 8.0
@@ -214,7 +215,8 @@ def _frame_work(path: Path) -> Iterator[Work]:
     shape = (n, cube.source.ny, cube.source.nx)
     centers = (np.array(shape[1:]) - 1) / 2 + np.random.default_rng(2).normal(0, 1, (n, 2))
     out = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    sums = [np.zeros(shape[1:], kind) for kind in (float, float, float, np.int32)]
+    rows = min(_BAND_ROWS, shape[1])
+    sums = [np.zeros((rows, shape[2]), kind) for kind in (float, float, float, np.int32)]
     band = RawBand(block.data, block.big_endian, 0, planes, False, shape[1], 0)
     pixels = block.data.size
     yield "swap bytes (numpy)", pixels, block.native
@@ -222,7 +224,7 @@ def _frame_work(path: Path) -> Iterator[Work]:
     yield "calibrate and shift", pixels, lambda: register_stack(band, centers, *out)
     weights = np.ones(n)
     yield (
-        "calibrate, shift and add", pixels,
+        "calibrate, shift and add", n * sums[0].size,
         lambda: register_sum(band, centers, weights, *sums),
     )  # fmt: skip
     register_stack(band, centers, *out)

@@ -1,9 +1,10 @@
-"""Medians of many samples for many pixels, exact, at a cost per sample that hardly depends on n.
+"""Medians of many pixels, exact, at a cost per sample that hardly depends on their number.
 
 Samples are compared as integers: the bits of a float, those below the sign inverted when it is
-set, are in the order of the floats. The samples of one pixel are laid side by side, where they
-stay in the processor's first cache. Then they are counted, not sorted: how many lie below a probe
-takes one vectorised pass, and the bracket about the median shrinks until one sample is left.
+set, are in the order of the floats. A few samples are sorted, many pixels at once, by exchanges of
+neighbours. Of many, those of one pixel are laid side by side, where they stay in the processor's
+first cache, and counted: how many lie below a probe takes one vectorised pass, and the bracket
+about the median shrinks until one sample is left.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
 
-TILE = 64
-"""Pixels whose samples are gathered together: they lie on the same pages of memory."""
+_FEW = 48  # samples up to which sorting is quicker
+_SORTED_TILE = 256  # pixels sorted together
+_COUNTED_TILE = 64  # pixels gathered together: their samples lie on the same pages of memory
 
 _MISSING = np.int32(0x7FFFFFFF)  # key of NaN, above that of every number
 _LEAST = np.int32(-0x80000000)
@@ -34,8 +36,7 @@ def _flip(bits: np.int32) -> np.int32:
 
 
 @kernel
-def value_of_key(key: np.int32) -> np.float32:
-    """Float that a key stands for; see `gather_keys`."""
+def _value_of(key: np.int32) -> np.float32:
     return np.int32(_flip(key)).view(np.float32)
 
 
@@ -45,31 +46,84 @@ def _key_of(value: float) -> np.int32:
 
 
 @kernel
-def room_for_keys(n: int) -> NDArray[np.int32]:
-    """Room for the keys of a tile, shape (64, n or a little more)."""
-    lines = -(-n // _LINE)
-    lines += 1 - lines % 2  # an odd number: the rows then share the cache evenly
-    return np.empty((TILE, lines * _LINE), np.int32)
+def tile_width(n: int) -> int:
+    """Pixels whose medians of `n` samples are best found together."""
+    return _SORTED_TILE if n <= _FEW else _COUNTED_TILE
 
 
 @kernel
-def gather_keys(
-    stack: NDArray[np.float32], first: int, width: int, keys: NDArray[np.int32]
+def room_for_keys(n: int) -> NDArray[np.int32]:
+    """Room for `median_tile`, to be allocated once for many tiles."""
+    if n <= _FEW:
+        return np.empty((n, _SORTED_TILE), np.int32)
+    lines = -(-n // _LINE)
+    lines += 1 - lines % 2  # an odd number: the rows then share the cache evenly
+    return np.empty((_COUNTED_TILE, lines * _LINE), np.int32)
+
+
+@kernel
+def median_tile(
+    stack: NDArray[np.float32], first: int, out: NDArray[np.float32], keys: NDArray[np.int32]
 ) -> None:
-    """Lay the samples of some pixels side by side, as integers of the same order.
+    """Median of each of some pixels, NaN left out.
 
     Parameters
     ----------
     stack : ndarray of float32, shape (n, npixels)
         Samples.
-    first, width : int
-        The pixels; no more than 64.
+    first : int
+        The first of the pixels.
+    out : ndarray of float32
+        Filled; at most `tile_width(n)` pixels. The middle sample, or the mean of the two; NaN
+        where all samples are.
     keys : ndarray of int32
-        From `room_for_keys`; `keys[p, :n]` is filled for each of the pixels. NaN becomes the
-        largest integer.
+        From `room_for_keys(n)`; overwritten.
     """
-    bits, n = stack.view(np.int32), stack.shape[0]
-    room = np.empty((_LINE, TILE), np.int32)
+    n, bits = stack.shape[0], stack.view(np.int32)
+    if n <= _FEW:
+        for i in range(n):
+            row, line = bits[i, first : first + out.size], keys[i]
+            for p in range(out.size):
+                missing = (row[p] & _MISSING) > _INFINITE
+                line[p] = _MISSING if missing else row[p] ^ ((row[p] >> np.int32(31)) & _MISSING)
+        _sort_columns(keys, out.size)
+        for p in range(out.size):
+            out[p] = _middle_of_sorted(keys, p)
+    else:
+        _gather(bits, first, out.size, keys)
+        for p in range(out.size):
+            out[p] = _median_by_counting(keys[p][:n])
+
+
+@kernel
+def _sort_columns(keys: NDArray[np.int32], width: int) -> None:
+    """Sort columns by exchanges of neighbours in alternate pairs (odd-even transposition)."""
+    n = keys.shape[0]
+    for turn in range(n):
+        for k in range(turn % 2, n - 1, 2):
+            upper, lower = keys[k], keys[k + 1]
+            for p in range(width):
+                one, other = upper[p], lower[p]
+                upper[p] = min(one, other)
+                lower[p] = max(one, other)
+
+
+@kernel
+def _middle_of_sorted(keys: NDArray[np.int32], p: int) -> np.float32:
+    number = 0
+    for i in range(keys.shape[0]):
+        number += 1 if keys[i, p] < _MISSING else 0
+    if number == 0:
+        return np.float32(np.nan)
+    one, other = _value_of(keys[(number - 1) // 2, p]), _value_of(keys[number // 2, p])
+    return np.float32(0.5) * one + np.float32(0.5) * other
+
+
+@kernel
+def _gather(bits: NDArray[np.int32], first: int, width: int, keys: NDArray[np.int32]) -> None:
+    """Lay the keys of some pixels side by side: those of pixel `p` into `keys[p, :n]`."""
+    n = bits.shape[0]
+    room = np.empty((_LINE, _COUNTED_TILE), np.int32)
     for start in range(0, n, _LINE):
         count = min(_LINE, n - start)
         for i in range(count):
@@ -114,7 +168,7 @@ def _seed(keys: NDArray[np.int32]) -> tuple[float, float]:
     total, square, number, origin = 0.0, 0.0, 0, 0.0
     for i in range(0, keys.size, keys.size // _SEEDS + 1):
         if keys[i] < _MISSING:
-            value = float(value_of_key(keys[i]))
+            value = float(_value_of(keys[i]))
             origin = value if number == 0 else origin
             total += value - origin
             square += (value - origin) ** 2
@@ -124,19 +178,8 @@ def _seed(keys: NDArray[np.int32]) -> tuple[float, float]:
 
 
 @kernel
-def median_of_keys(keys: NDArray[np.int32]) -> np.float32:
-    """Median of the samples that keys stand for.
-
-    Parameters
-    ----------
-    keys : ndarray of int32, shape (n,)
-        From `gather_keys`.
-
-    Returns
-    -------
-    float32
-        The middle sample, or the mean of the two; NaN when all samples are.
-    """
+def _median_by_counting(keys: NDArray[np.int32]) -> np.float32:
+    """Median of the samples that keys stand for."""
     number = _count_below(keys, _MISSING)
     if number == 0:
         return np.float32(np.nan)
@@ -145,7 +188,7 @@ def median_of_keys(keys: NDArray[np.int32]) -> np.float32:
     wanted = (number - 1) // 2
     low, below = np.int64(_least_from(keys, _LEAST)), 0
     high, under = np.int64(_greatest_below(keys, _MISSING)) + 1, number
-    least, greatest = float(value_of_key(np.int32(low))), float(value_of_key(np.int32(high - 1)))
+    least, greatest = float(_value_of(np.int32(low))), float(_value_of(np.int32(high - 1)))
     center, width = 0.5 * least + 0.5 * greatest, greatest / _WIDTHS - least / _WIDTHS
     if number > _SEEDED:
         center, width = _seed(keys)
@@ -155,7 +198,7 @@ def median_of_keys(keys: NDArray[np.int32]) -> np.float32:
         if step == 1:  # of a Gaussian, whose density at the centre is n / 2.5 sigma
             guess = center + (wanted + 0.5 - count) * 2.5 * width / number
         elif step > 1:
-            start, stop = float(value_of_key(np.int32(low))), float(value_of_key(np.int32(high)))
+            start, stop = float(_value_of(np.int32(low))), float(_value_of(np.int32(high)))
             guess = start + (stop - start) * (wanted + 0.5 - below) / (under - below)
         probe = np.int64(_key_of(guess))
         if step % 4 == 3 or not low < probe < high:
@@ -168,8 +211,8 @@ def median_of_keys(keys: NDArray[np.int32]) -> np.float32:
         step += 1
     first = below == wanted
     key = _least_from(keys, np.int32(low)) if first else _greatest_below(keys, np.int32(high))
-    value = value_of_key(key)
+    value = _value_of(key)
     if number % 2 == 0 and _count_below(keys, np.int32(key + 1)) == wanted + 1:
-        following = value_of_key(_least_from(keys, np.int32(key + 1)))
+        following = _value_of(_least_from(keys, np.int32(key + 1)))
         value = np.float32(0.5) * value + np.float32(0.5) * following
     return value

@@ -8,13 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
-from vampires.kernels.median import (
-    TILE,
-    gather_keys,
-    median_of_keys,
-    room_for_keys,
-    value_of_key,
-)
+from vampires.kernels.median import median_tile, room_for_keys, tile_width
 
 BIWEIGHT_TUNING = 6.0
 """Samples further than this many median absolute deviations get no weight."""
@@ -25,43 +19,34 @@ MEDIAN_VARIANCE = math.pi / 2
 BIWEIGHT_VARIANCE = 1.0944
 """The same for the biweight location with a tuning constant of 6."""
 
+_TILE = 128  # pixels averaged together: their sums stay in the processor's first cache
+
 
 @kernel
 def median_columns(stack: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Median over the first axis of a stack (n, npixels); see `median`."""
     n, size = stack.shape[0], out.size
-    keys = room_for_keys(n)
-    for first in range(0, size, TILE):
-        width = min(TILE, size - first)
-        gather_keys(stack, first, width, keys)
-        for p in range(width):
-            out[first + p] = median_of_keys(keys[p][:n])
-
-
-@kernel
-def _deviations(keys: NDArray[np.int32], center: np.float32, deviations: NDArray[np.int32]) -> None:
-    """Keys of the absolute deviations from a value."""
-    for i in range(keys.size):
-        deviation = np.float32(abs(value_of_key(keys[i]) - center))
-        missing = deviation != deviation
-        deviations[i] = keys[i] if missing else np.float32(deviation).view(np.int32)
+    room, tile = room_for_keys(n), tile_width(n)
+    for first in range(0, size, tile):
+        median_tile(stack, first, out[first : min(first + tile, size)], room)
 
 
 @kernel
 def biweight_columns(stack: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Biweight location over the first axis of a stack (n, npixels); see `biweight`."""
     n, size = stack.shape[0], out.size
-    keys, deviations = room_for_keys(n), np.empty(n, np.int32)
-    spread = np.empty(TILE, np.float32)
-    total, weights = np.empty(TILE), np.empty(TILE)
-    for first in range(0, size, TILE):
-        width = min(TILE, size - first)
+    room, tile = room_for_keys(n), tile_width(n)
+    deviation, spread = np.empty((n, tile), np.float32), np.empty(tile, np.float32)
+    total, weights = np.empty(tile), np.empty(tile)
+    for first in range(0, size, tile):
+        width = min(tile, size - first)
         center = out[first : first + width]
-        gather_keys(stack, first, width, keys)
-        for p in range(width):
-            center[p] = median_of_keys(keys[p][:n])
-            _deviations(keys[p][:n], center[p], deviations)
-            spread[p] = median_of_keys(deviations)
+        median_tile(stack, first, center, room)
+        for i in range(n):
+            row, away = stack[i, first : first + width], deviation[i]
+            for p in range(width):
+                away[p] = abs(row[p] - center[p])
+        median_tile(deviation, 0, spread[:width], room)
         total[:], weights[:] = 0, 0
         for i in range(n):
             row = stack[i, first : first + width]
@@ -80,8 +65,8 @@ def biweight_columns(stack: NDArray[np.float32], out: NDArray[np.float32]) -> No
 @kernel
 def mean_columns(stack: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Mean over the first axis of a stack (n, npixels); see `mean`."""
-    for first in range(0, out.size, TILE):
-        last = min(first + TILE, out.size)
+    for first in range(0, out.size, _TILE):
+        last = min(first + _TILE, out.size)
         total, number = np.zeros(last - first), np.zeros(last - first, np.int32)
         for i in range(stack.shape[0]):
             row = stack[i, first:last]
