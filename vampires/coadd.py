@@ -41,10 +41,10 @@ METHODS = ("mean", "median", "varmean", "biweight")
 
 _WEIGHT_STEPS = 2.0**30
 _BAND_ROWS = 128  # rows whose running sums fit in a core's cache
-_LEAST_BAND_ROWS = 16  # thinner bands spend their time on the rows they share
+_STACK_ROWS = (16, 64)  # of a band: thinner ones spend their time on the rows they share
 _CHUNK_BYTES = 160 << 20  # as counted by FrameSource.chunks; decoded, it stays near the cache
 _READ_BYTES = 8 << 20  # raw rows read at a time for a band stay in cache
-_STACK_BYTES = 256 << 20  # for a band of aligned frames; more gains nothing
+_STACK_BYTES = 256 << 20  # of its aligned frames, in all threads
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,8 @@ def _coadd_bands(
 def _band_height(job: Alignment, memory: int, threads: int) -> int:
     """Rows of a band whose aligned frames fit in memory."""
     row_bytes = job.source.n * job.size[1] * 4
-    wanted = max(_STACK_BYTES // threads // row_bytes, _LEAST_BAND_ROWS)
+    least, most = _STACK_ROWS
+    wanted = max(min(most, _STACK_BYTES // threads // row_bytes), least)
     return max(1, min(wanted, memory // row_bytes, -(-job.size[0] // threads)))
 
 
