@@ -26,7 +26,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from vampires.centroid import RoughCentroid
 from vampires.config import AnalysisSettings
@@ -111,10 +111,11 @@ def limb_template(radius: float, psf: NDArray, size: int) -> NDArray[np.float64]
     >>> bool(template[20, 29] > 0 > template[20, 31])
     True
     """
-    blur = np.asarray(psf, dtype=float)
-    disc = disc_psf(radius, size).astype(float)
-    for _ in range(2):
-        disc = signal.fftconvolve(disc, blur, mode="same")
+    margin = len(psf) - 1
+    shape = (size + 2 * margin,) * 2
+    blur = np.fft.rfft2(np.asarray(psf, dtype=float), shape)
+    spectrum = np.fft.rfft2(disc_psf(radius, size).astype(float), shape) * blur**2
+    disc = np.fft.irfft2(spectrum, shape)[margin : margin + size, margin : margin + size]
     template: NDArray[np.float64] = -ndimage.laplace(disc)
     return template
 
