@@ -305,8 +305,17 @@ def _chain_figures(
     finally:
         os.environ.clear()
         os.environ.update(before)
+    return figures, scaling, _peak_memory()
+
+
+def _peak_memory() -> float:
+    """Largest resident memory of this process so far, MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # of this program alone; the count of getrusage begins with its parent's
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
     unit = 1024**2 if sys.platform == "darwin" else 1024
-    return figures, scaling, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _best(runs: list[dict[str, Any]]) -> dict[str, Any]:
