@@ -155,13 +155,15 @@ def common_covariance(shares: MasterShares, images: Sequence[CameraImage]) -> ND
     Images of the same masters share one map of errors, the mean of theirs.
     """
     r = radius(images[0].data.shape[1:])
-    out = 0.0
+    total = np.zeros((images[0].data.shape[0], 4, 4, *r.shape))
     for name in sorted(set(shares.masters)):
         own = [np.nan_to_num(i.systematic) for i, m in zip(images, shares.masters, strict=True)
                if m == name]  # fmt: skip
         mean = sum(own) / len(own)
-        out = out + shares.factor(r, name) * mean[:, None, None]
-    return np.asarray(out, dtype=np.float32)
+        part = shares.factor(r, name)
+        part *= mean[:, None, None]  # in place: these are the largest arrays of all
+        total += part
+    return total.astype(np.float32)
 
 
 def geometry_models(models: Models, mm_correct: bool) -> tuple[MuellerModel, ...] | MuellerModel:

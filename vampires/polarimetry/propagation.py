@@ -41,8 +41,10 @@ def independent_covariance(
     w = np.asarray(weights, dtype=float)
     out = np.zeros((len(w), len(w), *variances[0].shape))
     for i, variance in enumerate(variances):
-        for k, m in zip(*np.nonzero(np.outer(w[:, i], w[:, i])), strict=True):
+        for k, m in zip(*np.nonzero(np.triu(np.outer(w[:, i], w[:, i]))), strict=True):
             out[k, m] += w[k, i] * w[m, i] * variance
+    for k, m in zip(*np.triu_indices(len(w), 1), strict=True):
+        out[m, k] = out[k, m]
     return out.astype(np.float32)
 
 
@@ -78,6 +80,16 @@ def common_factor(
     >>> common_factor([[0.5, 0.5], [1, -1]], [0.0, 0.0], 10.0).diagonal().tolist()
     [1.0, 0.0]
     """
+    k = len(np.asarray(weights))
+    out = np.zeros((k, k, *np.shape(radii)))
+    add_common_factor(out, weights, angles, radii, pixels)
+    return out
+
+
+def add_common_factor(
+    out: FloatArray, weights: ArrayLike, angles: ArrayLike, radii: ArrayLike, pixels: float
+) -> None:
+    """Add `common_factor` to ``out`` in place: such arrays are the largest of all."""
     w, r = np.asarray(weights, dtype=float), np.asarray(radii, dtype=float)
     theta = np.deg2rad(np.asarray(angles, dtype=float))
     turn = np.abs(np.angle(np.exp(1j * (theta[:, None] - theta[None, :]))))
@@ -87,11 +99,11 @@ def common_factor(
     on_grid = np.stack(
         [w @ np.exp(-np.pi / pixels * radius**2 * chord2) @ w.T for radius in grid], axis=-1
     )
-    out = np.empty((len(w), len(w), *r.shape))
-    for k in range(len(w)):
-        for m in range(len(w)):
-            out[k, m] = np.interp(r, grid, on_grid[k, m])
-    return out
+    for k, m in zip(*np.triu_indices(len(w)), strict=True):
+        factor = np.interp(r, grid, on_grid[k, m])
+        out[k, m] += factor
+        if k != m:
+            out[m, k] += factor
 
 
 def median_variance_factor(count: ArrayLike) -> FloatArray:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vampires.image import CameraImage
 from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.propagation import common_factor
+from vampires.polarimetry.propagation import add_common_factor
 
 # Images of the same masters closer than this are taken for one when frames are joined, deg: it
 # keeps the sums of frame-by-frame nights small, and is 0.2 px at the edge of the largest images.
@@ -113,5 +113,5 @@ class MasterShares:
             own = np.array([m == name for m in self.masters])
             pixels = float(self.pixels[own].mean())
             for f, weights in enumerate(self.weights):
-                out[f] += common_factor(weights[:, own], self.angles[own], radii, pixels)
+                add_common_factor(out[f], weights[:, own], self.angles[own], radii, pixels)
         return out
