@@ -72,16 +72,11 @@ class _PlainFile:
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
     def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
-        numbers = np.arange(self.ny)[rows]
-        first, count, height = int(numbers[0]), stop - start, len(numbers)
-        together = int(numbers[-1]) - first + 1 == height
-        if together and count == 1:
-            return RawBlock(self._map(start, stop, first, height), big_endian=True)
-        if together and height < self.ny:
-            return RawBlock(self._read_band(start, stop, first, height), big_endian=True)
-        frames = self._map(start, stop, 0, self.ny)
-        # rows here and there: every page is read, which is no slower than to pick some of them
-        return RawBlock(frames if height == self.ny else frames[:, numbers], big_endian=True)
+        runs = _runs(np.arange(self.ny)[rows])
+        first, last = runs[0]
+        if len(runs) == 1 and (last - first == self.ny or stop - start == 1):
+            return RawBlock(self._map(start, stop, first, last - first), big_endian=True)
+        return RawBlock(self._copy(start, stop, runs), big_endian=True)
 
     def _map(self, start: int, stop: int, first: int, height: int) -> NDArray[np.uint16]:
         """Bytes of whole frames, or of a band of one frame, where they lie."""
@@ -89,17 +84,32 @@ class _PlainFile:
         data = _map(self.path, offset, (stop - start) * height * self.nx * 2)
         return data.view(np.uint16).reshape(stop - start, height, self.nx)
 
-    def _read_band(self, start: int, stop: int, first: int, height: int) -> NDArray[np.uint16]:
-        """Copy a band of many frames: reads of it alone beat page faults on a cold disk."""
+    def _copy(self, start: int, stop: int, runs: list[tuple[int, int]]) -> NDArray[np.uint16]:
+        """Copy runs of rows of many frames: reads of these alone beat page faults."""
+        height = sum(last - first for first, last in runs)
         data = np.empty((stop - start, height, self.nx), np.uint16)
+        row = self.nx * 2
+        begin, end = (self._start + k * self.ny * row for k in (start, stop))
         with self.path.open("rb", buffering=0) as file:
-            for k in range(stop - start):
-                offset = self._start + ((start + k) * self.ny + first) * self.nx * 2
-                if os.preadv(file.fileno(), [data[k]], offset) != data[k].nbytes:
-                    raise FileError(
-                        f"{self.path}: changed while being read (too short); copy it again"
-                    )
+            if len(runs) > 1 and hasattr(os, "posix_fadvise"):
+                # to read a cold file through is faster than to wait at each of many places
+                os.posix_fadvise(file.fileno(), begin, end - begin, os.POSIX_FADV_WILLNEED)
+            for frame, offset in zip(data, range(begin, end, self.ny * row), strict=True):
+                top = 0
+                for first, last in runs:
+                    part = frame[top : top + last - first].data
+                    if os.preadv(file.fileno(), [part], offset + first * row) != part.nbytes:
+                        raise FileError(
+                            f"{self.path}: changed while being read (too short); copy it again"
+                        )
+                    top += last - first
         return data
+
+
+def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First number and the one after the last of each run of consecutive ones."""
+    edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    return [(int(numbers[low]), int(numbers[high - 1]) + 1) for low, high in pairwise(edges)]
 
 
 class _RiceFile:
