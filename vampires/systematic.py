@@ -44,9 +44,9 @@ def systematic_variance(
     the detector pixels that passed under it, with shares K that sum to one (see
     `pixel_shares`); errors of detector pixels are independent, so ``var = sum(K^2 sigma^2)``.
     """
-    bad = cal.bad | ~np.isfinite(cal.background) | ~np.isfinite(cal.scale)
-    background = np.where(bad, np.nan, cal.background_variance * cal.scale**2)
-    flat = np.where(bad, np.nan, cal.flat_variance)
+    unusable = cal.unusable
+    background = np.where(unusable, np.nan, cal.background_variance * cal.scale**2)
+    flat = np.where(unusable, np.nan, cal.flat_variance)
     if alignment.flip:
         background, flat = background[::-1], flat[::-1]
     shares = [pixel_shares(places, alignment.size) for places in alignment.centers]

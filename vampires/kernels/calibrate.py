@@ -62,6 +62,11 @@ class PixelCalibration:
         """Rows and columns."""
         return self.background.shape[0], self.background.shape[1]
 
+    @property
+    def unusable(self) -> NDArray[np.bool_]:
+        """Pixels that are bad, or whose background or scale is not finite."""
+        return self.bad | ~np.isfinite(self.background) | ~np.isfinite(self.scale)
+
     def window(self, rows: slice, columns: slice = slice(None)) -> PixelCalibration:
         """Return the calibration of a rectangle of the detector (raw orientation).
 
@@ -110,7 +115,6 @@ def calibration_planes(cal: PixelCalibration, *, repair: bool = True) -> Calibra
     -------
     CalibrationPlanes
     """
-    bad = cal.bad | ~np.isfinite(cal.background) | ~np.isfinite(cal.scale)
     return CalibrationPlanes(
         np.ascontiguousarray(cal.background, np.float32),
         np.ascontiguousarray(cal.scale, np.float32),
@@ -118,7 +122,7 @@ def calibration_planes(cal: PixelCalibration, *, repair: bool = True) -> Calibra
         np.float32((cal.read_noise / cal.gain) ** 2),
         np.float32(cal.bias),
         np.float32(cal.saturation),
-        repair_table(bad, rebuild=repair and cal.repair),
+        repair_table(cal.unusable, rebuild=repair and cal.repair),
     )
 
 

@@ -46,6 +46,12 @@ def _key_of(value: float) -> np.int32:
 
 
 @kernel
+def _key_or_missing(bits: np.int32) -> np.int32:
+    """Key of the bits of a float; the largest integer for NaN."""
+    return _MISSING if (bits & _MISSING) > _INFINITE else _flip(bits)
+
+
+@kernel
 def tile_width(n: int) -> int:
     """Pixels whose medians of `n` samples are best found together."""
     return _SORTED_TILE if n <= _FEW else _COUNTED_TILE
@@ -84,8 +90,7 @@ def median_tile(
         for i in range(n):
             row, line = bits[i, first : first + out.size], keys[i]
             for p in range(out.size):
-                missing = (row[p] & _MISSING) > _INFINITE
-                line[p] = _MISSING if missing else row[p] ^ ((row[p] >> np.int32(31)) & _MISSING)
+                line[p] = _key_or_missing(row[p])
         _sort_columns(keys, out.size)
         for p in range(out.size):
             out[p] = _middle_of_sorted(keys, p)
@@ -129,8 +134,7 @@ def _gather(bits: NDArray[np.int32], first: int, width: int, keys: NDArray[np.in
         for i in range(count):
             row, line = bits[start + i, first : first + width], room[i]
             for p in range(width):
-                missing = (row[p] & _MISSING) > _INFINITE
-                line[p] = _MISSING if missing else row[p] ^ ((row[p] >> np.int32(31)) & _MISSING)
+                line[p] = _key_or_missing(row[p])
         for p in range(width):
             samples = keys[p]
             for i in range(count):
