@@ -21,6 +21,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 
+pytest_plugins = ["fixtures.project", "fixtures.toy"]
+
+
 @pytest.fixture(scope="session")
 def stars_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small EMCCD night in the archive's format: raw/, truth.json, truth FITS."""

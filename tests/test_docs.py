@@ -11,8 +11,8 @@ import pytest
 
 from vampires.config.option import options_of
 from vampires.config.schema import SECTIONS, GeneralSettings
-from vampires.frame_metrics import COLUMNS
-from vampires.products import TABLE_COLUMNS
+from vampires.io.products import TABLE_COLUMNS
+from vampires.measure.metrics import COLUMNS
 from vampires.simulate import NightSpec, simulate_night
 
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vampires.index import build_index
+from vampires.night.index import build_index
 from vampires.observation import Observation
 
 

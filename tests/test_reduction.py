@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from vampires.image import CameraImage
+from vampires.images.image import CameraImage
 from vampires.observation import Observation
 from vampires.simulate import NightSpec, simulate_night
 

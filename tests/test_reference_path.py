@@ -13,7 +13,7 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from photutils.aperture import CircularAperture, aperture_photometry
 from scipy import ndimage
 
-from vampires.calibration import pixel_calibration
+from vampires.calibration.pixels import pixel_calibration
 from vampires.cube import CameraCube
 from vampires.simulate import NightSpec
 from vampires.simulate.cube import simulate_cube

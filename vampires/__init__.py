@@ -8,24 +8,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vampires.calibration import CalibrationSet
+    from vampires.calibration.set import CalibrationSet
     from vampires.config import Config, load_config
     from vampires.cube import CameraCube
-    from vampires.frame_metrics import FrameMetrics
-    from vampires.image import CameraImage
+    from vampires.images.image import CameraImage
+    from vampires.measure.metrics import FrameMetrics
+    from vampires.mueller.model import MuellerModel
     from vampires.observation import Observation
-    from vampires.polarimetry.mueller import MuellerModel
     from vampires.polarimetry.stokes import StokesFrame
 
-__version__ = "0.1.0"
+from vampires.version import __version__
 
 _HOMES = {
-    "CalibrationSet": "vampires.calibration",
+    "CalibrationSet": "vampires.calibration.set",
     "CameraCube": "vampires.cube",
-    "CameraImage": "vampires.image",
+    "CameraImage": "vampires.images.image",
     "Config": "vampires.config",
-    "FrameMetrics": "vampires.frame_metrics",
-    "MuellerModel": "vampires.polarimetry.mueller",
+    "FrameMetrics": "vampires.measure.metrics",
+    "MuellerModel": "vampires.mueller.model",
     "Observation": "vampires.observation",
     "StokesFrame": "vampires.polarimetry.stokes",
     "load_config": "vampires.config",
@@ -40,6 +40,7 @@ __all__ = [
     "MuellerModel",
     "Observation",
     "StokesFrame",
+    "__version__",
     "load_config",
 ]
 

@@ -26,9 +26,9 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from vampires.calibration import pixel_calibration
+from vampires.calibration.pixels import pixel_calibration
 from vampires.cube import CameraCube
-from vampires.frames import open_frames
+from vampires.io.frames import open_frames
 from vampires.kernels.aperture import measure_apertures
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate, calibration_planes
@@ -39,10 +39,10 @@ from vampires.kernels.register import RawBand, register_stack, register_sum
 from vampires.kernels.resample import rotate, shift
 from vampires.kernels.strehl import reference_spectrum
 from vampires.kernels.windows import brightest, cut_stamps, measure_windows
-from vampires.psf import header_psf
+from vampires.measure.psf import header_psf
 from vampires.simulate.cube import simulate_cube
 from vampires.simulate.spec import NightSpec
-from vampires.threads import available_threads
+from vampires.utils.threads import available_threads
 
 __all__ = ["BenchResult", "KernelTime", "run_bench"]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,26 +19,34 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, VarianceUncertainty
 
-from vampires.alignment import align_frames
-from vampires.astrometry import Target, celestial_wcs, without_wcs
-from vampires.calibration import pixel_calibration, usable_flat
-from vampires.coadd import coadd_frames
+from vampires.calibration.pixels import pixel_calibration, usable_flat
+from vampires.calibration.screen import screen
 from vampires.config import AnalysisSettings
-from vampires.exposure import group_header, raw_header
-from vampires.fields import field_centers, field_size
-from vampires.frames import FrameSource, open_frames
-from vampires.image import CameraImage
+from vampires.errors import MeasurementError
+from vampires.header.exposure import group_header, raw_header
+from vampires.header.fields import field_centers, field_size
+from vampires.images.alignment import align_frames
+from vampires.images.coadd import coadd_frames
+from vampires.images.image import CameraImage
+from vampires.images.mean import mean_image
+from vampires.images.recenter import pad_to_diagonal, recenter_image
+from vampires.io.frames import FrameSource, open_frames
 from vampires.kernels.calibrate import PixelCalibration, calibrate
-from vampires.metrics import FrameMetrics, measure_frames
-from vampires.outliers import screen
-from vampires.psf import header_psf
-from vampires.registration import pad_to_diagonal, recenter_image
+from vampires.log import get_logger
+from vampires.measure.discs import MARGIN, PSF_SIZE, centre_of_limb, checked_radius, limb_template
+from vampires.measure.frames import FrameMetrics, measure_frames
+from vampires.measure.psf import header_psf
+from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
+from vampires.sky.geometry import Target
+from vampires.sky.wcs import celestial_wcs, without_wcs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from vampires.calibration import CalibrationSet
-    from vampires.grouping import Group
+    from vampires.calibration.set import CalibrationSet
+    from vampires.night.grouping import Group
+
+log = get_logger(__name__)
 
 DEFAULT_MEMORY = 2 * 1024**3
 
@@ -234,6 +243,47 @@ class CameraCube:
         )  # fmt: skip
         return replace(self, metrics=metrics, rough=rough)
 
+    def measure_discs(
+        self, discs: Sequence[RoughCentroid], settings: AnalysisSettings
+    ) -> CameraCube:
+        """Measure every frame of a resolved object.
+
+        Parameters
+        ----------
+        discs : sequence of RoughCentroid
+            One per field, each with its radius.
+        settings : AnalysisSettings
+            The window is made narrower where it would leave the frame; there is no Strehl ratio.
+
+        Returns
+        -------
+        CameraCube
+            With `metrics`: ``dftx`` and ``dfty`` are the centre of the limb.
+
+        Raises
+        ------
+        MeasurementError
+            A radius is missing, or a disc does not fit in the frame.
+        """
+        rough = np.array([[disc.star] for disc in discs])
+        room = np.minimum(rough, np.array(self.shape[1:]) - 1 - rough).min()
+        half = min(settings.window_size // 2, int(room))
+        radii = [
+            checked_radius(disc, name, half) for disc, name in zip(discs, self.fields, strict=True)
+        ]
+        window = 2 * half + 1
+        templates = [
+            limb_template(radius, header_psf(self.header, name, PSF_SIZE), window + MARGIN)
+            for radius, name in zip(radii, self.fields, strict=True)
+        ]
+        metrics = measure_frames(
+            self.source, self.pixel_calibration, flip=self.flip, rough=rough,
+            psfs=np.stack(templates),
+            settings=replace(settings, window_size=window, strehl=False), memory=self.memory,
+            fields=self.fields, locate=partial(centre_of_limb, radius=float(np.mean(radii))),
+        )  # fmt: skip
+        return replace(self, metrics=metrics, rough=rough)
+
     def select(self, metric: str = "strehl", cutoff: float = 0.0) -> CameraCube:
         """Discard the worst frames.
 
@@ -384,9 +434,7 @@ class CameraCube:
 
     def plot(self) -> Figure:
         """Draw the measurements of every frame."""
-        from vampires.plotting import draw_metrics
-
-        return draw_metrics(self.measured, self.selected, Path(self.source.paths[0]).name)
+        return self.measured.plot(self.selected, Path(self.source.paths[0]).name)
 
     @property
     def pixel_calibration(self) -> PixelCalibration:
@@ -442,3 +490,57 @@ def _not_excluded(source: FrameSource, exclude: Mapping[str, Sequence[int]]) -> 
             if path.name.startswith(name):
                 keep &= ~((source.file_index == index) & np.isin(source.frame_index, frames))
     return keep
+
+
+ROUGH_FRAMES = 50
+"""Frames of each cube that enter the mean: enough to see the star, quick to read."""
+
+
+def find_in_cubes(
+    cubes: Sequence[CameraCube], kind: str = "star"
+) -> tuple[np.ndarray, dict[str, RoughCentroid]]:
+    """Find the star, or the satellite spots, without help.
+
+    Parameters
+    ----------
+    cubes : sequence of CameraCube
+        Of one camera and setup, calibrated.
+    kind : str
+        ``star``, ``spots`` (four satellite spots about a masked star) or ``planet``.
+
+    Returns
+    -------
+    image : ndarray, shape (ny, nx)
+        The mean image, e-/s, calibrated orientation.
+    centroids : dict of str to RoughCentroid
+        One per field.
+
+    Raises
+    ------
+    MeasurementError
+        No spots or planet were found; the message says how far the search came. Without a
+        star the centres of the fields are taken, and the log says so.
+    """
+    first = cubes[0]
+    image = np.nanmean([
+        mean_image(cube.source, cube.pixel_calibration, flip=cube.flip, frames=ROUGH_FRAMES,
+                   memory=cube.memory)
+        for cube in cubes
+    ], axis=0)  # fmt: skip
+    several = len(first.fields) > 1
+    centers = [(float(y), float(x)) for y, x in first.rough.mean(axis=1)]
+    try:
+        found = rough_centroids(
+            image,
+            kind,
+            centers=centers if several else None,
+            width=first.crop(min(image.shape))[0] if several else None,
+            radii=[spot_radius(first.header, name) for name in first.fields],
+        )
+    except MeasurementError as error:
+        if kind != "star":
+            raise
+        # A star that is there but too faint to be sure of is near the centre of its field.
+        log.warning("no star found, looks at the centres of the fields", reason=str(error))
+        found = [RoughCentroid(center) for center in centers]
+    return image, dict(zip(first.fields, found, strict=True))

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.table import Table
 
-from vampires.calibration import CalibrationSet
-from vampires.grouping import Group, group_cubes, science_records, unusable_records
-from vampires.index import CALIBRATION_KINDS, Record, build_index
+from vampires.calibration.set import CalibrationSet
+from vampires.night.grouping import Group, group_cubes, science_records, unusable_records
+from vampires.night.index import build_index
+from vampires.night.record import CALIBRATION_KINDS, Record
 
 if TYPE_CHECKING:
-    from vampires.astrometry import Target
     from vampires.cube import CameraCube
-    from vampires.polarimetry.differencing import StokesSet
+    from vampires.night.sets import StokesSet
+    from vampires.sky.geometry import Target
 
 _HIDDEN = ("size", "mtime_ns", "hdu", "crop", "fields")
 
@@ -32,7 +33,7 @@ class Observation:
     Parameters
     ----------
     records : iterable of Record
-        The header index (see `vampires.index.build_index`).
+        The header index (see `vampires.night.index.build_index`).
     folder : str or Path
         The reduction directory, where products go.
     method : str
@@ -104,8 +105,8 @@ class Observation:
             No raw file is found.
         """
         # Imported here: the configuration schema is not needed to look at files.
-        from vampires.astrometry import Target
         from vampires.config import load_config
+        from vampires.sky.geometry import Target
 
         config = load_config(Path(path))
         records = build_index(config.data.raw, config.folder, config.data.exclude)
@@ -130,8 +131,8 @@ class Observation:
             No frame is left of a file.
         """
         # Imported here: only one of the formats needs it.
-        from vampires.controller import normalized_outputs
-        from vampires.normalize import normalize_file
+        from vampires.night.controller import normalized_outputs
+        from vampires.night.normalize import normalize_file
 
         records = []
         for record in self.records:
@@ -199,7 +200,7 @@ class Observation:
         PolarimetryError
             There is no complete set; the message names the missing states.
         """
-        from vampires.polarimetry.differencing import Exposure, find_sets
+        from vampires.night.sets import Exposure, find_sets
 
         exposures = [
             Exposure(group.key, group.camera, group.flc, group.hwp, group.mjd, group.filter,

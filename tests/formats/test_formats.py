@@ -15,7 +15,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from vampires.frame_metrics import FrameMetrics
+from vampires.measure.metrics import FrameMetrics
 from vampires.simulate import NightSpec, NightTruth, simulate_night
 from vampires.simulate.scene import Ring
 
@@ -216,7 +216,7 @@ def test_satellite_spots(tmp_path: Path) -> None:
 
 
 def _rough_star(path: Path, name: str) -> np.ndarray:
-    from vampires.centroid_files import read_centroids
+    from vampires.measure.centroid_files import read_centroids
 
     return np.array(read_centroids(path)[name].star)
 

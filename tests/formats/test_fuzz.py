@@ -17,12 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.config import config_from_dict
-from vampires.controller import is_controller
 from vampires.cube import CameraCube
 from vampires.errors import VampiresError
-from vampires.header_table import header_table
-from vampires.index import Record, build_index
-from vampires.sorting import sort_files
+from vampires.night.controller import is_controller
+from vampires.night.index import build_index
+from vampires.night.record import Record
+from vampires.night.sorting import sort_files
+from vampires.night.table import header_table
 from vampires.tasks.plan import Plan, make_plan
 
 HEADERS = Path(__file__).parents[1] / "data" / "headers"

@@ -9,7 +9,6 @@ import pytest
 from astropy.time import Time
 from astropy.utils import iers
 
-from vampires.instrument.earth import Sky, earth_orientation, tai_minus_utc
 from vampires.instrument.optics import (
     FLC_THROUGHPUT,
     INNER_WORKING_ANGLES,
@@ -18,6 +17,7 @@ from vampires.instrument.optics import (
     spot_flux,
 )
 from vampires.instrument.telescope import PUPIL, SUBARU
+from vampires.sky.earth import Sky, earth_orientation, tai_minus_utc
 
 
 def test_throughputs():

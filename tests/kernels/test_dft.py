@@ -15,7 +15,7 @@ from vampires.kernels.dft import (
     window_spectrum,
 )
 from vampires.kernels.strehl import reference_spectrum
-from vampires.psf import fraunhofer_psf, pupil_transmission, synthetic_psf
+from vampires.measure.psf import fraunhofer_psf, pupil_transmission, synthetic_psf
 
 HALF = 10
 LENGTH = 2 * HALF + 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vampires.frames import RawBlock
+from vampires.io.frames import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate, calibration_planes
 from vampires.kernels.frame_statistics import frame_statistics, row_weights
 

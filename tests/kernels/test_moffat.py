@@ -7,7 +7,7 @@ from astropy.modeling.models import Const2D, Moffat2D
 from scipy.optimize import curve_fit
 
 from vampires.kernels.moffat import fit_windows
-from vampires.psf import synthetic_psf
+from vampires.measure.psf import synthetic_psf
 
 TRUTH = (1000.0, 10.4, 9.7, 3.0, 2.5, 5.0)
 YY, XX = np.mgrid[:21, :21].astype(float)

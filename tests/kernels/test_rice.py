@@ -8,7 +8,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vampires.frames import open_frames
+from vampires.io.frames import open_frames
 from vampires.kernels.rice import rice_decode
 
 

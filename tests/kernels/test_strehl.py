@@ -7,7 +7,7 @@ from vampires.instrument.telescope import PUPIL
 from vampires.kernels.aperture import measure_apertures
 from vampires.kernels.dft import register_windows, tables
 from vampires.kernels.strehl import reference_spectrum, strehl_scale
-from vampires.psf import fraunhofer_psf, pupil_transmission, synthetic_psf
+from vampires.measure.psf import fraunhofer_psf, pupil_transmission, synthetic_psf
 
 HALF = 10
 

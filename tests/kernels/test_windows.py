@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from vampires.frames import RawBlock
+from vampires.io.frames import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate, calibration_planes
 from vampires.kernels.windows import (
     brightest,

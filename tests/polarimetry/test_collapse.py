@@ -6,9 +6,9 @@ from scipy import ndimage
 
 from vampires.errors import PolarimetryError
 from vampires.kernels.resample import rotate
+from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.collapse import collapse, frame_row, stokes_table
 from vampires.polarimetry.inversion import difference_set, reduce_frames, reduce_set
-from vampires.polarimetry.mueller import MuellerModel
 from vampires.polarimetry.propagation import common_factor, median_variance_factor
 from vampires.polarimetry.stokes import PRODUCTS, StokesFrame
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from vampires.cube import CameraCube
-from vampires.frames import open_frames
+from vampires.io.frames import open_frames
+from vampires.io.rawfile import write_raw
+from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.inversion import reduce_set
-from vampires.polarimetry.mueller import MuellerModel
 from vampires.polarimetry.streaming import aligned_images, frame_times, reduce_cubes
-from vampires.rawfile import write_raw
 from vampires.simulate import NightSpec
 from vampires.simulate.cameras import build_camera
 from vampires.simulate.detector import expose

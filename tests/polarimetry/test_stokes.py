@@ -6,10 +6,10 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from vampires.errors import PolarimetryError
+from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.polarimetry.inversion import difference_set, reduce_set
 from vampires.polarimetry.leastsq import camera_gains, invert
 from vampires.polarimetry.modulation import response_matrix
-from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.photometry import Polarisation
 from vampires.polarimetry.planes import azimuth, azimuthal_stokes
 from vampires.polarimetry.stokes import PRODUCTS, StokesFrame

@@ -6,9 +6,9 @@ from astropy.io import fits
 
 from vampires.config import config_from_dict
 from vampires.cube import CameraCube
-from vampires.frames import open_frames
-from vampires.grouping import Group, group_cubes
-from vampires.index import build_index
+from vampires.io.frames import open_frames
+from vampires.night.grouping import Group, group_cubes
+from vampires.night.index import build_index
 from vampires.tasks.intermediate import make_calibrated, make_combined
 from vampires.tasks.plan import Masters
 

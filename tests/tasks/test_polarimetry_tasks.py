@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from vampires.paths import Layout
-from vampires.polarimetry.differencing import Exposure, find_sets
+from vampires.io.paths import Layout
+from vampires.night.sets import Exposure, find_sets
 from vampires.tasks.polarimetry import _numbered, product_layout, products_of
 
 HWP = (0.0, 45.0, 22.5, 67.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doit.cmd_forget import Forget as DoitForget
 
-from vampires.tasks.selection import expand
+from vampires.engine.selection import expand
 
 
 class Forget(DoitForget):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vampires.commands.base import PersonCommand, say
 from vampires.errors import FileError, PolarimetryError
-from vampires.index import find_files
+from vampires.night.index import find_files
 
 if TYPE_CHECKING:
-    from vampires.polarimetry.fit import FitResult, LampMeasurements
+    from vampires.mueller.fit import FitResult, LampMeasurements
 
 FREE = (
     "hwp_retardance,hwp_offset,imr_retardance,imr_offset,optics_retardance,optics_diattenuation,"
@@ -61,10 +61,10 @@ class MuellerFit(PersonCommand):
     def run(self, options: dict[str, Any], arguments: list[str]) -> int:
         """Measure, fit each filter, write table and pictures, report."""
         # Imported here: every doit command loads this module, few fit.
-        from vampires.files import atomic_path
-        from vampires.plotting import save_figure
-        from vampires.polarimetry.fit import table_text
-        from vampires.polarimetry.lamp import read_lamp
+        from vampires.io.atomic import atomic_path
+        from vampires.mueller.fit import table_text
+        from vampires.mueller.lamp import read_lamp
+        from vampires.plotting.images import save_figure
 
         if not arguments:
             raise FileError(
@@ -91,7 +91,7 @@ class MuellerFit(PersonCommand):
 def _generation(path: Path) -> str:
     from astropy.io import fits
 
-    from vampires.exposure import raw_header
+    from vampires.header.exposure import raw_header
 
     header = fits.getheader(path)
     return str(header["DETGEN"] if "DETGEN" in header else raw_header(path)["DETGEN"])
@@ -100,8 +100,8 @@ def _generation(path: Path) -> str:
 def _fit(
     name: str, generation: str, measured: LampMeasurements, options: dict[str, Any]
 ) -> FitResult:
-    from vampires.polarimetry.fit import NUISANCES, fit_model
-    from vampires.polarimetry.mueller import MuellerModel
+    from vampires.mueller.fit import NUISANCES, fit_model
+    from vampires.mueller.model import MuellerModel
 
     if not math.isfinite(options["floor"]) or options["floor"] < 0:
         raise PolarimetryError(f"--floor = {options['floor']}: an error, zero or more, is needed")

@@ -10,7 +10,7 @@ from doit.control import TaskControl
 from doit.exceptions import InvalidCommand
 
 from vampires.commands.run import Run
-from vampires.tasks.selection import expand, followers
+from vampires.engine.selection import expand, followers
 
 
 class Redo(Run):

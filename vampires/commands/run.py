@@ -16,9 +16,9 @@ from typing import Any
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
+from vampires.engine import executor
+from vampires.engine.selection import absolute_targets, unknown
 from vampires.log import configure_log, log_path
-from vampires.tasks import executor
-from vampires.tasks.selection import absolute_targets, unknown
 
 
 class Run(DoitRun):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from vampires.commands.base import PersonCommand, say
 from vampires.errors import FileError
-from vampires.index import find_files
+from vampires.night.index import find_files
 
 
 class Sort(PersonCommand):
@@ -45,7 +45,7 @@ class Sort(PersonCommand):
     def run(self, options: dict[str, Any], arguments: list[str]) -> int:
         """Sort, say what went where and what was left."""
         # Imported here: every doit command loads this module, few sort.
-        from vampires.sorting import sort_files
+        from vampires.night.sorting import sort_files
 
         if not arguments:
             raise FileError("which files? `doit sort FILES...` (see `doit help sort`)")

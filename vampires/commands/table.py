@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from vampires.commands.base import PersonCommand, say
 from vampires.errors import FileError
-from vampires.index import find_files
+from vampires.night.index import find_files
 
 SUFFIXES = {".ecsv", ".csv"}
 
@@ -35,8 +35,8 @@ class Table(PersonCommand):
     def run(self, options: dict[str, Any], arguments: list[str]) -> int:
         """Write the table and say what is in it."""
         # Imported here: every doit command loads this module, few make tables.
-        from vampires.header_table import header_table
-        from vampires.products import write_table
+        from vampires.io.products import write_table
+        from vampires.night.table import header_table
 
         target = Path(options["output"]).expanduser()
         if target.suffix not in SUFFIXES:

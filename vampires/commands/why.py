@@ -9,8 +9,8 @@ from doit.cmd_base import DoitCmdBase
 from doit.control import TaskControl
 from doit.dependency import Dependency
 
-from vampires.tasks.selection import expand
-from vampires.tasks.state import SettingsUnchanged
+from vampires.engine.selection import expand
+from vampires.engine.state import SettingsUnchanged
 
 _SENTENCES = {
     "missing_target": "{} is missing",

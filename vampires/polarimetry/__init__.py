@@ -1,1 +1,1 @@
-"""Polarimetry: light path, HWP cycles, Stokes frames and difference images."""
+"""Stokes frames: from HWP cycles to Q, U and their errors."""

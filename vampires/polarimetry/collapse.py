@@ -11,13 +11,14 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from vampires.errors import MeasurementError, PolarimetryError
-from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.headers import north_up, stack_headers
+from vampires.header.merge import stack_headers
+from vampires.mueller.components import FloatArray
 from vampires.polarimetry.photometry import Polarisation
 from vampires.polarimetry.planes import radius as pixel_radius
 from vampires.polarimetry.propagation import median_variance_factor
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
+from vampires.sky.wcs import north_up
 
 METHODS = ("median", "mean", "weighted")
 

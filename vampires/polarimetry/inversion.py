@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import PolarimetryError
-from vampires.image import CameraImage
-from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.differencing import nominal_hwp
-from vampires.polarimetry.headers import merge_headers, north_up
+from vampires.header.merge import merge_headers
+from vampires.images.derotate import derotate
+from vampires.images.image import CameraImage
+from vampires.mueller.components import FloatArray
+from vampires.mueller.model import LightPathAngles, MuellerModel
+from vampires.night.sets import nominal_hwp
 from vampires.polarimetry.modulation import State, difference_weights
-from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.planes import radius
 from vampires.polarimetry.propagation import independent_covariance
-from vampires.polarimetry.resampling import derotate
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
+from vampires.sky.wcs import north_up
 
 Models = MuellerModel | Sequence[MuellerModel]
 

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import PolarimetryError
-from vampires.image import CameraImage
-from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.difference import pair_exposures
-from vampires.polarimetry.headers import merge_headers, north_up
+from vampires.header.merge import merge_headers
+from vampires.images.derotate import derotate
+from vampires.images.differences import pair_exposures
+from vampires.images.image import CameraImage
+from vampires.mueller.components import FloatArray
+from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.polarimetry.inversion import (
     Models,
     check_alike,
@@ -19,11 +21,10 @@ from vampires.polarimetry.inversion import (
     geometry_models,
     image_order,
 )
-from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.photometry import region_weights
-from vampires.polarimetry.resampling import derotate
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
+from vampires.sky.wcs import north_up
 
 
 def invert(

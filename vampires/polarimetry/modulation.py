@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vampires.errors import PolarimetryError
-from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.differencing import State
+from vampires.mueller.components import FloatArray
+from vampires.night.sets import State
 
 # Below this efficiency the exposures hardly tell Q from U and the inversion only makes noise.
 _MIN_EFFICIENCY = 0.05

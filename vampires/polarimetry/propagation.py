@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vampires.kernels.sinc import exact_weights
-from vampires.polarimetry.components import FloatArray
+from vampires.mueller.components import FloatArray
 
 _RADII = 120  # at which a common factor is worked out
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vampires.image import CameraImage
-from vampires.polarimetry.components import FloatArray
+from vampires.images.image import CameraImage
+from vampires.mueller.components import FloatArray
 from vampires.polarimetry.propagation import add_common_factor
 
 # Images of the same masters closer than this are taken for one when frames are joined, deg: it

@@ -13,24 +13,27 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from vampires.errors import PolarimetryError
-from vampires.fields import field_index
+from vampires.errors import FileError, PolarimetryError
+from vampires.header.fields import field_index
+from vampires.images.derotate import rotate_planes
+from vampires.io.products import read_fits, write_fits
+from vampires.mueller.components import FloatArray
+from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.polarimetry import planes as pl
-from vampires.polarimetry.components import FloatArray
-from vampires.polarimetry.headers import turn_wcs
 from vampires.polarimetry.modulation import efficiencies, invert_response, response_matrix
-from vampires.polarimetry.mueller import LightPathAngles, MuellerModel
 from vampires.polarimetry.photometry import Polarisation, measure_polarisation
 from vampires.polarimetry.propagation import (
     sum_variance_gain,
     transform_covariance,
     transform_planes,
 )
-from vampires.polarimetry.resampling import rotate_planes
 from vampires.polarimetry.shares import MasterShares
+from vampires.sky.wcs import turn_wcs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from vampires.plotting.stokes import StokesPlanes
 
 STOKES = ("I_Q", "I_U", "Q", "U")
 PRODUCTS = (*STOKES, "Q_PHI", "U_PHI", "LP_I", "AOLP")
@@ -347,22 +350,38 @@ class StokesFrame:
 
     def write(self, path: str | Path) -> None:
         """Write as FITS: the eight planes, ERR, a header per field, SYS, COV and COUNT."""
-        from vampires.polarimetry.files import write_stokes
-
         write_stokes(self, path)
 
     @classmethod
     def read(cls, path: str | Path) -> StokesFrame:
         """Read a frame written by `write`."""
-        from vampires.polarimetry.files import read_stokes
-
         return read_stokes(path)
 
     def plot(self, field_name: str | None = None) -> Figure:
         """Draw Q_phi and U_phi, in arcsec from the star."""
-        from vampires.polarimetry.plotting import plot_azimuthal
+        from vampires.plotting.stokes import plot_azimuthal
 
-        return plot_azimuthal(self, field_name)
+        return plot_azimuthal(self._drawn(field_name))
+
+    def plot_overview(self, field_name: str | None = None) -> Figure:
+        """Draw all eight planes."""
+        from vampires.plotting.stokes import plot_overview
+
+        return plot_overview(self._drawn(field_name))
+
+    def _drawn(self, field_name: str | None) -> StokesPlanes:
+        from vampires.plotting.stokes import StokesPlanes
+
+        index = field_index(self.fields, field_name)
+        titles = (self.header.get("OBJECT", ""), self.fields[index],
+                  self.header.get("DATE-OBS", ""))  # fmt: skip
+        return StokesPlanes(
+            planes={name: planes[index] for name, planes in self.products().items()},
+            errors={name: planes[index] for name, planes in self.errors().items()},
+            title=" ".join(str(part) for part in titles if part),
+            pixel_scale=float(self.header.get("PXSCALE", 1000.0)) / 1000,
+            north_up=bool(self.header.get("DEROTATE", True)),
+        )
 
     def __repr__(self) -> str:
         h, (ny, nx) = self.header, self.shape
@@ -396,3 +415,79 @@ def _ip_cards(p: Polarisation, suffix: str) -> dict[str, tuple[float, str]]:
         f"IPQERR{suffix}": (float(f"{p.q_err:.4g}"), "error of Q / I"),
         f"IPUERR{suffix}": (float(f"{p.u_err:.4g}"), "error of U / I"),
     }
+
+
+def write_stokes(frame: StokesFrame, path: str | Path) -> None:
+    """Write a Stokes frame; see `StokesFrame.write`."""
+    if not frame.corrected:
+        raise ValueError("a Stokes frame is corrected before it is written")
+    header = frame.header.copy()
+    header["BUNIT"] = ("e-/s", "AOLP: deg")
+    header["STOKES"] = (",".join(PRODUCTS), "planes along axis 3")
+    header["CYLSTOKS"] = ("radial" if frame.radial else "azimuthal", "convention of Q_PHI, U_PHI")
+    header["NFIELDS"] = (len(frame.fields), "number of fields")
+    for index, name in enumerate(frame.fields):
+        header[f"FIELD{index}"] = (name, f"name of field {index}")
+    names = sorted(set(frame.shares.masters))
+    header["NMASTERS"] = (len(names), "sets of masters in plane MASTERS")
+    for index, name in enumerate(names):
+        header[f"MASTER{index}"] = name
+    planes = frame.planes() | {"MASTERS": _shares_plane(frame.shares, names)}
+    fields = {name: frame.field_headers.get(name, header) for name in frame.fields}
+    write_fits(path, planes, header, fields)
+
+
+def read_stokes(path: str | Path) -> StokesFrame:
+    """Read a Stokes frame; see `StokesFrame.read`.
+
+    Of the covariances, those of the planes with themselves and of Q with U are kept in the file.
+    """
+    stored, header, field_headers = read_fits(path)
+    missing = {"", "ERR", "SYS", "COV", "MASTERS"} - set(stored)
+    if missing or "NFIELDS" not in header:
+        raise FileError(
+            f"{path}: not a Stokes frame (no {', '.join(sorted(missing)) or 'NFIELDS'})"
+        )
+    several = header["NFIELDS"] > 1
+    shares = _shares(stored.pop("MASTERS"), header)
+    full = {name: plane if several else plane[None] for name, plane in stored.items()}
+    data = np.ascontiguousarray(full[""][:, :4], dtype=np.float32)
+    systematic = _diagonal(full["SYS"] ** 2)
+    covariance = _diagonal(full["ERR"][:, :4] ** 2 - full["SYS"] ** 2)
+    covariance[:, 2, 3] = covariance[:, 3, 2] = full["COV"]
+    return StokesFrame(
+        data=data,
+        covariance=covariance,
+        systematic=systematic,
+        shares=shares,
+        header=header,
+        fields=tuple(str(header[f"FIELD{i}"]) for i in range(header["NFIELDS"])),
+        count=full.get("COUNT"),
+        field_headers=field_headers,
+    )
+
+
+def _shares_plane(shares: MasterShares, names: Sequence[str]) -> FloatArray:
+    """Table of the images as a plane: masters, angle, pixels, four weights per field."""
+    index = [names.index(name) for name in shares.masters]
+    weights = shares.weights.reshape(-1, len(index))
+    return np.vstack([index, shares.angles, shares.pixels, weights]).T
+
+
+def _shares(plane: FloatArray, header: fits.Header) -> MasterShares:
+    index, angles, pixels, *weights = plane.T
+    return MasterShares(
+        tuple(str(header[f"MASTER{int(i)}"]) for i in index),
+        angles,
+        pixels,
+        np.reshape(weights, (header["NFIELDS"], 4, len(index))),
+    )
+
+
+def _diagonal(planes: np.ndarray) -> np.ndarray:
+    """Covariance (nfields, k, k, ny, nx) with the variances (nfields, k, ny, nx)."""
+    nf, k, ny, nx = planes.shape
+    out = np.zeros((nf, k, k, ny, nx), dtype=np.float32)
+    for i in range(k):
+        out[:, i, i] = planes[:, i]
+    return out

@@ -14,16 +14,16 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from vampires.astrometry import Target, add_geometry
 from vampires.cube import CameraCube
 from vampires.errors import PolarimetryError
-from vampires.exposure import raw_header
-from vampires.image import CameraImage
+from vampires.header.exposure import raw_header
+from vampires.images.image import CameraImage
+from vampires.images.recenter import pad_to_diagonal
 from vampires.log import get_logger
 from vampires.polarimetry.collapse import collapse
 from vampires.polarimetry.inversion import Models, reduce_frames
 from vampires.polarimetry.stokes import StokesFrame
-from vampires.registration import pad_to_diagonal
+from vampires.sky.geometry import Target, add_geometry
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.rawfile import write_raw
+from vampires.io.rawfile import write_raw
 from vampires.simulate.cameras import build_camera
 from vampires.simulate.detector import generator
 from vampires.simulate.frames import frame_truth, science_image

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
-from vampires.rawfile import write_raw
+from vampires.io.rawfile import write_raw
 from vampires.simulate import truth as truth_files
 from vampires.simulate.cameras import CameraModel, build_camera
 from vampires.simulate.frames import describe, file_blocks, file_frames, frame_truth

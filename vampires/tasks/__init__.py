@@ -8,7 +8,7 @@ the state database.
 from importlib import import_module
 from typing import Any
 
-_GENERATORS = {
+_HOMES = {
     "task_normalize": "normalize",
     "task_background": "calib",
     "task_flat": "calib",
@@ -34,10 +34,10 @@ _GENERATORS = {
     "DOIT_CONFIG": "settings",
 }
 
-__all__ = list(_GENERATORS)
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _GENERATORS:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_GENERATORS[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vampires.config import Config
-from vampires.pairing import pair_cameras
-from vampires.tasks.actions import make_task
+from vampires.engine.actions import make_task
+from vampires.night.pairing import pair_cameras
 from vampires.tasks.plan import Plan, current_plan
 
 Task = dict[str, Any]
@@ -17,7 +17,7 @@ Frame = tuple[Path, ...]
 
 def make_adi(frames: list[Frame], cube: Path, angles: Path, config: Config) -> dict[str, Any]:
     """Write one ADI cube and its derotation angles."""
-    from vampires.adi import AdiFrame, write_adi
+    from vampires.images.adi import AdiFrame, write_adi
 
     opened = [AdiFrame.open(*frame) for frame in frames]
     shape = write_adi(opened, cube, angles, config.digest_of("general"))

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from vampires.config import Config
+from vampires.engine.actions import make_task
 from vampires.errors import CalibrationError, FileError
-from vampires.grouping import left_out
+from vampires.io.paths import stem
 from vampires.log import get_logger
-from vampires.paths import stem
-from vampires.tasks.actions import make_task
+from vampires.night.grouping import left_out
 from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
@@ -21,8 +21,8 @@ log = get_logger(__name__)
 
 def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
     """Make one master background."""
-    from vampires.masters import make_background
-    from vampires.products import stamp
+    from vampires.calibration.masters import make_background
+    from vampires.io.products import stamp
 
     settings = config.calibrate
     master = make_background(
@@ -37,8 +37,8 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
 
     The science goes on without that flat and says so; `check_flat` fails with the reason.
     """
-    from vampires.flats import make_flat, unusable_flat
-    from vampires.products import stamp
+    from vampires.calibration.flats import make_flat, unusable_flat
+    from vampires.io.products import stamp
 
     settings = config.calibrate
     if background is None:
@@ -64,7 +64,7 @@ def check_flat(target: Path) -> dict[str, Any]:
     CalibrationError
         The master only stands in for one.
     """
-    from vampires.masters import Master
+    from vampires.calibration.masters import Master
 
     header = Master.read(target).header
     if not header.get("FLATOK", True):

@@ -11,8 +11,8 @@ from vampires.log import get_logger
 from vampires.tasks.plan import Masters
 
 if TYPE_CHECKING:
-    from vampires.astrometry import Target
     from vampires.cube import CameraCube
+    from vampires.sky.geometry import Target
 
 log = get_logger(__name__)
 
@@ -67,6 +67,6 @@ def open_cube(
 
 def target_of(config: Config) -> Target | None:
     """Coordinates of the star from the configuration; None: those of the headers."""
-    from vampires.astrometry import Target
+    from vampires.sky.geometry import Target
 
     return Target.from_config(config.target)

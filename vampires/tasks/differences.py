@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
+from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
-from vampires.pairing import Pair, pair_cameras, pair_states
-from vampires.tasks.actions import make_task
+from vampires.night.pairing import Pair, pair_cameras, pair_states
 from vampires.tasks.plan import Plan, current_plan
 
 if TYPE_CHECKING:
-    from vampires.image import CameraImage
-    from vampires.polarimetry.difference import DifferenceImage
+    from vampires.images.differences import DifferenceImage
+    from vampires.images.image import CameraImage
 
 Task = dict[str, Any]
 Coadds = tuple[Path, Path]
@@ -49,8 +49,8 @@ def make_double(
     pairs: tuple[Pair, Pair], coadds: tuple[Coadds, Coadds], target: Path, config: Config
 ) -> dict[str, Any]:
     """Write the double difference of two states."""
-    from vampires.polarimetry.difference import double_difference
-    from vampires.sdi import swapped_difference
+    from vampires.images.differences import double_difference
+    from vampires.images.sdi import swapped_difference
 
     if pairs[0].line_and_continuum:
         states = [_difference(pair, both, config) for pair, both in zip(pairs, coadds, strict=True)]
@@ -63,8 +63,8 @@ def make_double(
 
 def make_sdi(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write each field minus the others, rescaled to its wavelength."""
-    from vampires.image import CameraImage
-    from vampires.sdi import StarRegion, multiband_sdi
+    from vampires.images.image import CameraImage
+    from vampires.images.sdi import StarRegion, multiband_sdi
 
     image = multiband_sdi(CameraImage.read(coadd), StarRegion(*_radii(config)))
     _write(image, (coadd,), target, config)
@@ -164,8 +164,8 @@ def _radii(config: Config) -> tuple[float, ...]:
 
 
 def _difference(pair: Pair, coadds: Coadds, config: Config) -> DifferenceImage:
-    from vampires.polarimetry.difference import single_difference
-    from vampires.sdi import StarRegion, subtract_continuum
+    from vampires.images.differences import single_difference
+    from vampires.images.sdi import StarRegion, subtract_continuum
 
     one, two = _read(coadds)
     if not pair.line_and_continuum:
@@ -175,13 +175,13 @@ def _difference(pair: Pair, coadds: Coadds, config: Config) -> DifferenceImage:
 
 
 def _read(coadds: Coadds) -> tuple[CameraImage, CameraImage]:
-    from vampires.image import CameraImage
+    from vampires.images.image import CameraImage
 
     return CameraImage.read(coadds[0]), CameraImage.read(coadds[1])
 
 
 def _write(image: DifferenceImage, sources: tuple[Path, ...], target: Path, config: Config) -> None:
-    from vampires.products import stamp, write_fits
+    from vampires.io.products import stamp, write_fits
 
     header = stamp(image.header, config.digest_of(*SECTIONS), sources)
     write_fits(target, image.planes(), header, dict.fromkeys(image.fields, header))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
-from vampires.grouping import Group
+from vampires.engine.actions import make_task
 from vampires.log import get_logger
-from vampires.tasks.actions import make_task
+from vampires.night.grouping import Group
 from vampires.tasks.cubes import open_cube
 from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import Masters, Plan, current_plan
@@ -30,10 +30,10 @@ def make_coadd(
     """Select, register and combine the frames of a group."""
     from dataclasses import replace
 
-    from vampires.coadd_bias import coadd_is_biased, halo_level
-    from vampires.products import stamp
-    from vampires.registration import pad_to_diagonal
-    from vampires.reproject import camera_1, reproject
+    from vampires.images.bias import coadd_is_biased, halo_level
+    from vampires.images.recenter import pad_to_diagonal
+    from vampires.images.reproject import camera_1, reproject
+    from vampires.io.products import stamp
 
     cube = registered_cube(group, masters, metrics, config)
     settings = config.coadd
@@ -64,7 +64,7 @@ def make_coadd(
 
 def registered_cube(group: Group, masters: Masters, metrics: Path, config: Config) -> CameraCube:
     """Cube of a group with its measurements read, frames selected and registered."""
-    from vampires.metrics import FrameMetrics
+    from vampires.measure.frames import FrameMetrics
 
     cube = open_cube([Path(path) for path in group.paths], masters, config)
     cube = cube.with_metrics(FrameMetrics.read(metrics))
@@ -75,7 +75,7 @@ def registered_cube(group: Group, masters: Masters, metrics: Path, config: Confi
 
 def make_table(coadds: list[Path], target: Path) -> dict[str, Any]:
     """Write one line per coadd."""
-    from vampires.products import header_table, write_table
+    from vampires.io.products import header_table, write_table
 
     write_table(target, header_table(coadds))
     return {"rows": len(coadds)}

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vampires.config import Config
-from vampires.grouping import Group
-from vampires.tasks.actions import make_task
+from vampires.engine.actions import make_task
+from vampires.night.grouping import Group
 from vampires.tasks.cubes import open_cube
 from vampires.tasks.images import COADD_SECTIONS, registered_cube
 from vampires.tasks.measure import excluded_frames
@@ -19,9 +19,9 @@ Task = dict[str, Any]
 
 def make_combined(group: Group, target: Path, config: Config) -> dict[str, Any]:
     """Write the raw frames of a group as one cube."""
-    from vampires.files import atomic_path
-    from vampires.products import product_header, stamp
-    from vampires.rawfile import write_raw
+    from vampires.io.atomic import atomic_path
+    from vampires.io.products import product_header, stamp
+    from vampires.io.rawfile import write_raw
 
     cube = open_cube([Path(path) for path in group.paths], Masters(None, None), config)
     frames = (
@@ -35,8 +35,8 @@ def make_combined(group: Group, target: Path, config: Config) -> dict[str, Any]:
 
 def make_calibrated(group: Group, masters: Masters, target: Path, config: Config) -> dict[str, Any]:
     """Write the calibrated frames of a group."""
-    from vampires.intermediate import write_cube
-    from vampires.products import stamp
+    from vampires.io.products import stamp
+    from vampires.io.stream import write_cube
 
     cube = open_cube([Path(path) for path in group.paths], masters, config)
     header = stamp(cube.header, config.digest_of("calibrate"), [*group.paths, *masters.paths])
@@ -51,8 +51,8 @@ def make_selected(
     """Write the calibrated frames of a group that passed the selection."""
     from dataclasses import replace
 
-    from vampires.intermediate import write_cube
-    from vampires.products import stamp
+    from vampires.io.products import stamp
+    from vampires.io.stream import write_cube
 
     cube = registered_cube(group, masters, metrics, config)
     chosen = replace(cube, source=cube.source.select(cube.selected))
@@ -65,8 +65,8 @@ def make_aligned(
     group: Group, masters: Masters, metrics: Path, target: Path, config: Config
 ) -> dict[str, Any]:
     """Write the registered frames of a group."""
-    from vampires.intermediate import write_cube
-    from vampires.products import stamp
+    from vampires.io.products import stamp
+    from vampires.io.stream import write_cube
 
     cube = registered_cube(group, masters, metrics, config)
     width = config.align.crop_width

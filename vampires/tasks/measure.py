@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
-from vampires.files import atomic_path
-from vampires.grouping import Group
-from vampires.tasks.actions import make_task
+from vampires.engine.actions import make_task
+from vampires.io.atomic import atomic_path
+from vampires.night.grouping import Group
 from vampires.tasks.cubes import open_cube
 from vampires.tasks.plan import Masters, Plan, current_plan
 
@@ -40,8 +40,8 @@ def make_psf(
     from astropy.io import fits
 
     from vampires.instrument.detectors import READ_MODES, detector
-    from vampires.products import stamp, write_fits
-    from vampires.psf import synthetic_psf
+    from vampires.io.products import stamp, write_fits
+    from vampires.measure.psf import synthetic_psf
 
     facts = detector(generation, camera, READ_MODES[generation][0])
     header = fits.Header()
@@ -59,9 +59,9 @@ def make_centroid(
     camera: int, paths: list[Path], masters: Masters, target: Path, config: Config
 ) -> dict[str, Any]:
     """Find the star, or the satellite spots, in the mean of a few raw files."""
-    from vampires.centroid_files import draw_centroids, format_centroids, write_regions
-    from vampires.plotting import save_figure
-    from vampires.rough import find_in_cubes
+    from vampires.cube import find_in_cubes
+    from vampires.measure.centroid_files import draw_centroids, format_centroids, write_regions
+    from vampires.plotting.images import save_figure
 
     cubes = [open_cube([path], masters, config) for path in paths]
     kind = "spots" if config.coronagraphic else "planet" if config.planetary else "star"
@@ -81,16 +81,16 @@ def make_metrics(
     """Measure every frame of a group."""
     import numpy as np
 
-    from vampires.discs import measure_discs
-    from vampires.products import read_fits
-    from vampires.rough import cube_centroids, rough_places
+    from vampires.io.products import read_fits
+    from vampires.measure.centroid_files import centroids_of
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
+    places = centroids_of(inputs.centroids, cube.header["U_CAMERA"], cube.fields)
     if config.planetary:
-        cube = measure_discs(cube, cube_centroids(inputs.centroids, cube), config.analysis)
+        cube = cube.measure_discs(places, config.analysis)
     else:
         psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs])
-        cube = cube.measure(config.analysis, psfs, rough_places(inputs.centroids, cube))
+        cube = cube.measure(config.analysis, psfs, np.stack([place.psfs for place in places]))
     cube.measured.write(target)
     return {"frames": cube.source.n}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vampires.config import Config
-from vampires.controller import normalized_outputs
-from vampires.tasks.actions import make_task
+from vampires.engine.actions import make_task
+from vampires.night.controller import normalized_outputs
 from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
@@ -16,7 +16,7 @@ Task = dict[str, Any]
 
 def make_normalized(raw: Path, config: Config) -> dict[str, Any]:
     """Normalise one file: drop spoilt frames, separate the FLC states."""
-    from vampires.normalize import normalize_file
+    from vampires.night.normalize import normalize_file
 
     done = normalize_file(
         raw, config.folder, deinterleave=config.data.deinterleave,

@@ -14,14 +14,15 @@ from typing import Any
 from doit import get_var
 
 from vampires.config import Config, find_config, load_config
-from vampires.controller import is_controller, with_normalized
+from vampires.engine import executor
+from vampires.engine.actions import loading
 from vampires.errors import ConfigError
-from vampires.grouping import Group, group_cubes
-from vampires.index import Record, build_index
-from vampires.matching import Match, master_path, match_background, match_flat
-from vampires.paths import Layout
-from vampires.tasks import executor
-from vampires.tasks.actions import loading
+from vampires.io.paths import Layout
+from vampires.night.controller import is_controller, with_normalized
+from vampires.night.grouping import Group, group_cubes
+from vampires.night.index import build_index
+from vampires.night.matching import Match, master_path, match_background, match_flat
+from vampires.night.record import Record
 
 INDEX_NAME = ".vampires_index.json"
 

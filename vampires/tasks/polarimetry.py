@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config, PolarimetrySettings
+from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
-from vampires.grouping import Group
-from vampires.paths import Layout
-from vampires.polarimetry.differencing import Exposure, Fate, StokesSet, find_sets
-from vampires.tasks.actions import make_task
+from vampires.io.paths import Layout
+from vampires.night.grouping import Group
+from vampires.night.sets import Exposure, Fate, StokesSet, find_sets
 from vampires.tasks.images import COADD_SECTIONS, registered_cube
 from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import Masters, Plan, current_plan
@@ -27,7 +27,7 @@ from vampires.tasks.plan import Masters, Plan, current_plan
 if TYPE_CHECKING:
     from astropy.io import fits
 
-    from vampires.polarimetry.mueller import MuellerModel
+    from vampires.mueller.model import MuellerModel
     from vampires.polarimetry.stokes import StokesFrame
 
 Task = dict[str, Any]
@@ -44,9 +44,9 @@ class Stream:
 
 def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write the Mueller matrices of one coadd, from the angles in its header."""
-    from vampires.image import CameraImage
-    from vampires.polarimetry.files import write_hdf5
-    from vampires.polarimetry.mueller import LightPathAngles
+    from vampires.images.image import CameraImage
+    from vampires.mueller.files import write_hdf5
+    from vampires.mueller.model import LightPathAngles
 
     image = CameraImage.read(coadd)
     models = light_path(image.header, image.fields, config)
@@ -60,7 +60,7 @@ def light_path(
     header: fits.Header, fields: tuple[str, ...], config: Config
 ) -> tuple[MuellerModel, ...]:
     """Model of each field as the configuration wants it."""
-    from vampires.polarimetry.mueller import check_hwp_sync, models_for
+    from vampires.mueller.model import check_hwp_sync, models_for
 
     settings = polarimetry_settings(config)
     check_hwp_sync([header], settings.hwp_adi_sync)
@@ -73,8 +73,8 @@ def make_stokes(
     coadds: list[Path], muellers: list[Path], target: Path, config: Config
 ) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set of coadds."""
-    from vampires.image import CameraImage
-    from vampires.polarimetry.files import read_hdf5
+    from vampires.images.image import CameraImage
+    from vampires.mueller.files import read_hdf5
     from vampires.polarimetry.inversion import reduce_set
     from vampires.polarimetry.leastsq import invert
 
@@ -112,7 +112,7 @@ def _write_stokes(
     frame: StokesFrame, sources: list[Path], target: Path, config: Config
 ) -> dict[str, Any]:
     """Subtract the residual polarisation where wanted, and write."""
-    from vampires.products import stamp
+    from vampires.io.products import stamp
 
     settings = polarimetry_settings(config)
     if settings.ip_correct:
@@ -125,11 +125,11 @@ def _write_stokes(
 
 def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> dict[str, Any]:
     """Combine the Stokes frames of the night; write product, footprint, table, pictures."""
-    from vampires.plotting import save_figure
+    from vampires.io.products import stamp, write_fits, write_table
+    from vampires.plotting.images import save_figure
+    from vampires.plotting.stokes import plot_ip
     from vampires.polarimetry.collapse import collapse, frame_row, stokes_table
-    from vampires.polarimetry.plotting import plot_ip, plot_overview
     from vampires.polarimetry.stokes import StokesFrame
-    from vampires.products import stamp, write_fits, write_table
 
     settings = polarimetry_settings(config)
     frames = map(StokesFrame.read, stokes)
@@ -149,7 +149,7 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     table = stokes_table(rows)
     write_table(targets["table"], table)
     save_figure(product.plot(), targets["qphi"])
-    save_figure(plot_overview(product), targets["stokes"])
+    save_figure(product.plot_overview(), targets["stokes"])
     save_figure(plot_ip(table), targets["ip"])
     return {"sets": len(stokes)}
 
@@ -163,8 +163,8 @@ def polarimetry_settings(config: Config) -> PolarimetrySettings:
 
 def make_sets_table(fates: tuple[Fate, ...], target: Path) -> dict[str, Any]:
     """Write what became of every exposure."""
-    from vampires.polarimetry.differencing import fates_table
-    from vampires.products import write_table
+    from vampires.io.products import write_table
+    from vampires.night.sets import fates_table
 
     write_table(target, fates_table(fates))
     return {"exposures": len(fates)}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from vampires.config import Config
-from vampires.grouping import Group
-from vampires.index import Record
-from vampires.tasks.actions import make_task
+from vampires.engine.actions import make_task
+from vampires.night.grouping import Group
+from vampires.night.record import Record
 from vampires.tasks.plan import Masters, Plan, current_plan
 
 Task = dict[str, Any]
@@ -25,8 +25,8 @@ def make_report(
     config: Config,
 ) -> dict[str, Any]:
     """Write the report of a night."""
-    from vampires.report import NightReport
-    from vampires.report_groups import GroupReport
+    from vampires.report.groups import GroupReport
+    from vampires.report.night import NightReport
 
     groups = tuple(
         GroupReport(

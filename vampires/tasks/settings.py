@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vampires.tasks.reporter import ProgressReporter
-from vampires.tasks.state import SizeMtimeChecker
+from vampires.engine.reporter import ProgressReporter
+from vampires.engine.state import SizeMtimeChecker
 
 DOIT_CONFIG: dict[str, Any] = {
     "dep_file": ".doit.db",

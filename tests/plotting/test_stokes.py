@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from matplotlib.colors import AsinhNorm
+
+from vampires.mueller.model import MuellerModel
+from vampires.plotting.stokes import plot_ip
+from vampires.polarimetry.collapse import frame_row, stokes_table
+from vampires.polarimetry.inversion import reduce_set
+
+
+@pytest.fixture
+def frame(toy):
+    images = toy.Night(toy.IDEAL, toy.sky())(np.random.default_rng(1), 1.0)
+    return reduce_set(images, MuellerModel())
+
+
+def test_azimuthal_panels_share_one_scale_with_east_left(frame, tmp_path):
+    figure = frame.plot()
+    images = [a.images[0] for a in figure.axes if a.images]
+    assert [a.get_title() for a in figure.axes[:2]] == [r"$Q_\phi$", r"$U_\phi$"]
+    assert images[0].norm is images[1].norm
+    assert isinstance(images[0].norm, AsinhNorm)
+    left, right, bottom, top = images[0].get_extent()
+    assert left == pytest.approx(41 * 0.00624 / 2)
+    assert left > right
+    assert top > bottom
+    figure.savefig(tmp_path / "a.png")
+
+
+def test_overview_shows_all_planes(frame):
+    figure = frame.plot_overview()
+    assert sum(bool(a.images) for a in figure.axes) == 8
+
+
+def test_ip_against_parallactic_angle(frame):
+    table = stokes_table([row for i in range(3) for row in frame_row(frame, i, 6.0)])
+    (axes,) = plot_ip(table).axes
+    assert len(axes.containers) == 2
+    assert "parallactic" in axes.get_xlabel()
+
+
+def test_a_frame_without_light_can_be_drawn(frame):
+    from dataclasses import replace
+
+    replace(frame, data=frame.data * np.nan).plot().canvas.draw()

@@ -1,0 +1,1 @@
+"""Master frames: made, matched, and turned into what calibrates every pixel."""

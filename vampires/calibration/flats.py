@@ -1,0 +1,242 @@
+"""Master flats: background-subtracted, normalised, dead pixels masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from vampires.calibration.badpixels import (
+    Mask,
+    Plane,
+    local_median,
+    noisy_pixels,
+    unresponsive_pixels,
+)
+from vampires.calibration.flat_fields import cells, find_fields
+from vampires.calibration.masters import DEFAULT_MEMORY, Master, master_header, temporal_statistics
+from vampires.calibration.pixels import scaled_background
+from vampires.errors import CalibrationError
+from vampires.header.exposure import raw_header
+from vampires.instrument.fields import FIELD_NAMES, field_centers
+from vampires.io.frames import open_frames
+from vampires.log import get_logger
+
+log = get_logger(__name__)
+
+LIT = 0.25
+"""Fraction of the typical level above which a pixel counts as lit by the lamp."""
+
+_NOISY_FLAT = 0.2  # relative error a pixel, beyond which a flat adds more noise than it removes
+
+
+def make_flat(
+    path: str | Path,
+    background: str | Path | Master | None = None,
+    *,
+    method: str = "median",
+    memory: int = DEFAULT_MEMORY,
+) -> Master:
+    """Make the master flat of one raw flat file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raw file.
+    background : str, Path or Master, optional
+        Matching master background; default: the nominal bias level.
+    method : str
+        See `vampires.calibration.masters.make_background`.
+    memory : int
+        Bytes that may be used.
+
+    Returns
+    -------
+    Master
+        The median of the lit area is 1; of multiband data, that of each field. Where the lamp
+        does not reach (outside the field stop, between fields) the response is unknown, set
+        to 1 and not corrected for.
+
+    Raises
+    ------
+    FileError, HeaderError
+        The raw file cannot be used.
+    CalibrationError
+        It is saturated or shows no light, a field of multiband data cannot be found, or the
+        background does not fit.
+
+    Examples
+    --------
+    >>> make_flat("raw/VMPA00021035.fits", "background.fits")  # doctest: +SKIP
+    """
+    header = raw_header(path)
+    statistics = temporal_statistics(open_frames(path), header, method, memory)
+    master = Master.read(background) if isinstance(background, str | Path) else background
+    level, level_variance = scaled_background(master, header, statistics.center.shape)
+    signal = statistics.center - level
+    error = np.sqrt(statistics.error**2 + level_variance)
+    lamp = _lamp_light(path, signal, header)
+    _check_light(path, lamp, error, statistics.center, header["SATURATE"])
+    bad = unresponsive_pixels(signal, error, lamp.lit, lamp.smooth)
+    bad |= noisy_pixels(statistics.variances, statistics.nframes)
+    bad |= statistics.center >= header["SATURATE"]
+    if master is not None:
+        bad |= master.bad
+    usable = lamp.lit & ~bad
+    neighbours = np.where(lamp.lit, lamp.smooth / lamp.level, 1.0)
+    data = np.where(usable, signal / lamp.level, neighbours)
+    error = np.where(usable, error / lamp.level, 0.0)
+    _warn_if_noisy(path, error[usable])
+    header = master_header(header, path, "FLAT", "", method, statistics.nframes, bad)
+    header.update(lamp.cards)
+    header["FLATLIT"] = (round(float(lamp.lit.mean()), 4), "fraction of the frame the lamp reaches")
+    header["BACKFILE"] = (
+        "none" if master is None else master.header["RAWFILE"], "background subtracted",
+    )  # fmt: skip
+    return Master(data.astype(np.float32), error.astype(np.float32), bad, header)
+
+
+def unusable_flat(path: str | Path, reason: str) -> Master:
+    """Stand in for a flat that cannot be made, so that the science goes on without.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raw flat file.
+    reason : str
+        Why it cannot be used.
+
+    Returns
+    -------
+    Master
+        1 everywhere, without error or bad pixel; ``FLATOK`` is F and ``FLATWHY`` the reason.
+        Whoever applies it warns (`vampires.calibration.pixels.pixel_calibration`).
+    """
+    header = raw_header(path)
+    shape = (header["NAXIS2"], header["NAXIS1"])
+    bad = np.zeros(shape, dtype=bool)
+    header = master_header(header, path, "FLAT", "", "none", 0, bad)
+    header["FLATOK"] = (False, "flat was made; F: 1 everywhere stands in")
+    header["FLATWHY"] = (" ".join(reason.split()), "why not")
+    return Master(np.ones(shape, np.float32), np.zeros(shape, np.float32), bad, header)
+
+
+@dataclass(frozen=True)
+class LampLight:
+    """Where the lamp reaches the detector, and how bright it is there.
+
+    Parameters
+    ----------
+    lit : ndarray of bool, shape (ny, nx)
+        Lit pixels.
+    smooth : ndarray, shape (ny, nx)
+        Local median of the signal, adu.
+    level : ndarray, shape (ny, nx)
+        Signal that a response of 1 stands for, adu: of the frame, or of each field.
+    cards : dict
+        What to record in the header: keyword to (value, comment).
+    """
+
+    lit: Mask
+    smooth: Plane
+    level: Plane
+    cards: dict[str, tuple[float, str]]
+
+
+def lit_area(signal: Plane) -> LampLight:
+    """Find where the lamp reaches a detector with one field.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (ny, nx)
+        Background-subtracted flat, adu.
+
+    Returns
+    -------
+    LampLight
+        Lit is where the neighbourhood is brighter than a quarter of the typical bright level;
+        the level is the median of the lit pixels.
+    """
+    smooth = local_median(signal)
+    bright = np.percentile(smooth, 95)
+    typical = np.median(smooth[smooth >= 0.5 * bright]) if bright > 0 else np.inf
+    lit: Mask = smooth > LIT * typical
+    level = float(np.median(signal[lit])) if lit.any() else 0.0
+    cards = {"FLATNORM": (round(level, 3), "[adu] signal that a response of 1 stands for")}
+    return LampLight(lit, smooth, np.full_like(signal, level), cards)
+
+
+def lit_fields(signal: Plane, centers: Mapping[str, tuple[float, float]]) -> LampLight:
+    """Find the fields of multiband data, each with a level of its own.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (ny, nx)
+        Background-subtracted flat, adu.
+    centers : mapping of str to (float, float)
+        Rough (y, x) of each field, raw orientation.
+
+    Returns
+    -------
+    LampLight
+        The cards give each field's centre, size, rotation and level: ``F760X``, ``F760Y``,
+        ``F760W``, ``F760H``, ``F760ANG``, ``F760NORM``.
+
+    Raises
+    ------
+    CalibrationError
+        A field cannot be found.
+    """
+    smooth = local_median(signal)
+    boxes = find_fields(smooth, centers)
+    nearest = cells(centers, (signal.shape[0], signal.shape[1]))
+    levels = np.array([box.level for box in boxes.values()], dtype=np.float32)
+    level = levels[nearest]
+    cards: dict[str, tuple[float, str]] = {}
+    for name, box in boxes.items():
+        cards[f"{name}X"] = (round(box.x, 2), "[pixel] centre of the field, from 0")
+        cards[f"{name}Y"] = (round(box.y, 2), "[pixel] centre of the field, from 0")
+        cards[f"{name}W"] = (round(box.width, 2), "[pixel] width of the field")
+        cards[f"{name}H"] = (round(box.height, 2), "[pixel] height of the field")
+        cards[f"{name}ANG"] = (round(box.angle, 3), "[deg] rotation of the field")
+        cards[f"{name}NORM"] = (round(box.level, 3), "[adu] signal of a response of 1")
+    return LampLight(smooth > LIT * level, smooth, level, cards)
+
+
+def _lamp_light(path: str | Path, signal: Plane, header: fits.Header) -> LampLight:
+    if header["FILTER"] not in FIELD_NAMES:
+        return lit_area(signal)
+    try:
+        return lit_fields(signal, field_centers(header, signal.shape[0], signal.shape[1]))
+    except CalibrationError as error:
+        raise CalibrationError(
+            f"{path}: {error}; leave this flat out with [data] exclude"
+        ) from error
+
+
+def _check_light(
+    path: str | Path, lamp: LampLight, error: Plane, raw: Plane, saturation: float
+) -> None:
+    """Make sure that this is a flat at all."""
+    lit = lamp.lit
+    if not lit.any():
+        raise CalibrationError(f"{path}: shows no light above its background; leave it out")
+    signal, noise = float(np.median(lamp.smooth[lit])), float(np.median(error[lit]))
+    if signal < 3 * noise:
+        raise CalibrationError(
+            f"{path}: its signal ({signal:.1f} adu) hardly exceeds its noise ({noise:.1f} adu); "
+            "leave it out or take a brighter flat"
+        )
+    if float(np.median(raw[lit])) >= saturation:
+        raise CalibrationError(f"{path}: is saturated ({saturation:.0f} adu); leave it out")
+
+
+def _warn_if_noisy(path: str | Path, relative: np.ndarray) -> None:
+    noise = float(np.median(relative)) if relative.size else 0.0
+    if noise > _NOISY_FLAT:
+        log.warning(
+            "the flat is noisier than what it corrects", file=str(path), error=round(noise, 3)
+        )

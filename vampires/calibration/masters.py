@@ -1,0 +1,328 @@
+"""Master frames: one background or flat from the frames of one raw calibration file.
+
+The raw file is read once, in bands of rows that hold all its frames, so that memory stays
+bounded whatever its length. All planes are in raw orientation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
+from numpy.typing import NDArray
+
+from vampires.calibration.badpixels import Mask, Plane, hot_pixels, noisy_pixels
+from vampires.errors import CalibrationError, ConfigError
+from vampires.header.exposure import raw_header
+from vampires.io.frames import FrameSource, open_frames
+from vampires.io.products import read_fits, write_fits
+from vampires.kernels import reduce
+from vampires.kernels.temporal import half_moments, pooled_moments
+from vampires.night.scan import CALIBRATION_TYPE
+
+METHODS = ("median", "mean", "varmean", "biweight")
+"""How the frames of a calibration file may be combined."""
+
+DEFAULT_MEMORY = 2 * 1024**3
+
+_BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
+_MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, gives the error
+
+Stack = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Master:
+    """A master background (adu, bias included) or flat (relative response).
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        float32, raw orientation.
+    error : ndarray, shape (ny, nx)
+        Its standard error, same unit.
+    bad : ndarray of bool, shape (ny, nx)
+        Pixels not to be used.
+    header : fits.Header
+        Canonical header of the raw file and how the master was made.
+    """
+
+    data: Plane
+    error: Plane
+    bad: Mask
+    header: fits.Header
+
+    @property
+    def ccddata(self) -> CCDData:
+        """The master as `~astropy.nddata.CCDData`, for anything of ``ccdproc``."""
+        return CCDData(
+            self.data,
+            unit="adu" if self.header["BUNIT"] == "adu" else "",
+            uncertainty=StdDevUncertainty(self.error),
+            mask=self.bad,
+            meta=self.header.copy(),
+        )
+
+    def write(self, path: str | Path) -> None:
+        """Write the planes data, ``ERR`` and ``MASK`` (1: bad)."""
+        planes: dict[str, NDArray[Any]] = {
+            "": self.data, "ERR": self.error, "MASK": self.bad.astype(np.uint8),
+        }  # fmt: skip
+        write_fits(path, planes, self.header)
+
+    def with_header(self, header: fits.Header) -> Master:
+        """Return the same planes under another header."""
+        return replace(self, header=header)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Master:
+        """Read a master written by `write`.
+
+        Raises
+        ------
+        FileError
+            The file is missing or damaged.
+        CalibrationError
+            It is not a master frame.
+        """
+        planes, header, _ = read_fits(path)
+        if "ERR" not in planes or CALIBRATION_TYPE not in header:
+            raise CalibrationError(
+                f"{path}: is not a master frame of this software (no ERR plane or no "
+                f"{CALIBRATION_TYPE} card); delete it and run doit again to remake it"
+            )
+        bad = planes.get("MASK", np.zeros_like(planes[""]))
+        return cls(planes[""].astype(np.float32), planes["ERR"].astype(np.float32), bad > 0, header)
+
+    def __repr__(self) -> str:
+        h, (ny, nx) = self.header, self.data.shape
+        return (
+            f"<Master {str(h[CALIBRATION_TYPE]).lower()} {h.get('RAWFILE', '?')} "
+            f"cam{h['U_CAMERA']} {h['EXPTIME']:g} s, {ny} x {nx}, {h['NCOMBINE']} frames "
+            f"({h['COMBMETH']}), {int(self.bad.sum())} bad pixels>"
+        )
+
+
+@dataclass(frozen=True)
+class TemporalStatistics:
+    """What the frames of a file say about each pixel.
+
+    Parameters
+    ----------
+    center, mean, error : ndarray, shape (ny, nx)
+        The combination asked for, the plain mean, the standard error of `center`; adu.
+    halves : ndarray, shape (2, ny, nx)
+        The combination of the even and of the odd frames; adu.
+    variances : ndarray, shape (2, ny, nx)
+        Temporal variance in the even and in the odd frames; adu^2.
+    nframes : int
+        Number of frames.
+    """
+
+    center: Plane
+    mean: Plane
+    error: Plane
+    halves: Stack
+    variances: Stack
+    nframes: int
+
+
+def make_background(
+    path: str | Path,
+    *,
+    method: str = "median",
+    memory: int = DEFAULT_MEMORY,
+) -> Master:
+    """Make the master background of one raw dark or sky file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raw file.
+    method : str
+        ``median``, ``mean``, ``varmean`` (frames weighted by their variance) or
+        ``biweight``.
+    memory : int
+        Bytes that may be used.
+
+    Returns
+    -------
+    Master
+        In adu, bias included.
+
+    Raises
+    ------
+    FileError, HeaderError
+        The raw file cannot be used.
+
+    Notes
+    -----
+    Median and biweight of skewed values lie below their mean: of an EMCCD sky with few
+    photons a frame by most of the sky itself. The skew is common to all pixels, so the
+    typical difference between mean and combination is added back to all of them: the
+    level is the mean's, the robustness of each pixel the median's.
+
+    Examples
+    --------
+    >>> make_background("raw/VMPA00021033.fits")  # doctest: +SKIP
+    <Master background VMPA00021033.fits cam1 0.25 s, 160 x 160, 20 frames (median), ...>
+    """
+    header = raw_header(path)
+    statistics = temporal_statistics(open_frames(path), header, method, memory)
+    bad = noisy_pixels(statistics.variances, statistics.nframes)
+    halves = statistics.halves if statistics.nframes > 1 else None
+    bad |= hot_pixels(statistics.center, statistics.error, halves)
+    bad |= statistics.center >= header["SATURATE"]
+    data = statistics.center + _level_offset(statistics, bad)
+    header = master_header(header, path, "BACKGROUND", "adu", method, statistics.nframes, bad)
+    return Master(data, statistics.error, bad, header)
+
+
+def temporal_statistics(
+    source: FrameSource, header: fits.Header, method: str, memory: int = DEFAULT_MEMORY
+) -> TemporalStatistics:
+    """Combine raw frames pixel by pixel, with the scatter that gives the error.
+
+    Parameters
+    ----------
+    source : FrameSource
+        Raw frames.
+    header : fits.Header
+        Canonical header: the noise model used when there are too few frames.
+    method : str
+        One of `METHODS`.
+    memory : int
+        Bytes that may be used.
+
+    Returns
+    -------
+    TemporalStatistics
+
+    Raises
+    ------
+    ConfigError
+        The method is unknown.
+
+    Notes
+    -----
+    The standard error is the pixel's standard deviation over sqrt(n), times the efficiency
+    of the combination, which is 1 for the means and is measured for the others: the scatter
+    of (even minus odd half) over all pixels against that expected of a mean. For Gaussian
+    noise and the median it comes out as sqrt(pi/2) = 1.25; for skewed noise as it is.
+    With fewer than five frames the noise model of the detector gives the error.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"combination method {method!r}: allowed are {', '.join(METHODS)}")
+    combine = _combination(method, source)
+    n, shape = source.n, (source.ny, source.nx)
+    center, mean, variance = (np.empty(shape, np.float32) for _ in range(3))
+    halves, variances = np.empty((2, *shape), np.float32), np.empty((2, *shape), np.float32)
+    for rows in _bands(source, memory):
+        frames = source.read(0, n, rows).native()
+        moments = half_moments(frames)
+        variances[:, rows] = moments[1]
+        mean[rows], variance[rows] = pooled_moments(*moments, n)
+        samples = frames.astype(np.float32)
+        center[rows] = combine(samples, slice(None))
+        for half in range(2):
+            part = slice(half if n > 1 else 0, None, 2)
+            halves[half, rows] = combine(samples[part], part)
+    if n >= _MIN_EMPIRICAL:
+        exact = method in {"mean", "varmean"}
+        efficiency = 1.0 if exact else _efficiency(halves, variance, n)
+        error = np.float32(efficiency) * np.sqrt(variance / np.float32(n))
+    else:
+        error = _model_error(center, header, n)
+    return TemporalStatistics(center, mean, error, halves, variances, n)
+
+
+def _bands(source: FrameSource, memory: int) -> list[slice]:
+    """Rows that can be in memory with all their frames."""
+    height = max(1, int(memory) // (source.n * source.nx * _BYTES_PER_SAMPLE))
+    return [slice(y, min(y + height, source.ny)) for y in range(0, source.ny, height)]
+
+
+def _combination(method: str, source: FrameSource) -> Callable[[Stack, slice], Plane]:
+    """Return a function of frames, and of which of all frames they are."""
+    if method == "varmean":
+        weights = _frame_weights(source)
+        return lambda frames, part: _weighted_mean(frames, weights[part])
+    plain = {"median": reduce.median, "mean": reduce.mean, "biweight": reduce.biweight}[method]
+    return lambda frames, _: plain(frames)
+
+
+def _weighted_mean(frames: Stack, weights: NDArray[np.float64]) -> Plane:
+    total = np.tensordot(weights, frames.astype(np.float64), axes=1) / weights.sum()
+    return total.astype(np.float32)
+
+
+def _frame_weights(source: FrameSource, nbands: int = 8) -> NDArray[np.float64]:
+    """Inverse variance of each frame about the mean frame, in a few bands of rows.
+
+    The weights belong to frames, not to pixels: weights that follow each pixel's own counts
+    would favour low values and bias the mean.
+    """
+    if source.n == 1:
+        return np.ones(1)
+    starts = np.unique(np.linspace(0, source.ny - 1, nbands).astype(int))
+    variances = []
+    for start in starts:
+        rows = slice(int(start), min(int(start) + 8, source.ny))
+        frames = source.read(0, source.n, rows).native().astype(np.float32)
+        residual = frames - np.median(frames, axis=0)
+        variances.append(np.median(residual**2, axis=(1, 2)) / 0.4549)  # median of chi^2_1
+    variance = np.mean(variances, axis=0)
+    return 1.0 / np.maximum(variance, 1e-3 * np.median(variance) + 1e-12)
+
+
+def _efficiency(halves: Stack, variance: Plane, n: int) -> float:
+    """Measure the standard error of the combination in units of the mean's."""
+    difference = (halves[0] - halves[1]).ravel()
+    expected = variance.ravel() * (1 / ((n + 1) // 2) + 1 / (n // 2))
+    # Few pixels with a tail (hot, hit by a cosmic ray) must not set the figure.
+    usual = (variance.ravel() > 0) & (expected <= np.percentile(expected, 99))
+    usual &= difference**2 <= 36 * np.maximum(expected, 1e-12)
+    if not usual.any():
+        return 1.0
+    ratio = np.sum(difference[usual] ** 2, dtype=np.float64) / np.sum(
+        expected[usual], dtype=np.float64
+    )
+    return float(np.clip(np.sqrt(ratio), 0.3, 2.0))
+
+
+def _model_error(center: Plane, header: fits.Header, n: int) -> Plane:
+    """Predict the standard error, adu, from photon and read noise."""
+    gain = header["EFFGAIN"]
+    electrons = np.maximum(center - header["BIAS"], 0.0) * gain
+    variance = header["ENF"] ** 2 * electrons + header["RN"] ** 2
+    return np.asarray(np.sqrt(variance / n) / gain, dtype=np.float32)
+
+
+def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
+    """Typical mean minus combination over the good pixels, adu."""
+    difference = (statistics.mean - statistics.center)[~bad]
+    if difference.size == 0:
+        return np.float32(0)
+    middle = np.median(difference)
+    spread = np.median(np.abs(difference - middle)) * 1.4826
+    kept = difference[np.abs(difference - middle) <= 5 * spread] if spread > 0 else difference
+    return np.float32(kept.mean(dtype=np.float64))
+
+
+def master_header(
+    header: fits.Header, path: str | Path, kind: str, unit: str, method: str, n: int, bad: Mask
+) -> fits.Header:
+    """Header of a master frame: the raw file's, and how the master was made."""
+    out = header.copy()
+    out["BUNIT"] = (unit, "unit of the pixels")
+    out[CALIBRATION_TYPE] = (kind, "kind of master frame")
+    out["RAWFILE"] = (Path(path).name, "raw file the master was made from")
+    out["NCOMBINE"] = (n, "number of frames combined")
+    out["COMBMETH"] = (method, "how the frames were combined")
+    out["NBADPIX"] = (int(bad.sum()), "number of bad pixels")
+    return out

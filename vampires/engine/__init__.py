@@ -1,0 +1,1 @@
+"""How tasks run and are kept: actions, workers, state, progress, selection."""

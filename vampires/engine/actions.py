@@ -1,0 +1,182 @@
+"""Make doit tasks of plain functions: `action` for the work, `make_task` for the task."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from doit.exceptions import InvalidDodoFile, TaskError, TaskFailed
+
+from vampires.engine import executor
+from vampires.engine.state import SettingsUnchanged
+from vampires.errors import VampiresError
+from vampires.io.atomic import clean_stale_temporaries
+from vampires.log import bound, collected_warnings, get_logger
+
+log = get_logger(__name__)
+
+Action = Callable[[Any], "dict[str, Any] | TaskFailed | TaskError"]
+
+
+def action(function: executor.Function, /, *args: object) -> Action:
+    """Make a doit action that runs a function where work runs.
+
+    Parameters
+    ----------
+    function : callable
+        At the top level of an importable module; it writes the task's targets and returns a
+        small dictionary of plain values (or None), which doit keeps.
+    *args
+        Its arguments: paths and plain values.
+
+    Returns
+    -------
+    callable
+        For a task's ``actions``. It logs start, end, duration and result under the task's
+        name. Errors a user can cure (`VampiresError`, files that cannot be read or written,
+        want of memory) fail the task with one line; any other exception is reported as an
+        internal error. Either way the traceback goes to the log.
+
+    Raises
+    ------
+    TypeError
+        For a function that another process could not import.
+
+    Examples
+    --------
+    >>> def make_table(coadds, target): ...
+    >>> {"actions": [action(make_table, coadds, target)]}  # doctest: +SKIP
+    """
+    if "<" in function.__qualname__:
+        raise TypeError(f"{function.__qualname__} must be at the top level of its module")
+
+    def perform(task: Any) -> dict[str, Any] | TaskFailed | TaskError:
+        with bound(task=task.name), collected_warnings() as warnings:
+            for target in task.targets:
+                _tidy(Path(target).parent)
+            try:
+                return _timed(function, args)
+            except Exception as error:  # noqa: BLE001 - one task's failure, not the run's
+                return _failure(error)
+            finally:
+                task.meta = {**(task.meta or {}), "warnings": warnings}
+
+    perform.__name__ = function.__name__
+    perform.__doc__ = function.__doc__
+    return perform
+
+
+def make_task(
+    basename: str,
+    name: str | None,
+    function: executor.Function,
+    args: Iterable[object] = (),
+    *,
+    file_dep: Iterable[Path | str],
+    targets: Iterable[Path | str],
+    settings: Mapping[str, Any],
+    version: int,
+    doc: str,
+    task_dep: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Make the dictionary of one task.
+
+    Parameters
+    ----------
+    basename, name : str
+        The task is called ``basename:name``; no name makes it a task on its own.
+    function, args
+        The work, see `action`.
+    file_dep, targets : iterable of Path or str
+        Files read and files made.
+    settings : mapping
+        The validated settings that the work reads, and nothing else: the task runs again
+        when one of them changes.
+    version : int
+        Of the step; raised when the same inputs come to give another product.
+    doc : str
+        One line for ``doit list``.
+    task_dep : iterable of str, optional
+        Tasks to come first although no file says so.
+
+    Returns
+    -------
+    dict
+        As doit takes it from a task generator; ``doit clean`` removes the targets.
+    """
+    task: dict[str, Any] = {
+        "basename": basename,
+        "actions": [action(function, *args)],
+        "file_dep": sorted({str(path) for path in file_dep}),
+        "targets": [str(path) for path in targets],
+        "task_dep": list(task_dep),
+        "uptodate": [SettingsUnchanged({"version": version, **settings})],
+        "io": {"capture": False},  # doit's capture mixes the output of threads
+        "clean": True,
+        "doc": doc,
+    }
+    return task if name is None else {**task, "name": name}
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Within the block, errors a user can cure end doit with one line, not a traceback.
+
+    For the code that runs while a ``dodo.py`` is read: configuration, header index, plan.
+
+    Raises
+    ------
+    InvalidDodoFile
+        With the text of the `VampiresError`; doit prints it and exits with status 3.
+    """
+    try:
+        yield
+    except VampiresError as error:
+        raise InvalidDodoFile(one_line(error)) from error
+
+
+def one_line(error: BaseException | str) -> str:
+    """Text of an error on a single line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(line if line[-1] in ".,:;" else f"{line};" for line in lines).removesuffix(";")
+
+
+@functools.cache
+def _tidy(folder: Path) -> None:
+    """Remove what killed runs left in a folder; once a run is enough."""
+    for path in clean_stale_temporaries(folder):
+        log.info("removed an unfinished file of a run that was killed", file=path)
+
+
+def _timed(function: executor.Function, args: tuple[object, ...]) -> dict[str, Any]:
+    log.debug("started", function=f"{function.__module__}.{function.__name__}")
+    start = time.monotonic()
+    result = executor.run(function, *args)
+    json.dumps(result)  # doit will save it; better to fail here, where the task is named
+    log.info("finished", seconds=round(time.monotonic() - start, 3), result=result)
+    return result
+
+
+def _failure(error: Exception) -> TaskFailed | TaskError:
+    """Tell the log all about an exception, and doit its one line."""
+    log.exception("failed")
+    match error:
+        case VampiresError():
+            return TaskFailed(one_line(error))
+        case MemoryError():
+            return TaskFailed(
+                "not enough memory: set a smaller [execution] memory or use fewer processes (-n)"
+            )
+        case OSError(filename=str(path), strerror=str(reason)):
+            return TaskFailed(f"{path}: {reason}")
+        case OSError():
+            return TaskFailed(one_line(error) or type(error).__name__)
+        case _:
+            return TaskError(
+                f"internal error, see debug.log ({type(error).__name__}: {one_line(error)})"
+            )

@@ -1,0 +1,77 @@
+"""The header of an exposure group: one or several files of one camera and HWP angle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from vampires.header import normalize_header
+from vampires.io.header import image_header
+from vampires.sky.geometry import Target, add_geometry
+from vampires.utils.angles import circular_mean
+
+# Angles that move during a night, with their period: averaged over the files, by frames.
+_ANGLES = {
+    "PA": 360, "DEROTANG": 360, "ALT_MID": 360, "AZ_MID": 360, "LST_MID": 360, "IMRANG": 180,
+    "HWPSYNCA": 180,
+}  # fmt: skip
+
+
+def raw_header(path: str | Path) -> fits.Header:
+    """Canonical header of a raw file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raw file; the first image in it counts.
+
+    Returns
+    -------
+    fits.Header
+        See `vampires.header.normalize_header`.
+
+    Raises
+    ------
+    FileError, HeaderError
+        The file is not FITS, or a keyword is missing or unusable.
+    """
+    _, header = image_header(path)
+    return normalize_header(header, path)
+
+
+def group_header(headers: Sequence[fits.Header], target: Target | None = None) -> fits.Header:
+    """One canonical header with geometry for all the frames of a group.
+
+    Times are the group's, angles are means over the frames (circular, so that a group may
+    cross +-180 deg), integration time and frame number are sums.
+
+    Parameters
+    ----------
+    headers : sequence of fits.Header
+        Canonical headers of the files, in order of time.
+    target : Target, optional
+        Default: the coordinates in the header.
+
+    Returns
+    -------
+    fits.Header
+    """
+    located = [add_geometry(header, target) for header in headers]
+    out = located[0]
+    if len(located) == 1:
+        return out
+    frames = np.array([header["NFRAMES"] for header in located], dtype=float)
+    for key, period in _ANGLES.items():
+        if key in out:
+            out[key] = circular_mean([header[key] for header in located], period, frames)
+    out["MJD"] = float(np.average([header["MJD"] for header in located], weights=frames))
+    for key in ("MJD-END", "UT-END", "PA-END"):
+        if key in located[-1]:
+            out[key] = located[-1][key]
+    out["NFRAMES"] = int(frames.sum())
+    out["NDIT"] = int(frames.sum())
+    out["TINT"] = float(sum(header["TINT"] for header in located))
+    return out

@@ -1,0 +1,1 @@
+"""What is made of frames: aligned, coadded, derotated, subtracted, combined."""

@@ -1,0 +1,127 @@
+"""Derotation of images together with all their error planes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vampires.errors import HeaderError
+from vampires.images.image import CameraImage
+from vampires.kernels.resample import rotate
+from vampires.utils.angles import circular_mean, wrap
+
+Float32 = NDArray[np.float32]
+_A = TypeVar("_A", bound=np.generic)
+
+# Images within this angle share one turned map of the masters' errors, deg.
+_STEP = 5.0
+
+
+def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
+    """Turn coadds counter-clockwise, each by its DEROTANG: north up, east left.
+
+    Interpolation makes the noise of neighbouring pixels correlated. The variance of each pixel is
+    propagated exactly (the weights squared); the correlation is not kept, but sums over areas
+    allow for it (`vampires.polarimetry.propagation.sum_variance_gain`). The systematic variance,
+    which the images of a camera share, is averaged and turned once for all images within a few
+    degrees.
+
+    Parameters
+    ----------
+    images : sequence of CameraImage
+        With DEROTANG (deg) in their headers.
+
+    Returns
+    -------
+    list of CameraImage
+
+    Raises
+    ------
+    HeaderError
+        If DEROTANG is missing.
+    """
+    angles = [_derotation_angle(image) for image in images]
+    systematic = _shared_systematic(images, angles)
+    out = []
+    for image, angle, common in zip(images, angles, systematic, strict=True):
+        turned = [
+            rotate(_contiguous(data), _contiguous(variance), angle)
+            for data, variance in zip(image.data, image.variance, strict=True)
+        ]
+        data = np.stack([d for d, _ in turned])
+        variance = np.stack([v for _, v in turned])
+        out.append(replace(image, data=data, variance=variance, systematic=common))
+    return out
+
+
+def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:
+    """Turn the mean systematic variance of each camera once per step of angle."""
+    keys = [
+        (int(image.header["U_CAMERA"]), round(wrap(angle - angles[0]) / _STEP))
+        for image, angle in zip(images, angles, strict=True)
+    ]
+    turned: dict[tuple[int, int], Float32] = {}
+    for key in sorted(set(keys)):
+        own = [i for i, k in enumerate(keys) if k == key]
+        angle = circular_mean(angles[i] for i in own)
+        mean = _finite_mean([images[i].systematic for i in own])
+        turned[key] = np.stack([turn_common(plane, angle) for plane in mean])
+    return [turned[key] for key in keys]
+
+
+def turn_common(variance: Float32, angle: float) -> Float32:
+    """Turn a map of the masters' variance like an image.
+
+    Registration has smeared the errors themselves, so turning them loses next to nothing, unlike
+    noise independent from pixel to pixel.
+    """
+    plane = _contiguous(variance)
+    return rotate(plane, plane, angle)[0]
+
+
+def _finite_mean(stack: Sequence[Float32]) -> Float32:
+    count = sum(np.isfinite(plane).astype(np.float32) for plane in stack)
+    total = sum(np.nan_to_num(plane) for plane in stack)
+    out = np.full(stack[0].shape, np.nan, dtype=np.float32)
+    return np.divide(total, count, out=out, where=np.asarray(count) > 0)
+
+
+def _derotation_angle(image: CameraImage) -> float:
+    if "DEROTANG" not in image.header:
+        name = image.header.get("FRAMEID", "coadd")
+        raise HeaderError(f"{name}: DEROTANG is missing, so the image cannot be turned north up")
+    return float(image.header["DEROTANG"])
+
+
+def rotate_planes(
+    data: Float32, covariance: Float32, systematic: Float32, angle: float
+) -> tuple[Float32, Float32, Float32]:
+    """Turn Stokes planes and their covariances counter-clockwise.
+
+    Parameters
+    ----------
+    data : ndarray
+        Shape (nfields, 4, ny, nx).
+    covariance, systematic : ndarray
+        Shape (nfields, 4, 4, ny, nx).
+    angle : float
+        Deg.
+    """
+    out = np.empty_like(data), np.empty_like(covariance), np.empty_like(systematic)
+    for i in range(len(data)):
+        for k in range(4):
+            plane = _contiguous(data[i, k])
+            for m in range(4):
+                out[0][i, k], out[1][i, k, m] = rotate(
+                    plane, _contiguous(covariance[i, k, m]), angle
+                )
+                out[2][i, k, m] = turn_common(systematic[i, k, m], angle)
+    return out
+
+
+def _contiguous(array: NDArray[_A]) -> Float32:
+    return np.ascontiguousarray(array, dtype=np.float32)

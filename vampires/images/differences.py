@@ -1,0 +1,177 @@
+"""Difference images of two cameras, single and double, and line minus continuum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from vampires.errors import PolarimetryError
+from vampires.header.merge import merge_headers
+from vampires.images.image import CameraImage
+from vampires.night.pairing import Span, pair_spans
+
+
+@dataclass(frozen=True)
+class DifferenceImage:
+    """Difference and sum of images, with the error both share.
+
+    Parameters
+    ----------
+    difference, total : ndarray of float32
+        Shape (nfields, ny, nx), e-/s of one camera.
+    error : ndarray of float32
+        One sigma of the difference; the masters' errors included.
+    header : Header
+    fields : tuple of str
+    """
+
+    difference: NDArray[np.float32]
+    total: NDArray[np.float32]
+    error: NDArray[np.float32]
+    header: fits.Header
+    fields: tuple[str, ...]
+
+    def planes(self) -> dict[str, NDArray[np.float32]]:
+        """Planes as stored: difference, ERR, SUM; a single field has no field axis."""
+        stored = {"": self.difference, "ERR": self.error, "SUM": self.total}
+        return {k: v[0] if len(self.fields) == 1 else v for k, v in stored.items()}
+
+    def __repr__(self) -> str:
+        nf, ny, nx = self.difference.shape
+        return f"<DifferenceImage {'+'.join(self.fields)} {nf} x {ny} x {nx}>"
+
+
+def pair_exposures(headers: Sequence[fits.Header]) -> list[tuple[int, int]]:
+    """Pair images of cameras 1 and 2 that were exposed at the same time.
+
+    Parameters
+    ----------
+    headers : sequence of Header
+        With MJD, U_CAMERA and, where present, U_FLC, RET-ANG1, FILTER, MJD-STR and MJD-END.
+
+    Returns
+    -------
+    list of (int, int)
+        Indices of the camera-1 and the camera-2 image, in time; see
+        `vampires.night.pairing.pair_spans`.
+    """
+    return pair_spans([_span(header) for header in headers])
+
+
+def single_difference(one: CameraImage, two: CameraImage) -> DifferenceImage:
+    """Half the difference and half the sum of the two cameras.
+
+    Parameters
+    ----------
+    one, two : CameraImage
+        Cameras 1 and 2, simultaneous (see `pair_exposures`), in the same orientation.
+
+    Returns
+    -------
+    DifferenceImage
+        ``(cam1 - cam2) / 2``; cam 1 and cam 2 have masters of their own, so all errors add.
+    """
+    _check_same(one, two)
+    variance = one.variance + two.variance + one.systematic + two.systematic
+    return DifferenceImage(
+        (one.data - two.data) / np.float32(2),
+        (one.data + two.data) / np.float32(2),
+        (np.sqrt(variance) / 2).astype(np.float32),
+        merge_headers([one.header, two.header]),
+        one.fields,
+    )
+
+
+def double_difference(
+    first: tuple[CameraImage, CameraImage], second: tuple[CameraImage, CameraImage]
+) -> DifferenceImage:
+    """Half the difference of two single differences.
+
+    Parameters
+    ----------
+    first, second : (CameraImage, CameraImage)
+        Cameras 1 and 2 in two states close in time: FLC A and B, or HWP 0 and 45 deg, or before
+        and after the swap of the narrowband filters.
+
+    Returns
+    -------
+    DifferenceImage
+        ``[(c1 - c2) - (c1' - c2')] / 4`` and the mean of the four. Masters' errors, common to
+        the two images of a camera, cancel as far as they are equal.
+    """
+    images = (*first, *second)
+    for image in images[1:]:
+        _check_same(images[0], image)
+    a1, a2, b1, b2 = (image.data for image in images)
+    variance = sum(image.variance for image in images)
+    for before, after in ((first[0], second[0]), (first[1], second[1])):
+        variance = variance + (np.sqrt(before.systematic) - np.sqrt(after.systematic)) ** 2
+    quarter = np.float32(0.25)
+    return DifferenceImage(
+        ((a1 - a2) - (b1 - b2)) * quarter,
+        (a1 + a2 + b1 + b2) * quarter,
+        (np.sqrt(variance) / 4).astype(np.float32),
+        merge_headers([image.header for image in images]),
+        images[0].fields,
+    )
+
+
+def line_minus_continuum(
+    line: CameraImage, continuum: CameraImage, scale: float, scale_err: float = 0.0
+) -> DifferenceImage:
+    """Subtract the scaled continuum from a narrowband image.
+
+    Parameters
+    ----------
+    line, continuum : CameraImage
+        Registered images through the line and the continuum filter.
+    scale : float
+        Stellar flux in the line filter over that in the continuum filter.
+    scale_err : float
+        Its error.
+
+    Returns
+    -------
+    DifferenceImage
+        ``line - scale * continuum`` and ``line + scale * continuum``.
+    """
+    _check_same(line, continuum, filters=False)
+    scaled = np.float32(scale) * continuum.data
+    variance = (
+        line.variance + line.systematic
+        + scale**2 * (continuum.variance + continuum.systematic)
+        + (scale_err * continuum.data) ** 2
+    )  # fmt: skip
+    header = merge_headers([line.header, continuum.header])
+    header["SDISCALE"] = (scale, "continuum was multiplied by this")
+    return DifferenceImage(
+        line.data - scaled, line.data + scaled, np.sqrt(variance).astype(np.float32), header,
+        line.fields,
+    )  # fmt: skip
+
+
+def _span(header: fits.Header) -> Span:
+    return Span(
+        camera=int(header["U_CAMERA"]),
+        flc=str(header.get("U_FLC", "NA")),
+        hwp=float(header.get("RET-ANG1", 0.0)),
+        filter=str(header.get("FILTER", "unknown")),
+        middle=float(header["MJD"]),
+        start=header.get("MJD-STR"),
+        end=header.get("MJD-END"),
+    )
+
+
+def _check_same(one: CameraImage, two: CameraImage, *, filters: bool = True) -> None:
+    if one.data.shape != two.data.shape:
+        raise PolarimetryError(
+            f"images of {one.data.shape} and {two.data.shape} cannot be differenced"
+        )
+    if filters and one.fields != two.fields:
+        raise PolarimetryError(
+            f"filters {one.fields} and {two.fields} are not the same: use line_minus_continuum"
+        )

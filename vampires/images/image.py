@@ -1,0 +1,167 @@
+"""CameraImage: one camera's coadd of one exposure group, every field, with its errors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
+
+from vampires.header.fields import field_index
+from vampires.io.products import read_fits, write_fits
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclasses.dataclass(frozen=True)
+class CameraImage:
+    """Images of one camera, one per field, in one orientation.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (nfields, ny, nx)
+        e-/s; NaN where no frame saw the sky. The star is at ``((ny-1)/2, (nx-1)/2)``.
+    variance : ndarray of float32, same shape
+        Variance of the independent noise (photons, read-out), (e-/s)^2.
+    systematic : ndarray of float32, same shape
+        Variance inherited from the master background and flat, (e-/s)^2. It is shared by all
+        images calibrated with the same masters, so it cancels in differences between them.
+    count : ndarray of int32, same shape
+        Number of frames that contributed to each pixel.
+    header : fits.Header
+        Canonical header with geometry.
+    fields : tuple of str
+        Name of each field: its filter.
+    field_headers : mapping of str to fits.Header
+        What differs from field to field.
+    """
+
+    data: np.ndarray
+    variance: np.ndarray
+    systematic: np.ndarray
+    count: np.ndarray
+    header: fits.Header
+    fields: tuple[str, ...]
+    field_headers: Mapping[str, fits.Header] = dataclasses.field(default_factory=dict)
+
+    @property
+    def err(self) -> np.ndarray:
+        """One-sigma error of each pixel, masters included, e-/s."""
+        return np.sqrt(self.variance + self.systematic)
+
+    def field(self, name: str) -> CameraImage:
+        """One field as an image: views of the same pixels.
+
+        Raises
+        ------
+        FileError
+            There is no such field.
+        """
+        index = field_index(self.fields, name)
+        part = slice(index, index + 1)
+        return dataclasses.replace(
+            self,
+            data=self.data[part],
+            variance=self.variance[part],
+            systematic=self.systematic[part],
+            count=self.count[part],
+            fields=(name,),
+            field_headers={k: v for k, v in self.field_headers.items() if k == name},
+        )
+
+    def ccddata(self, field_name: str | None = None) -> CCDData:
+        """One field as `~astropy.nddata.CCDData`, so that anything of ``ccdproc`` applies.
+
+        Parameters
+        ----------
+        field_name : str, optional
+            Default: the first field.
+
+        Returns
+        -------
+        CCDData
+            With standard-deviation uncertainty, mask (True where unseen), unit and header.
+        """
+        index = field_index(self.fields, field_name)
+        return CCDData(
+            self.data[index],
+            unit="electron / s",
+            uncertainty=StdDevUncertainty(self.err[index]),
+            mask=~np.isfinite(self.data[index]),
+            meta=self.header.copy(),
+        )
+
+    def write(self, path: str | Path) -> None:
+        """Write as FITS: data, ``ERR``, a header per field, ``SYS`` and ``COUNT`` planes."""
+        header = self.header.copy()
+        header["NFIELDS"] = (len(self.fields), "number of fields")
+        for index, name in enumerate(self.fields):
+            header[f"FIELD{index}"] = (name, f"name of field {index}")
+        planes = {
+            "SCI": self.data,
+            "ERR": self.err,
+            "SYS": np.sqrt(self.systematic),
+            "COUNT": self.count,
+        }
+        fields = {name: self.field_headers.get(name, header) for name in self.fields}
+        write_fits(path, {k: _squeeze(v) for k, v in planes.items()}, header, fields)
+
+    @classmethod
+    def read(cls, path: str | Path) -> CameraImage:
+        """Read a coadd written by `write`."""
+        planes, header, field_headers = read_fits(path)
+        full = {name: _expand(plane) for name, plane in planes.items()}
+        systematic = full["SYS"] ** 2
+        return cls(
+            data=full[""],
+            variance=full["ERR"] ** 2 - systematic,
+            systematic=systematic,
+            count=full["COUNT"],
+            header=header,
+            fields=tuple(header[f"FIELD{i}"] for i in range(header["NFIELDS"])),
+            field_headers=field_headers,
+        )
+
+    def plot(self, field_name: str | None = None) -> Figure:
+        """Draw one field with an asinh stretch, in arcsec from the star."""
+        from vampires.plotting.images import draw_image
+
+        ccd = self.ccddata(field_name)
+        title = f"{self.header.get('OBJECT', '')} {field_name or self.fields[0]}"
+        return draw_image(ccd.data, self.header["PXSCALE"] / 1000, title.strip())
+
+    def __repr__(self) -> str:
+        nf, ny, nx = self.data.shape
+        h = self.header
+        return (
+            f"<CameraImage {h.get('OBJECT', '?')} cam{h.get('U_CAMERA', '?')} "
+            f"FLC {h.get('U_FLC', '?')} HWP {h.get('RET-ANG1', float('nan')):g} "
+            f"{'+'.join(self.fields)} {nf} x {ny} x {nx}, {h.get('NCOADD', '?')} frames>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows: dict[str, Any] = {
+            "object": self.header.get("OBJECT"),
+            "camera": self.header.get("U_CAMERA"),
+            "FLC": self.header.get("U_FLC"),
+            "HWP [deg]": self.header.get("RET-ANG1"),
+            "fields": ", ".join(self.fields),
+            "shape": " x ".join(map(str, self.data.shape)),
+            "frames": self.header.get("NCOADD"),
+            "derotation angle [deg]": self.header.get("DEROTANG"),
+        }
+        cells = "".join(f"<tr><th>{k}</th><td>{v}</td></tr>" for k, v in rows.items())
+        return f"<table>{cells}</table>"
+
+
+def _squeeze(plane: np.ndarray) -> np.ndarray:
+    return plane[0] if plane.shape[0] == 1 else plane
+
+
+def _expand(plane: np.ndarray) -> np.ndarray:
+    return plane[None] if plane.ndim == 2 else plane

@@ -1,0 +1,260 @@
+"""Map camera 2 onto camera 1: the same pixel scale, the same orientation.
+
+The cameras differ by about 0.3 % in scale and by up to half a degree in angle. In the
+calibrated orientation one is a turned and magnified copy of the other, with the star at the
+centre of both images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import ArrayLike
+
+from vampires.errors import HeaderError, MeasurementError
+from vampires.images.image import CameraImage
+from vampires.instrument.detectors import READ_MODES, detector
+from vampires.kernels.resample import affine
+from vampires.utils.angles import wrap
+
+_NEEDED = ("PXSCALE", "INST-PA")
+_SAME = 1e-9  # relative scale, or degrees
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """A magnification and a turn about the image centre.
+
+    Parameters
+    ----------
+    magnification : float
+        Factor by which distances from the centre grow.
+    rotation : float
+        Counter-clockwise, deg.
+
+    Examples
+    --------
+    >>> Similarity(1.0, 0.0).identity
+    True
+    """
+
+    magnification: float = 1.0
+    rotation: float = 0.0
+
+    @property
+    def identity(self) -> bool:
+        """Whether it changes nothing."""
+        return abs(self.magnification - 1) < _SAME and abs(self.rotation) < _SAME
+
+    @property
+    def inverse_matrix(self) -> np.ndarray:
+        """Matrix (2, 2) from output to input offsets (y, x), as resampling wants it."""
+        turn = np.deg2rad(self.rotation)
+        cosine, sine = np.cos(turn), np.sin(turn)
+        return np.array([[cosine, -sine], [sine, cosine]]) / self.magnification
+
+    @classmethod
+    def between(cls, header: fits.Header, reference: fits.Header) -> Similarity:
+        """Similarity that maps images of one camera onto another, from their headers.
+
+        Parameters
+        ----------
+        header, reference : fits.Header
+            Canonical headers with PXSCALE (mas) and INST-PA (deg).
+
+        Returns
+        -------
+        Similarity
+            Magnified by the ratio of the pixel scales, turned by the difference of the pupil
+            offsets: derotation by ``DEROTANG`` differs between the cameras by just that.
+
+        Raises
+        ------
+        HeaderError
+            A header lacks one of the two.
+        """
+        for one in (header, reference):
+            for key in _NEEDED:
+                if key not in one:
+                    name = one.get("FRAMEID", "coadd")
+                    raise HeaderError(f"{name}: {key} is missing, so the cameras cannot be matched")
+        rotation = wrap(header["INST-PA"] - reference["INST-PA"])
+        return cls(header["PXSCALE"] / reference["PXSCALE"], rotation)
+
+    @classmethod
+    def from_spots(cls, spots: ArrayLike, reference: ArrayLike) -> Similarity:
+        """Similarity that maps satellite spots of one camera onto those of another.
+
+        Parameters
+        ----------
+        spots, reference : array_like, shape (n, 2)
+            (y, x) of the same spots in both cameras, in the same order, calibrated orientation.
+
+        Returns
+        -------
+        Similarity
+            Least-squares fit about the mean of the spots, which is the star.
+
+        Raises
+        ------
+        MeasurementError
+            Fewer than two spots are known in both cameras.
+
+        Notes
+        -----
+        With offsets as complex numbers x + iy the model is ``r = a z``, and
+        ``a = sum(conj(z) r) / sum(|z|^2)``.
+        """
+        pairs = np.stack([np.asarray(spots, float), np.asarray(reference, float)])
+        pairs = pairs[:, np.isfinite(pairs).all(axis=(0, 2))]
+        if pairs.shape[1] < 2:
+            raise MeasurementError(
+                f"{pairs.shape[1]} satellite spots are known in both cameras, two are needed"
+            )
+        pairs = pairs - pairs.mean(axis=1, keepdims=True)
+        z, r = pairs[..., 1] + 1j * pairs[..., 0]
+        factor = np.vdot(z, r) / np.vdot(z, z)
+        return cls(float(abs(factor)), float(np.rad2deg(np.angle(factor))))
+
+    def then(self, magnification: float) -> Similarity:
+        """Magnify further."""
+        return replace(self, magnification=self.magnification * magnification)
+
+
+def transform(image: CameraImage, similarity: Similarity) -> CameraImage:
+    """Turn and magnify an image about its centre; flux is conserved.
+
+    Pixels hold flux, not surface brightness: where the image is magnified by m, values are
+    divided by m^2, so that apertures of the same angular size hold the same e-/s as before.
+    Masked pixels are left out and weights renormalised, as in any resampling here.
+
+    Parameters
+    ----------
+    image : CameraImage
+        Any coadd.
+    similarity : Similarity
+        The map.
+
+    Returns
+    -------
+    CameraImage
+        Of the same size; ``count`` is that of the nearest pixel. The header is not changed.
+    """
+    if similarity.identity:
+        return image
+    density = np.float32(similarity.magnification**-2)
+    matrix = similarity.inverse_matrix
+    center = (np.array(image.data.shape[-2:]) - 1) / 2
+    offset = center - matrix @ center
+    planes = [
+        (
+            *affine(image.data[i], image.variance[i], matrix, offset),
+            affine(image.data[i], image.systematic[i], matrix, offset)[1],
+        )
+        for i in range(len(image.data))
+    ]
+    data, variance, systematic = (np.stack(plane) for plane in zip(*planes, strict=True))
+    return replace(
+        image, data=data * density, variance=variance * density**2,
+        systematic=systematic * density**2, count=_nearest(image.count, matrix, offset),
+    )  # fmt: skip
+
+
+def reproject(
+    image: CameraImage, reference: fits.Header, similarity: Similarity | None = None
+) -> CameraImage:
+    """Map an image of one camera onto the pixels of the other.
+
+    Parameters
+    ----------
+    image : CameraImage
+        Coadd with the star at its centre.
+    reference : fits.Header
+        Canonical header of the other camera.
+    similarity : Similarity, optional
+        The map, when it has been measured; default: from the headers of both.
+
+    Returns
+    -------
+    CameraImage
+        With the reference's PXSCALE, PXAREA and INST-PA, and with PAOFFSET, DEROTANG and any
+        celestial WCS turned by what these differ; REPROJM and REPROJR hold the map. An image
+        that is on the reference's pixels already is returned as it is.
+
+    Examples
+    --------
+    >>> same_grid = reproject(cam2, cam1.header)  # doctest: +SKIP
+    """
+    nominal = Similarity.between(image.header, reference)
+    applied = nominal if similarity is None else similarity
+    if nominal.identity and applied.identity:
+        return image
+    header = _turned(image.header, reference, nominal)
+    header["REPROJM"] = (applied.magnification, "magnification onto the other camera")
+    header["REPROJR"] = (applied.rotation, "[deg] rotation onto the other camera")
+    fields = {
+        name: _turned(field_header, reference, nominal)
+        for name, field_header in image.field_headers.items()
+    }
+    return replace(transform(image, applied), header=header, field_headers=fields)
+
+
+def camera_1(header: fits.Header) -> fits.Header:
+    """Geometry of camera 1 at the time of an image of camera 2.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Canonical header, with DETGEN.
+
+    Returns
+    -------
+    fits.Header
+        PXSCALE, PXAREA and INST-PA of the instrument's table: a reference for `reproject` that
+        needs no image of camera 1.
+
+    Examples
+    --------
+    >>> camera_1(fits.Header({"DETGEN": "QCMOS"}))["PXSCALE"]
+    5.91
+    """
+    generation = header["DETGEN"]
+    facts = detector(generation, 1, READ_MODES[generation][0])
+    return fits.Header(
+        {"PXSCALE": facts.pixel_scale, "PXAREA": facts.pixel_area, "INST-PA": facts.pupil_offset}
+    )
+
+
+def _turned(header: fits.Header, reference: fits.Header, similarity: Similarity) -> fits.Header:
+    """Copy of a header with the geometry after the map."""
+    out = header.copy()
+    for key in ("PXSCALE", "PXAREA", "INST-PA"):
+        if key in header and key in reference:
+            out[key] = reference[key]
+    for key in ("PAOFFSET", "DEROTANG"):
+        if key in header:
+            out[key] = wrap(header[key] - similarity.rotation)
+    if "CD1_1" in header:
+        _turn_wcs(out, similarity)
+    return out
+
+
+def _turn_wcs(header: fits.Header, similarity: Similarity) -> None:
+    """Put the linear part of a celestial WCS through the map; the star is the reference pixel."""
+    matrix = np.array([[header[f"CD{i}_{j}"] for j in (1, 2)] for i in (1, 2)])
+    inverse = similarity.inverse_matrix[::-1, ::-1]  # of offsets (x, y)
+    for (i, j), value in np.ndenumerate(matrix @ inverse):
+        header[f"CD{i + 1}_{j + 1}"] = float(value)
+
+
+def _nearest(count: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Take the number of frames of the input pixel nearest to each output pixel, 0 outside."""
+    ny, nx = count.shape[-2:]
+    grid = np.indices((ny, nx)).reshape(2, -1)
+    y, x = np.rint(matrix @ grid + offset[:, None]).astype(int)
+    inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
+    out = np.zeros_like(count)
+    out.reshape(len(count), -1)[:, inside] = count[:, y[inside], x[inside]]
+    return out

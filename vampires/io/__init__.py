@@ -1,0 +1,1 @@
+"""Bytes on disk: FITS layouts, frames of every format, products, atomic files, paths."""

@@ -1,0 +1,214 @@
+"""Frames in files of each format: plain, Rice-compressed, and whatever astropy reads."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from vampires.errors import FileError
+from vampires.io.layout import ImageLayout, find_image
+from vampires.kernels.block import RawBlock
+
+Rows = slice | NDArray[np.int64]
+"""Rows of a frame in raw orientation: a slice, or their numbers in ascending order."""
+
+
+class FrameFile(Protocol):
+    """One file of frames; `read` is safe to call from several threads."""
+
+    path: Path
+    n: int
+    ny: int
+    nx: int
+
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        """Read frames `start` to `stop` (exclusive), and of each the given rows."""
+        ...
+
+
+def _map(path: Path, start: int, length: int) -> NDArray[np.uint8]:
+    """Map bytes of a file for as long as the array lives.
+
+    A map per range rather than one per file: the resident memory then follows the
+    chunk in use and not the size of the cube.
+    """
+    skip = start % mmap.ALLOCATIONGRANULARITY
+    try:
+        with path.open("rb") as file:
+            mapped = mmap.mmap(
+                file.fileno(), length + skip, access=mmap.ACCESS_READ, offset=start - skip
+            )
+    except (OSError, ValueError) as error:  # ValueError: the file has become shorter
+        raise FileError(f"{path}: changed while being read ({error}); copy it again") from error
+    if hasattr(mmap, "MADV_WILLNEED"):  # bands of rows are touched in strides; read it through
+        mapped.madvise(mmap.MADV_WILLNEED)
+    return np.frombuffer(mapped, np.uint8, length, skip)
+
+
+class _PlainFile:
+    """Uncompressed 16-bit unsigned frames (BITPIX 16, BZERO 32768)."""
+
+    def __init__(self, layout: ImageLayout) -> None:
+        self.path, self._start = layout.path, layout.data_start
+        self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
+
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        runs = _runs(np.arange(self.ny)[rows])
+        first, last = runs[0]
+        if len(runs) == 1 and (last - first == self.ny or stop - start == 1):
+            return RawBlock(self._map(start, stop, first, last - first), big_endian=True)
+        return RawBlock(self._copy(start, stop, runs), big_endian=True)
+
+    def _map(self, start: int, stop: int, first: int, height: int) -> NDArray[np.uint16]:
+        """Bytes of whole frames, or of a band of one frame, where they lie."""
+        offset = self._start + (start * self.ny + first) * self.nx * 2
+        data = _map(self.path, offset, (stop - start) * height * self.nx * 2)
+        return data.view(np.uint16).reshape(stop - start, height, self.nx)
+
+    def _copy(self, start: int, stop: int, runs: list[tuple[int, int]]) -> NDArray[np.uint16]:
+        """Copy runs of rows of many frames: reads of these alone beat page faults."""
+        height = sum(last - first for first, last in runs)
+        data = np.empty((stop - start, height, self.nx), np.uint16)
+        row = self.nx * 2
+        begin, end = (self._start + k * self.ny * row for k in (start, stop))
+        with self.path.open("rb", buffering=0) as file:
+            if len(runs) > 1 and hasattr(os, "posix_fadvise"):
+                # to read a cold file through is faster than to wait at each of many places
+                os.posix_fadvise(file.fileno(), begin, end - begin, os.POSIX_FADV_WILLNEED)
+            for frame, offset in zip(data, range(begin, end, self.ny * row), strict=True):
+                top = 0
+                for first, last in runs:
+                    part = frame[top : top + last - first].data
+                    if os.preadv(file.fileno(), [part], offset + first * row) != part.nbytes:
+                        raise FileError(
+                            f"{self.path}: changed while being read (too short); copy it again"
+                        )
+                    top += last - first
+        return data
+
+
+def _runs(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First number and the one after the last of each run of consecutive ones."""
+    edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+    return [(int(numbers[low]), int(numbers[high - 1]) + 1) for low, high in pairwise(edges)]
+
+
+class _RiceFile:
+    """Frames compressed row by row with Rice's method (``.fits.fz`` of the archive)."""
+
+    def __init__(self, layout: ImageLayout, threads: int) -> None:
+        self.path, self._threads = layout.path, threads
+        self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
+        header = layout.header
+        self._table_start = layout.data_start
+        self._heap_start = layout.data_start + header.get(
+            "THEAP", header["NAXIS1"] * header["NAXIS2"]
+        )
+        self._descriptor = np.dtype(">i8" if "Q" in header["TFORM1"] else ">i4")
+        self._blocksize = _compression_value(header, "BLOCKSIZE", 32)
+
+    def _tiles(self, start: int, stop: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Length and place in the heap of each wanted row, shape (ntiles, 2)."""
+        width = 2 * self._descriptor.itemsize
+        offset = self._table_start + start * self.ny * width
+        table = _map(self.path, offset, (stop - start) * self.ny * width)
+        tiles = table.view(self._descriptor).reshape(stop - start, self.ny, 2)[:, rows]
+        return tiles.reshape(-1, 2).astype(np.int64)
+
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        numbers = np.arange(self.ny)[rows]
+        tiles = self._tiles(start, stop, numbers)
+        out = np.empty((tiles.shape[0], self.nx), np.uint16)
+        parts = np.array_split(np.arange(len(tiles)), self._threads)
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(lambda part: self._decode(tiles, out, part, numbers), parts))
+        return RawBlock(out.reshape(stop - start, -1, self.nx), big_endian=False)
+
+    def _decode(
+        self,
+        tiles: NDArray[np.int64],
+        out: NDArray[np.uint16],
+        part: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+    ) -> None:
+        from vampires.kernels.rice import rice_decode  # numba: not for looking at headers
+
+        if len(part) == 0:
+            return
+        lengths, starts = tiles[part].T
+        first, last = int(starts.min()), int((starts + lengths).max())
+        available = self.path.stat().st_size - self._heap_start
+        failed = 0
+        if first >= 0 and lengths.min() >= 0 and last <= available:
+            heap = _map(self.path, self._heap_start + first, last - first)
+            rows = out[part[0] : part[-1] + 1]
+            failed = rice_decode(heap, starts - first, lengths, self._blocksize, 0x8000, rows)
+        else:
+            failed = int(np.argmax((lengths < 0) | (starts < 0) | (starts + lengths > available)))
+        if failed >= 0:
+            row = numbers[part[failed] % len(numbers)]
+            raise FileError(
+                f"{self.path}: compressed row {row} cannot be decoded; "
+                "the file is damaged, copy it again"
+            )
+
+
+class _AstropyFile:
+    """Any other image: signed, 32-bit or float numbers, other compressions."""
+
+    def __init__(self, layout: ImageLayout) -> None:
+        self.path, self._hdu = layout.path, layout.hdu
+        self._cube = layout.header.get("ZNAXIS", layout.header["NAXIS"]) == 3
+        self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
+
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        numbers = np.arange(self.ny)[rows]
+        band = slice(int(numbers[0]), int(numbers[-1]) + 1)
+        with fits.open(self.path, memmap=False) as hdus:
+            section = hdus[self._hdu].section
+            data = section[start:stop, band] if self._cube else section[band][None]
+        data = data[:, numbers - band.start]
+        if data.dtype == np.uint16:
+            return RawBlock(np.ascontiguousarray(data), big_endian=False)
+        return RawBlock(np.ascontiguousarray(data, np.float32), big_endian=False)
+
+
+def open_file(path: Path, threads: int) -> FrameFile:
+    """Open the frames of one file in the way that suits its format.
+
+    Mapped when they lie plainly, decoded by our own kernels when Rice tiles hold whole rows; all
+    else is read by astropy.
+    """
+    layout = find_image(path)
+    header = layout.header
+    unsigned = header.get("BZERO") == 32768 and header.get("BSCALE", 1) == 1
+    if "ZCMPTYPE" in header:
+        rows = header.get("ZTILE1", layout.nx) == layout.nx and header.get("ZTILE2", 1) == 1
+        plain_rice = (
+            str(header["ZCMPTYPE"]).startswith("RICE")
+            and header["ZBITPIX"] == 16
+            and _compression_value(header, "BYTEPIX", 4) == 2
+            and header["TFIELDS"] == 1
+            and header.get("ZTILE3", 1) == 1
+        )
+        if unsigned and rows and plain_rice:
+            return _RiceFile(layout, threads)
+    elif unsigned and header["BITPIX"] == 16:
+        return _PlainFile(layout)
+    return _AstropyFile(layout)
+
+
+def _compression_value(header: fits.Header, name: str, default: int) -> int:
+    """Value of a tile-compression parameter, listed as ZNAMEi / ZVALi."""
+    for i in range(1, 10):
+        if str(header.get(f"ZNAME{i}", "")).strip() == name:
+            return int(header[f"ZVAL{i}"])
+    return default

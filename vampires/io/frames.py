@@ -1,0 +1,216 @@
+"""Raw frames as they lie on disk: one lazy sequence over one file or several.
+
+Nothing is decoded before it is asked for. Plain 16-bit files are handed out as their own
+bytes (mapped, or read for bands of rows), and the first compiled kernel swaps them and adds
+BZERO; Rice-compressed files are decoded in one compiled call per range; whatever else FITS
+allows goes through `astropy.io.fits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import copy
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vampires.errors import FileError
+from vampires.io.formats import FrameFile, Rows, open_file
+from vampires.kernels.block import RawBlock
+from vampires.utils.threads import available_threads
+
+CHUNK_BYTES = (
+    160 << 20
+)  # of blocks that are streamed, as counted by FrameSource.chunks; decoded, it stays near the cache
+_CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
+
+
+class FrameSource:
+    """Frames of one file or of several, one after another, read when asked for.
+
+    Parameters
+    ----------
+    files : sequence of FrameFile
+        Files with frames of the same size.
+
+    Attributes
+    ----------
+    n, ny, nx : int
+        Number of frames, rows and columns.
+    paths : tuple of Path
+        The files.
+    file_index, frame_index : ndarray of int64, shape (n,)
+        The file each frame comes from, and its 0-based number there.
+    """
+
+    def __init__(self, files: Sequence[FrameFile]) -> None:
+        self._files = tuple(files)
+        self.paths = tuple(file.path for file in files)
+        self.ny, self.nx = files[0].ny, files[0].nx
+        counts = [file.n for file in files]
+        self.file_index = np.repeat(np.arange(len(files)), counts)
+        self.frame_index = np.concatenate([np.arange(count) for count in counts])
+        self.n = len(self.file_index)
+
+    def __repr__(self) -> str:
+        names = self.paths[0].name + (f" +{len(self.paths) - 1}" if len(self.paths) > 1 else "")
+        return f"<FrameSource {names}: {self.n} frames, {self.ny} x {self.nx}>"
+
+    def __len__(self) -> int:
+        return self.n
+
+    def select(self, keep: ArrayLike) -> FrameSource:
+        """Return the same files restricted to some of this sequence's frames.
+
+        Parameters
+        ----------
+        keep : array_like of bool, shape (n,)
+            Frames to keep.
+
+        Returns
+        -------
+        FrameSource
+        """
+        flags = np.asarray(keep, bool)
+        if flags.shape != (self.n,):
+            raise ValueError(f"{flags.size} flags for {self.n} frames")
+        chosen = copy(self)
+        chosen.file_index = self.file_index[flags]
+        chosen.frame_index = self.frame_index[flags]
+        chosen.n = len(chosen.file_index)
+        return chosen
+
+    @property
+    def files(self) -> tuple[FrameFile, ...]:
+        """The files the frames come from."""
+        return self._files
+
+    def with_files(self, files: Sequence[FrameFile]) -> FrameSource:
+        """Return the same sequence of frames, read through other objects of the same files."""
+        chosen = copy(self)
+        chosen._files = tuple(files)
+        return chosen
+
+    def _runs(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Ranges that lie side by side in one file."""
+        files, frames = self.file_index[start:stop], self.frame_index[start:stop]
+        breaks = np.flatnonzero((np.diff(files) != 0) | (np.diff(frames) != 1)) + 1
+        edges = [0, *breaks.tolist(), stop - start]
+        for low, high in pairwise(edges):
+            yield start + low, start + high
+
+    def read(self, start: int, stop: int, rows: Rows = slice(None)) -> RawBlock:
+        """Read frames `start` to `stop` (exclusive), optionally only some of their rows.
+
+        Parameters
+        ----------
+        start, stop : int
+            Range within the sequence.
+        rows : slice or ndarray of int64
+            Rows in raw orientation, one at least, in ascending order.
+
+        Returns
+        -------
+        RawBlock
+            Read-only where the file is mapped. The map is dropped with the block.
+
+        Raises
+        ------
+        FileError
+            When the file ends early or its compressed rows are damaged.
+        """
+        if not 0 <= start < stop <= self.n:
+            raise IndexError(f"frames {start}:{stop} of {self.n}")
+        blocks = []
+        for low, high in self._runs(start, stop):
+            first = int(self.frame_index[low])
+            file = self._files[self.file_index[low]]
+            blocks.append(file.read(first, first + high - low, rows))
+        if len(blocks) == 1:
+            return blocks[0]
+        same = len({(block.big_endian, block.data.dtype) for block in blocks}) == 1
+        parts = [block.data if same else block.native() for block in blocks]
+        return RawBlock(np.concatenate(parts), big_endian=same and blocks[0].big_endian)
+
+    def chunks(self, memory: int) -> Iterator[tuple[int, int]]:
+        """Split the sequence into ranges whose pixels fit in memory.
+
+        Parameters
+        ----------
+        memory : int
+            Bytes allowed for the raw, calibrated and variance planes of one range
+            (10 bytes a pixel). One frame is the least a range can hold.
+
+        Yields
+        ------
+        start, stop : int
+            Ranges in order; none spans two files, so that each can be mapped.
+        """
+        step = max(1, int(memory) // (self.ny * self.nx * _CHUNK_BYTES_PER_PIXEL))
+        edges = [0, *(np.flatnonzero(np.diff(self.file_index)) + 1).tolist(), self.n]
+        for low, high in pairwise(edges):
+            for start in range(low, high, step):
+                yield start, min(start + step, high)
+
+
+def open_frames(
+    paths: str | Path | Sequence[str | Path],
+    frames: ArrayLike | None = None,
+    *,
+    threads: int | None = None,
+) -> FrameSource:
+    """Open raw files as one lazy sequence of frames.
+
+    Only headers are read. The size a header announces is compared with the size of the
+    file before anything is allocated.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        FITS files (plain or tile-compressed) with a 2-D or 3-D image in any HDU.
+    frames : array_like of bool, optional
+        Frames to keep, counted over all files in order.
+    threads : int, optional
+        Threads used to decode compressed files; default `available_threads`.
+
+    Returns
+    -------
+    FrameSource
+
+    Raises
+    ------
+    FileError
+        Missing, empty, truncated or non-FITS file, no image in it, or frames of
+        different sizes.
+
+    Examples
+    --------
+    >>> source = open_frames(["VMPA00021001.fits"])        # doctest: +SKIP
+    >>> for start, stop in source.chunks(200_000_000):      # doctest: +SKIP
+    ...     block = source.read(start, stop)
+    """
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not listed:
+        raise FileError("no raw file was given; name at least one FITS file")
+    threads = threads or available_threads()
+    files = [open_file(Path(path), threads) for path in listed]
+    for file in files[1:]:
+        if (file.ny, file.nx) != (files[0].ny, files[0].nx):
+            raise FileError(
+                f"{file.path}: frames of {file.nx} x {file.ny} pixels cannot follow those of "
+                f"{files[0].path} ({files[0].nx} x {files[0].ny}); reduce them separately"
+            )
+    source = FrameSource(files)
+    if frames is None:
+        return source
+    keep = np.asarray(frames, bool)
+    if keep.shape != (source.n,):
+        raise FileError(
+            f"{files[0].path}: {keep.size} frames are flagged but the files hold {source.n}; "
+            "make the selection again"
+        )
+    if not keep.any():
+        raise FileError(f"{files[0].path}: no frame is left by the selection; loosen it")
+    return source.select(keep)

@@ -1,0 +1,206 @@
+"""Write and read the FITS products.
+
+A product is its primary data, an ``ERR`` plane, one header-only extension per field named
+by the field, then any further planes. Files are written under a temporary name and renamed,
+and hold nothing that depends on when they were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+
+from vampires.errors import FileError
+from vampires.io.atomic import atomic_path
+from vampires.version import __version__
+
+_STRUCTURAL = {
+    "SIMPLE", "XTENSION", "BITPIX", "EXTEND", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "BLANK",
+    "CHECKSUM", "DATASUM", "EXTNAME", "GROUPS", "TFIELDS", "ZIMAGE", "ZTENSION", "ZBITPIX",
+    "ZCMPTYPE", "DATE",
+}  # fmt: skip
+
+_ONE_CARD = 68  # characters of a string that fit on one card; longer ones take several
+
+
+def product_header(header: fits.Header) -> fits.Header:
+    """Copy of a header without the cards that describe another file's layout.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Any header.
+
+    Returns
+    -------
+    fits.Header
+        The copy; ``DATE`` (time of writing) is dropped as well.
+    """
+    out = fits.Header()
+    for card in header.cards:
+        key = card.keyword
+        structural = key in _STRUCTURAL or (key.startswith("NAXIS") and key[5:].isdigit())
+        if not structural and key != "NAXIS":
+            out.append(_fitting(card), end=True)
+    return out
+
+
+def _fitting(card: fits.Card) -> fits.Card:
+    """Drop a comment that a long value leaves no room for, as astropy would with a warning."""
+    value = card.value
+    if not isinstance(value, str) or not card.comment or len(value) > _ONE_CARD:
+        return card
+    room = _ONE_CARD - len(" / ") - len(value) - value.count("'")
+    return card if len(card.comment) <= room else fits.Card(card.keyword, value)
+
+
+def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fits.Header:
+    """Add to a product's header which software, configuration and files made it.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Header to copy.
+    digest : str
+        Digest of the configuration.
+    sources : iterable of str or Path
+        The files the product came from.
+
+    Returns
+    -------
+    fits.Header
+        New header with ``PIPELINE``, ``CONFHASH``, ``NSOURCE`` and ``SRCnnnn`` cards.
+    """
+    names = [Path(source).name for source in sources]
+    out = header.copy()
+    out["PIPELINE"] = (f"vampires {__version__}", "software that made this file")
+    out["CONFHASH"] = (digest, "digest of the configuration")
+    out["NSOURCE"] = (len(names), "number of files this one came from")
+    for index, name in enumerate(names, start=1):
+        out[f"SRC{index:04d}"] = (name, "source file")
+    return out
+
+
+def write_fits(
+    path: str | Path,
+    planes: Mapping[str, np.ndarray],
+    header: fits.Header,
+    fields: Mapping[str, fits.Header] | None = None,
+) -> None:
+    """Write a product.
+
+    Parameters
+    ----------
+    path : str or Path
+        Target; appears only when complete.
+    planes : mapping of str to ndarray
+        The first entry is the primary data, whatever its name; the others become image
+        extensions of that name, ``ERR`` before the fields and the rest after them.
+    header : fits.Header
+        Header of the primary data.
+    fields : mapping of str to fits.Header, optional
+        One header-only extension each.
+    """
+    names = list(planes)
+    hdus: list[fits.hdu.base.ExtensionHDU] = [
+        fits.PrimaryHDU(_storable(planes[names[0]]), header=product_header(header))
+    ]
+    if "ERR" in names[1:]:
+        hdus.append(_image(planes["ERR"], "ERR", header))
+    for name, field_header in (fields or {}).items():
+        hdus.append(fits.ImageHDU(header=product_header(field_header), name=name))
+    hdus += [_image(planes[name], name, header) for name in names[1:] if name != "ERR"]
+    with atomic_path(Path(path)) as temporary:
+        fits.HDUList(hdus).writeto(temporary, overwrite=True, output_verify="silentfix")
+
+
+def read_fits(
+    path: str | Path,
+) -> tuple[dict[str, np.ndarray], fits.Header, dict[str, fits.Header]]:
+    """Read a product back.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file written by `write_fits`.
+
+    Returns
+    -------
+    planes : dict of str to ndarray
+        Native byte order; the primary data under the empty name.
+    header : fits.Header
+        Primary header.
+    fields : dict of str to fits.Header
+        Header-only extensions.
+
+    Raises
+    ------
+    FileError
+        The file is missing or is not FITS.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            planes = {hdu.name if i else "": _native(hdu.data) for i, hdu in enumerate(hdus)
+                      if hdu.data is not None}  # fmt: skip
+            fields = {hdu.name: hdu.header for hdu in hdus[1:] if hdu.data is None}
+            return planes, hdus[0].header, fields
+    except (OSError, TypeError, ValueError) as error:
+        raise FileError(
+            f"{path}: cannot be read as a FITS product ({error}); "
+            "delete it and run doit again to remake it"
+        ) from error
+
+
+def write_table(path: str | Path, table: Table) -> None:
+    """Write a table as ECSV, and as plain CSV beside it."""
+    path = Path(path)
+    for target, form in ((path, "ascii.ecsv"), (path.with_suffix(".csv"), "ascii.csv")):
+        with atomic_path(target) as temporary:
+            table.write(temporary, format=form, overwrite=True)
+
+
+TABLE_COLUMNS = (
+    "OBJECT", "DATE-OBS", "MJD", "UT", "FILTER", "U_CAMERA", "U_FLC", "RET-ANG1", "EXPTIME",
+    "NCOADD", "TINT", "PA", "DEROTANG", "ALT_MID", "IMRANG", "AIRMASS", "DETGAIN", "READMODE",
+    "RECENTY0", "RECENTX0", "BACKFILE", "FLATFILE", "RELAXED",
+)  # fmt: skip
+
+
+def header_table(paths: Iterable[str | Path]) -> Table:
+    """Table of what the headers of some products say, one row a file, in order of time.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Products.
+
+    Returns
+    -------
+    Table
+        Columns ``file`` and `TABLE_COLUMNS`; empty where a header has no such card.
+    """
+    headers = [(Path(path).name, fits.getheader(path)) for path in paths]
+    headers.sort(key=lambda item: (item[1].get("MJD", 0.0), item[0]))
+    columns = [key for key in TABLE_COLUMNS if any(key in header for _, header in headers)]
+    rows = [{"file": name, **{key: header.get(key, "") for key in columns}}
+            for name, header in headers]  # fmt: skip
+    return Table(rows=rows, names=["file", *columns])
+
+
+def _storable(data: np.ndarray) -> np.ndarray:
+    return data.astype(np.uint8) if data.dtype == bool else data
+
+
+def _native(data: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
+
+
+def _image(data: np.ndarray, name: str, header: fits.Header) -> fits.ImageHDU:
+    hdu = fits.ImageHDU(_storable(data), name=name)
+    if "BUNIT" in header and name in {"ERR", "SYS"}:
+        hdu.header["BUNIT"] = header["BUNIT"]
+    return hdu

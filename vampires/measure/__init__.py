@@ -1,0 +1,1 @@
+"""Where the star is, and how good a frame."""

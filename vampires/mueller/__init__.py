@@ -1,0 +1,1 @@
+"""The light path through telescope and instrument, and its Mueller matrices."""

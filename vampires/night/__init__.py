@@ -1,0 +1,1 @@
+"""From the raw files of a night to groups of exposures, masters and sets."""

@@ -1,0 +1,258 @@
+"""Sets of exposures that make one Stokes frame, and the fate of every exposure.
+
+A triple-difference set has 16 exposures (4 HWP x 2 FLC x 2 cameras), a double-difference set 8
+(4 HWP x 2 cameras), a least-squares set one complete cycle and the incomplete ones beside it.
+
+Only the standard library is imported: the task graph is made from these sets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from vampires.errors import PolarimetryError
+from vampires.night.cycles import (
+    HWP_CYCLE,
+    Exposure,
+    State,
+    fill_cycles,
+    is_solvable,
+    join_cycles,
+    nominal_hwp,
+    split_cycles,
+    state_of,
+)
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+METHODS = ("triplediff", "doublediff", "leastsq")
+
+_NOT_TOGETHER = (
+    "all states occur, but not within one cycle or {:g} deg of rotation "
+    "(raise [polarimetry] set_max_rotation)"
+)
+_ALONE = "no simultaneous exposure of the other camera"
+
+
+@dataclass(frozen=True)
+class StokesSet:
+    """Exposures of one Stokes frame, in the order of the states.
+
+    Parameters
+    ----------
+    number : int
+        Running number in time.
+    exposures : tuple of Exposure
+        HWP 0, 45, 22.5, 67.5; within each, FLC then camera. Those of least squares in time.
+    borrowed : tuple of str
+        Keys taken from another cycle to fill a gap.
+    """
+
+    number: int
+    exposures: tuple[Exposure, ...]
+    borrowed: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the exposures."""
+        return tuple(e.key for e in self.exposures)
+
+    @property
+    def mjd(self) -> float:
+        """Mean mid-exposure time."""
+        return fmean(e.mjd for e in self.exposures)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one exposure: the number of its set, or None and the reason."""
+
+    exposure: Exposure
+    set: int | None
+    reason: str
+
+
+def set_states(method: str, flc: str = "NA", cameras: Sequence[int] = (1, 2)) -> tuple[State, ...]:
+    """List the (HWP, FLC, camera) states of a complete set, in order.
+
+    Parameters
+    ----------
+    method : str
+        'triplediff', 'doublediff', or 'leastsq' (the states of one cycle).
+    flc : str
+        FLC state of the exposures; the triple difference has A and B.
+    cameras : sequence of int
+        (1, 2), or one camera where each is a polarimeter of its own (narrowband data).
+    """
+    if method not in METHODS:
+        raise PolarimetryError(f"method {method!r} has no sets; allowed are {', '.join(METHODS)}")
+    switching = method == "triplediff" or (method == "leastsq" and flc in ("A", "B"))
+    flcs = ("A", "B") if switching else (flc,)
+    return tuple((h, f, c) for h in HWP_CYCLE for f in flcs for c in cameras)
+
+
+def find_sets(
+    exposures: Iterable[Exposure],
+    method: str,
+    *,
+    max_rotation: float = 4.0,
+    cameras: Sequence[int] = (1, 2),
+) -> tuple[tuple[StokesSet, ...], tuple[Fate, ...]]:
+    """Find the sets of a night, and say what became of every exposure.
+
+    First pass: exposures are walked in time, per filter, and cut into cycles (see
+    `vampires.night.cycles.split_cycles`). Second pass, for differences: the incomplete
+    cycles, fullest first, take each missing state from the closest exposure in time that no set
+    uses, within ``max_rotation`` of parallactic angle. Least squares needs no complete cycles:
+    there the incomplete ones are joined to their neighbours. No exposure is used twice, and the
+    order of the input does not matter.
+
+    Parameters
+    ----------
+    exposures : iterable of Exposure
+    method : str
+        'triplediff', 'doublediff' or 'leastsq'. The double difference takes each FLC state on
+        its own.
+    max_rotation : float
+        Largest change of parallactic angle when filling a gap, deg.
+    cameras : sequence of int
+        As in `set_states`; least squares needs both.
+
+    Returns
+    -------
+    sets : tuple of StokesSet
+        Numbered from 0 in time.
+    fates : tuple of Fate
+        One per exposure, in time.
+
+    Raises
+    ------
+    PolarimetryError
+        If there is no set; the message names the missing states.
+    """
+    ordered = sorted(exposures, key=lambda e: (e.mjd, e.key))
+    if len({e.key for e in ordered}) != len(ordered):
+        raise ValueError("exposures must have unique keys")
+    reasons = {e.key: _unusable(e, method, cameras) for e in ordered}
+    usable = [e for e in ordered if not reasons[e.key]]
+    found: list[StokesSet] = []
+    for sequence in _sequences(usable, method):
+        states = set_states(method, sequence[0].flc, cameras)
+        cycles = split_cycles(sequence, states, max_rotation)
+        if method == "leastsq":
+            groups, alone = join_cycles(cycles)
+            reasons |= {e.key: _ALONE for e in alone}
+            found += [StokesSet(0, tuple(group)) for group in groups if is_solvable(group)]
+        else:
+            complete = [c for c in cycles if c.complete] + fill_cycles(cycles, max_rotation)
+            found += [
+                StokesSet(0, tuple(c.members[s] for s in states), c.borrowed) for c in complete
+            ]
+    if not found:
+        raise PolarimetryError(_no_set_message(usable, reasons, method, max_rotation, cameras))
+    found.sort(key=lambda s: (s.mjd, s.keys))
+    sets = tuple(replace(s, number=number) for number, s in enumerate(found))
+    return sets, _fates(ordered, sets, reasons)
+
+
+def fates_table(fates: Iterable[Fate]) -> Table:
+    """Table of every exposure: its set (-1 for none) and the reason.
+
+    Returns
+    -------
+    Table
+        Columns file, set, reason, camera, flc, hwp, filter, mjd, pa.
+    """
+    from astropy.table import Table
+
+    rows = [
+        (
+            f.exposure.key,
+            -1 if f.set is None else f.set,
+            f.reason,
+            f.exposure.camera,
+            f.exposure.flc,
+            f.exposure.hwp,
+            f.exposure.filter,
+            f.exposure.mjd,
+            f.exposure.pa,
+        )
+        for f in fates
+    ]
+    names = ("file", "set", "reason", "camera", "flc", "hwp", "filter", "mjd", "pa")
+    types = (str, int, str, int, str, float, str, float, float)
+    return Table(rows=rows or None, names=names, dtype=types)
+
+
+def _unusable(exposure: Exposure, method: str, cameras: Sequence[int]) -> str:
+    """Reason to leave an exposure out, or an empty string."""
+    if exposure.flc == "D":
+        return "dubious FLC state (U_FLC = D)"
+    if method == "triplediff" and exposure.flc not in ("A", "B"):
+        return f"FLC state {exposure.flc}: the triple difference needs A and B"
+    if exposure.camera not in cameras:
+        return f"camera {exposure.camera} is not used"
+    if not all(map(math.isfinite, (exposure.hwp, exposure.mjd, exposure.pa))):
+        return "HWP angle, time or parallactic angle unknown"
+    if nominal_hwp(exposure.hwp) is None:
+        return f"HWP at {exposure.hwp:g} deg is not one of 0, 45, 22.5, 67.5"
+    return ""
+
+
+def _sequences(usable: Sequence[Exposure], method: str) -> list[list[Exposure]]:
+    """Exposures that may meet: of one filter, and FLC states that the method combines."""
+    groups: dict[tuple[str, str], list[Exposure]] = {}
+    for exposure in usable:
+        switching = exposure.flc in ("A", "B") and method != "doublediff"
+        key = (exposure.filter, "" if switching else exposure.flc)
+        groups.setdefault(key, []).append(exposure)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _fates(
+    ordered: Sequence[Exposure], sets: Sequence[StokesSet], reasons: dict[str, str]
+) -> tuple[Fate, ...]:
+    home = {key: s for s in sets for key in s.keys}
+    fates = []
+    for exposure in ordered:
+        stokes_set = home.get(exposure.key)
+        if stokes_set is None:
+            reason = reasons[exposure.key] or "its cycle is incomplete"
+        elif exposure.key in stokes_set.borrowed:
+            reason = "fills a gap"
+        else:
+            reason = "consecutive" if exposure.sync is not False else "consecutive; U_SYNC false"
+        fates.append(Fate(exposure, None if stokes_set is None else stokes_set.number, reason))
+    return tuple(fates)
+
+
+def _no_set_message(
+    usable: Sequence[Exposure],
+    reasons: dict[str, str],
+    method: str,
+    max_rotation: float,
+    cameras: Sequence[int],
+) -> str:
+    what = f"complete {method} set of {len(set_states(method, cameras=cameras))}"
+    if method == "leastsq":
+        what = "leastsq set, which takes three HWP positions seen by both cameras,"
+    start = f"no {what} among {len(reasons)} exposures: "
+    if not usable:
+        why = sorted({r for r in reasons.values() if r})
+        return start + ("; ".join(why) if why else "there are no exposures")
+    parts = []
+    for sequence in _sequences(usable, method):
+        states = set_states(method, sequence[0].flc, cameras)
+        present = {state_of(e) for e in sequence}
+        missing = [f"HWP {h:g} FLC {f} cam {c}" for h, f, c in states if (h, f, c) not in present]
+        text = f"missing {', '.join(missing)}" if missing else _NOT_TOGETHER.format(max_rotation)
+        parts.append(f"filter {sequence[0].filter}: {text}")
+    hint = ""
+    if method == "triplediff" and any("FLC state NA" in r for r in reasons.values()):
+        hint = " (without FLC set [polarimetry] method = 'doublediff')"
+    return start + "; ".join(parts) + hint

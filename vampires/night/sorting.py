@@ -1,0 +1,258 @@
+"""Sort raw files into folders that people can read.
+
+The folders tell what a file is and how it was taken::
+
+    ABAUR/750-50_em300_00100ms_512x512          EMCCD science: filter, gain, exposure, crop
+    darks/em300_00100ms_512x512                 EMCCD calibrations
+    ABAUR/Open_Open_000005000us_MBI             qCMOS science: filters, exposure, crop
+    flats/750-50_Open_000005000us_536x536       qCMOS calibrations
+
+Multiband crops of the two cameras differ in size: ``MBI`` or ``MBIR`` stands for the size, so
+that they stay together. Nothing is ever overwritten, and a file is removed from where it was
+only once its copy is complete; a run that was interrupted is repeated to finish it.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import shutil
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.io import fits
+
+from vampires.errors import FileError, VampiresError
+from vampires.header import normalize_header
+from vampires.io.atomic import atomic_path
+from vampires.io.frames import open_frames
+from vampires.io.header import image_header
+from vampires.io.products import product_header
+from vampires.io.rawfile import write_raw
+from vampires.log import get_logger
+from vampires.night.scan import BROKEN_HEADER
+
+log = get_logger(__name__)
+
+ACTIONS = ("copy", "link", "move")
+"""What becomes of a file: a copy, a hard link, or the file itself moved."""
+
+FOLDERS = {"DARK": "darks", "FLAT": "flats", "SKYFLAT": "skies", "COMPARISON": "pinholes"}
+"""Folder of calibration files by ``DATA-TYP``; science goes to one named by its target."""
+
+_LONGEST = 100  # characters of one folder name
+_MEMORY = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What became of one file.
+
+    Parameters
+    ----------
+    source : Path
+        The raw file.
+    target : Path or None
+        Where it is now; None when it was left where it was.
+    reason : str or None
+        Why it was left.
+    """
+
+    source: Path
+    target: Path | None
+    reason: str | None = None
+
+
+def safe_name(text: str) -> str:
+    """Make a folder name of a header value.
+
+    Parameters
+    ----------
+    text : str
+        Anything: spaces, slashes, control characters, nothing at all.
+
+    Returns
+    -------
+    str
+        Letters, digits and ``.+-_`` only, not starting with a dot, 1 to 100 characters.
+
+    Examples
+    --------
+    >>> safe_name("HD 141569 A"), safe_name("../../etc"), safe_name("")
+    ('HD_141569_A', 'etc', 'unknown')
+    """
+    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", text.strip()).strip("_.")
+    return name[:_LONGEST].rstrip("_.") or "unknown"
+
+
+def sorted_folder(header: fits.Header) -> Path:
+    """Folder of a file, relative to the output directory.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Canonical header.
+
+    Returns
+    -------
+    Path
+        Two levels: target or kind of calibration, then the settings.
+    """
+    kind = header["DATA-TYP"]
+    parts = _emccd_parts(header) if header["DETGEN"] == "EMCCD" else _qcmos_parts(header)
+    top = FOLDERS.get(kind) or _science_folder(header["OBJECT"])
+    return Path(top) / "_".join(parts)
+
+
+def sort_files(
+    paths: Iterable[str | Path],
+    output: str | Path,
+    *,
+    action: str = "copy",
+    decompress: bool = False,
+) -> list[Sorted]:
+    """Sort raw files into folders.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Raw files.
+    output : str or Path
+        Directory that holds the folders.
+    action : str
+        ``copy``, ``link`` (hard links) or ``move``.
+    decompress : bool
+        Write ``.fits.fz`` files as plain FITS.
+
+    Returns
+    -------
+    list of Sorted
+        One a file, in the order given; files that cannot be sorted stay where they are.
+
+    Raises
+    ------
+    FileError
+        The action is unknown.
+
+    Examples
+    --------
+    >>> sort_files(Path("raw").glob("VMPA*.fits*"), "sorted", action="link")  # doctest: +SKIP
+    """
+    if action not in ACTIONS:
+        raise FileError(f"sort: action {action!r}: allowed are {', '.join(ACTIONS)}")
+    results = []
+    for path in map(Path, paths):
+        try:
+            target = _target(path, Path(output), decompress)
+            _transfer(path, target, action)
+            results.append(Sorted(path, target))
+        except (VampiresError, OSError) as error:
+            results.append(_left(path, str(error)))
+        except BROKEN_HEADER as error:
+            results.append(_left(path, f"{path}: its header cannot be read ({error})"))
+    return results
+
+
+def _left(path: Path, reason: str) -> Sorted:
+    reason = " ".join(reason.split())
+    log.info("left where it is", file=str(path), reason=reason)
+    return Sorted(path, None, reason)
+
+
+def _science_folder(target: str) -> str:
+    """Name of a target's folder, never that of a calibration."""
+    name = safe_name(target)
+    return f"{name}_target" if name.lower() in FOLDERS.values() else name
+
+
+def _emccd_parts(header: fits.Header) -> list[str]:
+    parts = [
+        f"em{header['DETGAIN']:.0f}",
+        f"{round(header['EXPTIME'] * 1e3):05d}ms",
+        _size(header),
+    ]
+    if header["DATA-TYP"] not in {"DARK", "SKYFLAT"}:
+        parts.insert(0, safe_name(header["FILTER01"]))
+    return parts
+
+
+def _qcmos_parts(header: fits.Header) -> list[str]:
+    parts = [f"{round(header['EXPTIME'] * 1e6):09d}us", _size(header)]
+    stop = safe_name(str(header.get("U_FLDSTP", "Fieldstop")))
+    if stop.lower() not in {"fieldstop", "unknown"}:
+        parts.insert(1, stop)
+    if header["DATA-TYP"] not in {"DARK", "SKYFLAT"}:
+        parts = [safe_name(header["FILTER01"]), safe_name(header["FILTER02"]), *parts]
+    return parts
+
+
+def _size(header: fits.Header) -> str:
+    """Size of the crop; the mode's name for multiband data, whose cameras differ in size."""
+    if header["FILTER"] in {"MBI", "MBIR"}:
+        return str(header["FILTER"])
+    return f"{header['NAXIS1']}x{header['NAXIS2']}"
+
+
+def _target(path: Path, output: Path, decompress: bool) -> Path:
+    with warnings.catch_warnings():
+        # Broken files make astropy warn; what is wrong is said in the reason.
+        warnings.simplefilter("ignore")
+        _, raw = image_header(path)
+        folder = output / sorted_folder(normalize_header(raw, path))
+    name = path.name.removesuffix(".fz") if decompress else path.name
+    target = folder / name
+    # A folder that is a symbolic link could lead out of the output directory.
+    if not target.resolve().is_relative_to(output.resolve()):
+        raise FileError(f"{path}: its folder {folder} leads out of {output}; remove that link")
+    return target
+
+
+def _transfer(path: Path, target: Path, action: str) -> None:
+    if target.exists() and target.samefile(path):
+        if action == "move" and path.resolve() != target.resolve():
+            path.unlink()  # a move that was interrupted between link and removal
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unpacked = target.suffix != path.suffix
+    if action in {"link", "move"} and not unpacked and not target.exists() and _link(path, target):
+        if action == "move":
+            path.unlink()
+        return
+    _copy(path, target, unpacked)
+    if action == "move":
+        path.unlink()
+
+
+def _link(path: Path, target: Path) -> bool:
+    """Hard-link a file; False where the file system cannot (another disk)."""
+    try:
+        target.hardlink_to(path.resolve())
+    except FileExistsError:
+        return False
+    except OSError as error:
+        log.info("copied instead of linked", file=str(path), reason=str(error))
+        return False
+    return True
+
+
+def _copy(path: Path, target: Path, unpacked: bool) -> None:
+    """Copy under a temporary name, then give the name; a different file there is an error."""
+    if target.exists() and not unpacked and filecmp.cmp(path, target, shallow=False):
+        return
+    with atomic_path(target) as temporary:
+        if unpacked:
+            _decompress(path, temporary)
+        else:
+            shutil.copy2(path, temporary)
+        if target.exists() and not filecmp.cmp(temporary, target, shallow=False):
+            raise FileError(f"{path}: {target} exists and differs; rename one of them to keep both")
+
+
+def _decompress(path: Path, target: Path) -> None:
+    source = open_frames(path)
+    _, header = image_header(path)
+    blocks = (source.read(start, stop).native() for start, stop in source.chunks(_MEMORY))
+    write_raw(target, product_header(header), (source.n, source.ny, source.nx), blocks)
+    shutil.copystat(path, target)

@@ -1,0 +1,1 @@
+"""Pictures of arrays, drawn without a display."""

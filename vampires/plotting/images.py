@@ -1,0 +1,102 @@
+"""Pictures of images and measurements, drawn without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vampires.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_image(data: np.ndarray, scale: float, title: str, unit: str = "e-/s") -> Figure:
+    """Draw an image with an asinh stretch, axes in arcsec from the image centre.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        NaN is left blank.
+    scale : float
+        Arcsec per pixel.
+    title, unit : str
+        Title of the panel and label of the colour bar.
+
+    Returns
+    -------
+    Figure
+        Not bound to any display; save it or show it in a notebook.
+    """
+    from matplotlib.colors import AsinhNorm
+    from matplotlib.figure import Figure
+
+    ny, nx = data.shape
+    half_x, half_y = nx * scale / 2, ny * scale / 2
+    top = float(np.nanmax(data)) if np.isfinite(data).any() else 1.0
+    width = max(_noise(data), abs(top) * 1e-4, 1e-12)
+    figure = Figure(figsize=(5.2, 4.4))
+    axes = figure.add_axes((0.13, 0.11, 0.76, 0.82))
+    image = axes.imshow(
+        data, origin="lower", cmap="inferno", interpolation="nearest",
+        extent=(-half_x, half_x, -half_y, half_y), norm=AsinhNorm(width, -3 * width, top),
+    )  # fmt: skip
+    axes.set(title=title, xlabel="arcsec", ylabel="arcsec")
+    figure.colorbar(image, ax=axes, label=unit)
+    return figure
+
+
+def draw_metrics(
+    curves: Mapping[str, np.ndarray], star: np.ndarray, keep: np.ndarray | None, title: str
+) -> Figure:
+    """Draw what was measured frame by frame, and the star's position.
+
+    Parameters
+    ----------
+    curves : mapping of str to ndarray, shape (nfields, nframes)
+        One panel each, under its label.
+    star : ndarray, shape (nframes, 2)
+        (y, x) of the star in the first field.
+    keep : ndarray of bool, shape (nframes,), optional
+        Frames that passed the selection; the others are drawn hollow.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure.suptitle(title)
+    *panels, place = figure.subplots(len(curves) + 1, 1, sharex=True)
+    frames = np.arange(len(star))
+    kept = np.ones(frames.size, dtype=bool) if keep is None else keep
+    for panel, (label, fields) in zip(panels, curves.items(), strict=True):
+        for values in fields:
+            panel.plot(frames[kept], values[kept], ".", ms=4)
+            panel.plot(frames[~kept], values[~kept], "o", ms=4, mfc="none", color="0.6")
+        panel.set_ylabel(label)
+    for axis, name in enumerate("yx"):
+        offset = star[:, axis] - np.nanmedian(star[:, axis])
+        place.plot(frames, offset, ".", ms=4, label=name)
+    place.set(xlabel="frame", ylabel="offset [pixel]")
+    place.legend(loc="upper right")
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Save a figure as PNG, the same bytes for the same figure."""
+    with atomic_path(Path(path)) as temporary:
+        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+
+
+def _noise(data: np.ndarray) -> float:
+    finite = data[np.isfinite(data)]
+    if not finite.size:
+        return 0.0
+    return float(1.4826 * np.median(np.abs(finite - np.median(finite))))

@@ -1,0 +1,189 @@
+"""Pictures of the polarimetry: azimuthal Stokes, overview, instrumental polarisation, fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.table import Table
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StokesPlanes:
+    """What is drawn of one field of a Stokes frame.
+
+    Parameters
+    ----------
+    planes, errors : mapping of str to ndarray, shape (ny, nx)
+        By name: I_Q, I_U, Q, U, Q_PHI, U_PHI, LP_I and AOLP.
+    title : str
+    pixel_scale : float
+        Arcsec per pixel.
+    north_up : bool
+        Whether the frame is derotated.
+    """
+
+    planes: Mapping[str, NDArray]
+    errors: Mapping[str, NDArray]
+    title: str
+    pixel_scale: float
+    north_up: bool
+
+
+@dataclass(frozen=True)
+class LampCurve:
+    """Lamp measurements at one FLC state and rotator angle, in order of the HWP angle (deg)."""
+
+    label: str
+    hwp: NDArray
+    measured: NDArray
+    error: NDArray
+    predicted: NDArray
+
+
+def plot_azimuthal(stokes: StokesPlanes) -> Figure:
+    """Draw Q_phi and U_phi side by side on one asinh scale.
+
+    Returns
+    -------
+    Figure
+        North up, east left, axes in arcsec from the star.
+    """
+    noise = _typical(stokes.errors["Q_PHI"])
+    top = _upper(stokes.planes["Q_PHI"])
+    norm = AsinhNorm(linear_width=max(noise, 1e-3 * top), vmin=-top, vmax=top)
+    figure = _figure(9.0, 4.4)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True, gridspec_kw={
+        "left": 0.07, "right": 0.91, "bottom": 0.11, "top": 0.88, "wspace": 0.08,
+    })  # fmt: skip
+    for axes, name, label in zip(
+        panels, ("Q_PHI", "U_PHI"), (r"$Q_\phi$", r"$U_\phi$"), strict=True
+    ):
+        image = _show(axes, stokes.planes[name], stokes, norm, "RdBu_r")
+        axes.set_title(label)
+        axes.label_outer()
+    figure.colorbar(image, ax=panels, label="e-/s per pixel", fraction=0.03, pad=0.02)
+    figure.suptitle(stokes.title)
+    return figure
+
+
+def plot_overview(stokes: StokesPlanes) -> Figure:
+    """Draw all eight product planes."""
+    figure = _figure(13.0, 6.4)
+    panels = figure.subplots(2, 4, sharex=True, sharey=True, gridspec_kw={
+        "left": 0.045, "right": 0.94, "bottom": 0.08, "top": 0.91, "wspace": 0.3, "hspace": 0.16,
+    })  # fmt: skip
+    for axes, (name, plane) in zip(panels.ravel(), stokes.planes.items(), strict=True):
+        norm, colours = _stretch(name, plane, _typical(stokes.errors[name]))
+        image = _show(axes, plane, stokes, norm, colours)
+        axes.set_title(name)
+        axes.label_outer()
+        figure.colorbar(
+            image, ax=axes, fraction=0.046, pad=0.04, label="deg" if name == "AOLP" else ""
+        )
+    figure.suptitle(stokes.title)
+    return figure
+
+
+def plot_ip(table: Table) -> Figure:
+    """Draw the measured Q/I and U/I of every set against parallactic angle.
+
+    Parameters
+    ----------
+    table : Table
+        From `vampires.polarimetry.collapse.stokes_table`.
+    """
+    figure = _figure(7.0, 4.4)
+    axes = figure.add_axes((0.12, 0.12, 0.86, 0.84))
+    for field in dict.fromkeys(table["field"]):
+        rows = table[table["field"] == field]
+        for name, marker in (("q", "o"), ("u", "s")):
+            axes.errorbar(
+                rows["pa"], 100 * np.asarray(rows[name]), 100 * np.asarray(rows[f"{name}_err"]),
+                fmt=marker, ms=4, capsize=2, label=f"{name.upper()}/I {field}",
+            )  # fmt: skip
+    axes.axhline(0, color="0.6", lw=0.8, zorder=0)
+    axes.set(xlabel="parallactic angle [deg]", ylabel="polarisation [%]")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def plot_fit(curves: Sequence[LampCurve], title: str, most_labels: int = 12) -> Figure:
+    """Draw lamp measurements, fitted model and residuals against the HWP angle.
+
+    Parameters
+    ----------
+    curves : sequence of LampCurve
+        One for each FLC state and rotator angle.
+    title : str
+    most_labels : int
+        More curves than these are not named one by one.
+    """
+    figure = _figure(9.0, 6.0)
+    figure.set_layout_engine("constrained")  # for the legend beside the panels
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    named = len(curves) <= most_labels
+    for number, curve in enumerate(curves):
+        colour = f"C{number % 10}"
+        label = curve.label if named else None
+        upper.errorbar(curve.hwp, curve.measured, curve.error, fmt=".", color=colour)
+        upper.plot(curve.hwp, curve.predicted, color=colour, lw=1, label=label)
+        residual = curve.measured - curve.predicted
+        lower.errorbar(curve.hwp, residual, curve.error, fmt=".", color=colour)
+    lower.axhline(0, color="0.6", lw=0.8, zorder=0)
+    upper.set_ylabel("(cam1 - cam2) / (cam1 + cam2)")
+    upper.set_title(title)
+    lower.set(xlabel="HWP angle [deg]", ylabel="residual")
+    if named:
+        figure.legend(fontsize="x-small", loc="outside right upper")
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    # Margins are given by hand: a layout engine draws everything several times to find them.
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _show(
+    axes: Axes, data: NDArray, stokes: StokesPlanes, norm: Normalize, colours: str
+) -> AxesImage:
+    ny, nx = data.shape
+    half_x, half_y = nx * stokes.pixel_scale / 2, ny * stokes.pixel_scale / 2
+    axes.set(xlabel="east offset [arcsec]", ylabel="north offset [arcsec]")
+    if not stokes.north_up:
+        axes.set(xlabel="offset to the left [arcsec]", ylabel="offset upwards [arcsec]")
+    return axes.imshow(
+        data, origin="lower", norm=norm, cmap=colours, interpolation="nearest",
+        extent=(half_x, -half_x, -half_y, half_y),
+    )  # fmt: skip
+
+
+def _stretch(name: str, data: NDArray, noise: float) -> tuple[Normalize, str]:
+    if name == "AOLP":
+        return Normalize(-90, 90), "twilight"
+    top = _upper(data)
+    width = max(noise, 1e-3 * top)
+    if name in ("I_Q", "I_U", "LP_I"):
+        return AsinhNorm(linear_width=width, vmin=0, vmax=top), "inferno"
+    return AsinhNorm(linear_width=width, vmin=-top, vmax=top), "RdBu_r"
+
+
+def _upper(data: NDArray) -> float:
+    """Level that few pixels exceed, so that neither star nor a stray pixel sets the scale."""
+    finite = np.abs(data[np.isfinite(data)])
+    top = float(np.quantile(finite, 0.998)) if finite.size else 1.0
+    return top if top > 0 else 1.0
+
+
+def _typical(errors: NDArray) -> float:
+    finite = errors[np.isfinite(errors)]
+    return float(np.median(finite)) if finite.size else 0.0

@@ -1,0 +1,1 @@
+"""Target, parallactic angle, Earth orientation, world coordinates."""

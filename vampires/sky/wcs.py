@@ -1,0 +1,118 @@
+"""World coordinates of images: made, removed, turned."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+from astropy.io import fits
+
+from vampires.errors import HeaderError
+
+_WCS_CARD = re.compile(
+    r"(WCSAXES|WCSNAME|LONPOLE|LATPOLE|RADESYS|EQUINOX"
+    r"|(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA)\d|(CD|PC)\d_\d)[A-Z]?"
+)
+
+
+def celestial_wcs(
+    header: fits.Header,
+    shape: tuple[int, int],
+    field_center: tuple[float, float] | None = None,
+    *,
+    rotated: bool = False,
+) -> fits.Header:
+    """Celestial coordinates of a frame with the star at a known pixel.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        From `add_geometry`.
+    shape : tuple of int
+        Size of the frame (ny, nx).
+    field_center : tuple of float, optional
+        Pixel (y, x) of the target, 0-based. Default: the middle of the frame.
+    rotated : bool
+        True for a derotated, north-up product; False for a frame as the (flipped) detector
+        saw it.
+
+    Returns
+    -------
+    `~astropy.io.fits.Header`
+        Only the WCS cards: a tangent plane, ICRS, with ``CRPIX`` counted from 1.
+
+    Notes
+    -----
+    Turning the frame counter-clockwise by t = ``DEROTANG`` gives north up and east left, so
+    with the scale s in deg/pixel ``CD = s [[-cos t, sin t], [sin t, cos t]]``.
+
+    Examples
+    --------
+    >>> header = fits.Header({"TARG-RA": 10.0, "TARG-DEC": 20.0, "PXSCALE": 3.6})
+    >>> celestial_wcs(header, (101, 201), rotated=True)["CRPIX1"]
+    101.0
+    """
+    for keyword in ("TARG-RA", "TARG-DEC", "PXSCALE", *(() if rotated else ("DEROTANG",))):
+        if keyword not in header:
+            raise HeaderError(f"no celestial WCS without {keyword}: use a header of add_geometry")
+    ny, nx = shape
+    y, x = ((ny - 1) / 2, (nx - 1) / 2) if field_center is None else field_center
+    turn = 0.0 if rotated else math.radians(header["DEROTANG"])
+    scale = header["PXSCALE"] / 3.6e6
+    cos, sin = scale * math.cos(turn), scale * math.sin(turn)
+    cards = {
+        "WCSAXES": 2,
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CUNIT1": "deg",
+        "CUNIT2": "deg",
+        "CRPIX1": x + 1.0,
+        "CRPIX2": y + 1.0,
+        "CRVAL1": header["TARG-RA"],
+        "CRVAL2": header["TARG-DEC"],
+        "CD1_1": -cos,
+        "CD1_2": sin,
+        "CD2_1": sin,
+        "CD2_2": cos,
+        "RADESYS": "ICRS",
+    }
+    return fits.Header(cards)
+
+
+def without_wcs(header: fits.Header) -> fits.Header:
+    """Copy of a header without any WCS card, the per-field ones of raw files included."""
+    out = header.copy()
+    for keyword in [keyword for keyword in out if _WCS_CARD.fullmatch(keyword)]:
+        del out[keyword]
+    return out
+
+
+def north_up(header: fits.Header, shape: tuple[int, int]) -> fits.Header:
+    """Copy a header with the WCS of an image with north up, east left, star at the centre.
+
+    Parameters
+    ----------
+    header : Header
+        With PXSCALE (mas), TARG-RA and TARG-DEC (deg); without them there is no celestial WCS.
+    shape : (int, int)
+        (ny, nx).
+    """
+    out = without_wcs(header)
+    if all(is_number(header.get(key)) for key in ("PXSCALE", "TARG-RA", "TARG-DEC")):
+        out.update(celestial_wcs(header, shape, rotated=True))
+    return out
+
+
+def turn_wcs(header: fits.Header, angle: float) -> None:
+    """Turn the WCS of a header, in place, with its image: ``angle`` deg counter-clockwise."""
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    cd = np.array([[header["CD1_1"], header["CD1_2"]], [header["CD2_1"], header["CD2_2"]]])
+    turned = cd @ [[c, s], [-s, c]]
+    for i, j in np.ndindex(2, 2):
+        header[f"CD{i + 1}_{j + 1}"] = float(turned[i, j])
+
+
+def is_number(value: object) -> bool:
+    """Whether the value of a card is a number (a logical value is not)."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""Angles, robust statistics, threads."""
