@@ -12,8 +12,10 @@ import numpy as np
 from astropy.table import Table
 
 from vampires.calibration.set import CalibrationSet
+from vampires.errors import PolarimetryError
 from vampires.night.grouping import Group, group_cubes, science_records, unusable_records
 from vampires.night.index import build_index
+from vampires.night.polarimeters import sets_of_groups
 from vampires.night.record import CALIBRATION_KINDS, Record
 
 if TYPE_CHECKING:
@@ -191,7 +193,7 @@ class Observation:
         Parameters
         ----------
         method : str
-            ``triplediff`` or ``doublediff``.
+            ``triplediff``, ``doublediff`` or ``leastsq``.
         max_rotation : float
             Largest change of parallactic angle when a gap is filled, degrees.
 
@@ -200,14 +202,10 @@ class Observation:
         PolarimetryError
             There is no complete set; the message names the missing states.
         """
-        from vampires.night.sets import Exposure, find_sets
-
-        exposures = [
-            Exposure(group.key, group.camera, group.flc, group.hwp, group.mjd, group.filter,
-                     group.pa or 0.0, group.first["sync"])
-            for group in self._groups
-        ]  # fmt: skip
-        return find_sets(exposures, method, max_rotation=max_rotation)[0]
+        night = sets_of_groups(self._groups, method, max_rotation=max_rotation)
+        if night.problem:
+            raise PolarimetryError(night.problem)
+        return night.sets
 
     def __len__(self) -> int:
         return len(self._groups)

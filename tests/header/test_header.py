@@ -357,6 +357,11 @@ def test_flc_states(state, kept):
     assert normalized("qcmos_pdi_2024", U_FLC=state)["U_FLC"] == kept
 
 
+def test_an_flc_out_of_the_beam_has_no_state():
+    header = normalized("qcmos_pdi_2024", U_FLC="B", U_FLCST="OUT")
+    assert (header["U_FLC"], header["U_FLCST"]) == ("NA", "OUT")
+
+
 def test_sync_flag():
     assert normalized("qcmos_pdi_2024", U_SYNC=False)["U_SYNC"] is False
 

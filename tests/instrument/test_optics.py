@@ -31,6 +31,7 @@ def test_throughputs():
 def test_flc_angles():
     assert [flc_angle("EMCCD", state) for state in "AB"] == [0.0, 45.0]
     assert flc_angle("QCMOS", "B") == flc_angle("QCMOS-NBS", "B") == 43.0
+    assert flc_angle("QCMOS", "NA") is None
 
 
 def test_coronagraphs():

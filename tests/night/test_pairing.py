@@ -83,6 +83,14 @@ def test_hwp_angles_make_doubles_without_flc():
     assert keys(pair_states(pair_cameras(groups))) == expected
 
 
+def test_dubious_flc_states_make_no_double():
+    groups = [group for group in night() if group.flc == "A"]
+    for group in groups:
+        group.first["flc"] = "D"
+    assert len(pair_cameras(groups)) == 8
+    assert pair_states(pair_cameras(groups)) == []
+
+
 def test_states_far_apart_in_time_or_angle_make_no_double():
     far = [exposure("a", 1, 0), exposure("b", 2, 0)]
     far += [exposure("c", 1, 700, flc="B"), exposure("d", 2, 700, flc="B")]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vampires.commands.base import PersonCommand, say
 from vampires.errors import FileError, PolarimetryError
+from vampires.instrument.flc import NO_FLC
 from vampires.night.index import find_files
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _fit(
         raise PolarimetryError(f"--floor = {options['floor']}: an error, zero or more, is needed")
     model = MuellerModel.from_table(name, generation, table=options["start"] or None)
     free = [part.strip() for part in options["free"].split(",") if part.strip()]
-    if set(measured.flc) == {"NA"}:
+    if set(measured.flc) == {NO_FLC}:
         free = [part for part in free if not part.startswith("flc_")]
     nuisances = NUISANCES | {
         "lamp_degree": options["lamp_degree"], "lamp_angle": options["lamp_angle"],

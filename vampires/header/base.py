@@ -19,6 +19,7 @@ from vampires.header.times import ExposureTimes, clock_text, date_text, exposure
 from vampires.instrument.detectors import Detector, Generation, detector
 from vampires.instrument.fields import FIELD_NAMES
 from vampires.instrument.filters import FILTERS
+from vampires.instrument.flc import DUBIOUS, NO_FLC, SWITCHED, flc_state
 
 Row = tuple[str, object, str]  # keyword, value, comment
 
@@ -113,8 +114,8 @@ class HeaderNormalizer:
 
     def flc_state(self) -> str:
         """State of the ferro-electric liquid crystal: A, B, D (dubious) or NA."""
-        state = self.cards.choice("U_FLC", ("A", "B", "D", "NA", "N/A", "NONE"))
-        return state if state in ("A", "B", "D") else "NA"
+        state = self.cards.choice("U_FLC", (*SWITCHED, DUBIOUS, NO_FLC, "N/A", "NONE"))
+        return flc_state(state)
 
     def origin(self, nx: int, ny: int) -> tuple[int, int]:
         """First pixel (x, y) of the crop on the detector, 0-based."""
@@ -203,7 +204,7 @@ class HeaderNormalizer:
         if mode is not None:
             return mode.upper()
         fields = {4: "_MBI", 3: "_MBIR"}.get(len(self.field_names()), "")
-        polarimetric = self.flc_state() != "NA" or self.hwp_angle() is not None
+        polarimetric = self.flc_state() != NO_FLC or self.hwp_angle() is not None
         return ("IPOL" if polarimetric else "IMAG") + fields
 
     def filters(self) -> tuple[str, str]:
@@ -254,9 +255,12 @@ class HeaderNormalizer:
 
     def _mode_cards(self, camera: int) -> list[Row]:
         kind = self.data_type()
-        flc = self.flc_state()
+        stated = self.flc_state()
         first, second = self.filters()
-        flc_stage = self.cards.choice("U_FLCST", ("IN", "OUT")) or ("OUT" if flc == "NA" else "IN")
+        flc_stage = self.cards.choice("U_FLCST", ("IN", "OUT")) or (
+            "OUT" if stated == NO_FLC else "IN"
+        )
+        flc = flc_state(stated, flc_stage)
         rows: list[Row] = [
             ("DETGEN", self.generation, "generation of the instrument"),
             ("RAWFILE", _printable(self.name), "raw file"),

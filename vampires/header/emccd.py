@@ -7,6 +7,7 @@ from typing import ClassVar
 from vampires.header.base import HeaderNormalizer, Row
 from vampires.header.cards import CardReader
 from vampires.instrument.detectors import Detector, Generation
+from vampires.instrument.flc import NO_FLC
 
 FULL_FRAME = 512
 
@@ -56,7 +57,7 @@ class EMCCDHeader(HeaderNormalizer):
         if "U_FLC" in self.cards:
             return super().flc_state()
         number = self.cards.integer("U_FLCSTT", 0, 2)
-        return {1: "A", 2: "B"}.get(number or 0, "NA")
+        return {1: "A", 2: "B"}.get(number or 0, NO_FLC)
 
     def missing_data_type(self) -> str:
         """Without ``DATA-TYP`` as with ACQUISITION: from the name."""

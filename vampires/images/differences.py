@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vampires.errors import PolarimetryError
 from vampires.header.merge import merge_headers
 from vampires.images.image import CameraImage
+from vampires.instrument.flc import flc_state
 from vampires.night.pairing import Span, pair_spans
 
 
@@ -157,7 +158,7 @@ def line_minus_continuum(
 def _span(header: fits.Header) -> Span:
     return Span(
         camera=int(header["U_CAMERA"]),
-        flc=str(header.get("U_FLC", "NA")),
+        flc=flc_state(header.get("U_FLC")),
         hwp=float(header.get("RET-ANG1", 0.0)),
         filter=str(header.get("FILTER", "unknown")),
         middle=float(header["MJD"]),

@@ -34,11 +34,20 @@ def beamsplitter_throughput(name: str, camera: int) -> float:
     return 1.0 if fact is None else value(fact)[camera - 1] / 100
 
 
-def flc_angle(generation: Generation, state: str) -> float:
-    """Angle of the FLC's optic axis in state 'A' or 'B', deg."""
-    if state == "A":
-        return 0.0
+def flc_switch(generation: Generation | str) -> float:
+    """Angle between the axes of the FLC's states A and B, deg."""
     return float(value(load_table("optics")["flc"]["switch_angle"][generation]))
+
+
+def flc_angle(generation: Generation | str, state: str) -> float | None:
+    """Angle of the FLC's axis in a state, deg: 0 in A; None without FLC (``NA``).
+
+    Examples
+    --------
+    >>> flc_angle("QCMOS", "B")
+    43.0
+    """
+    return {"A": 0.0, "B": flc_switch(generation)}.get(state)
 
 
 @dataclass(frozen=True, slots=True)

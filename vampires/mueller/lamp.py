@@ -15,6 +15,7 @@ from vampires.header.exposure import raw_header
 from vampires.header.fields import field_centers, field_size
 from vampires.images.differences import pair_exposures
 from vampires.images.image import CameraImage
+from vampires.instrument.flc import flc_state
 from vampires.io.frames import open_frames
 from vampires.log import get_logger
 from vampires.mueller.fit import LampMeasurements
@@ -92,7 +93,7 @@ def _measurements(name: str, pairs: Sequence[tuple[LampFile, LampFile]]) -> Lamp
     return LampMeasurements.from_fluxes(
         hwp=[float(h["RET-ANG1"]) for h in headers],
         imr=[_rotator_angle(h) for h in headers],
-        flc=[_flc_state(h) for h in headers],
+        flc=[flc_state(h.get("U_FLC"), h.get("U_FLCST")) for h in headers],
         cam1=np.array([one.flux[name] for one, _ in own]),
         cam2=np.array([two.flux[name] for _, two in own]),
         cam1_err=np.array([one.error[name] for one, _ in own]),
@@ -170,8 +171,3 @@ def _rotator_angle(header: fits.Header) -> float:
         name = header.get("FILENAME", header.get("FRAMEID", "lamp file"))
         raise HeaderError(f"{name}: D_IMRANG is missing; the fit needs the image-rotator angle")
     return float(header["D_IMRANG"])
-
-
-def _flc_state(header: fits.Header) -> str:
-    inside = str(header.get("U_FLCST", "IN")).strip().upper() != "OUT"
-    return str(header["U_FLC"]) if inside else "NA"

@@ -19,9 +19,11 @@ from astropy.io import fits
 from numpy.typing import ArrayLike
 
 from vampires.errors import HeaderError, PolarimetryError
+from vampires.instrument.flc import NO_FLC, flc_state
+from vampires.instrument.optics import flc_switch
 from vampires.log import get_logger
 from vampires.mueller.components import Component, FloatArray, analyser, is_realisable, rotator
-from vampires.mueller.tables import find_entry, flc_switch
+from vampires.mueller.tables import find_entry
 
 log = get_logger(__name__)
 
@@ -63,7 +65,7 @@ class LightPathAngles:
     imr: float
     altitude: float
     pa: float
-    flc: str = "NA"
+    flc: str = NO_FLC
     flc_in: bool = True
 
     @classmethod
@@ -100,7 +102,7 @@ class LightPathAngles:
             imr=number("IMRANG"),
             altitude=number("ALT_MID"),
             pa=number("PA"),
-            flc=str(header.get("U_FLC", "NA")).strip().upper(),
+            flc=flc_state(header.get("U_FLC")),
             flc_in=str(header.get("U_FLCST", "IN")).strip().upper() != "OUT",
         )
 
@@ -134,7 +136,7 @@ class MuellerModel:
     flc: Component = _HALF_WAVE
     m3: Component = _HALF_WAVE
     dichroic: Component | None = None
-    flc_switch: float = 45.0
+    flc_switch: float = flc_switch("EMCCD")
     name: str = ""
     source: str = field(default="ideal", compare=False)
 
@@ -228,7 +230,7 @@ class MuellerModel:
 
     def instrument(self, angles: LightPathAngles) -> FloatArray:
         """Matrix (4, 4) from in front of the half-wave plate to the camera."""
-        flc = angles.flc if angles.flc_in else "NA"
+        flc = flc_state(angles.flc, "IN" if angles.flc_in else "OUT")
         return analyser(angles.camera) @ self.train(angles.hwp, angles.imr, flc)
 
     def train(self, hwp: ArrayLike, imr: ArrayLike, flc: ArrayLike) -> FloatArray:
@@ -248,7 +250,7 @@ class MuellerModel:
         """
         state = np.asarray(flc)
         switched = self.flc.matrix(np.where(state == "B", self.flc_switch, 0.0))
-        crystal = np.where((state == "NA")[..., None, None], np.eye(4), switched)
+        crystal = np.where((state == NO_FLC)[..., None, None], np.eye(4), switched)
         matrix = crystal @ self.optics.matrix() @ self.imr.matrix(imr) @ self.hwp.matrix(hwp)
         return matrix if self.dichroic is None else self.dichroic.matrix() @ matrix
 

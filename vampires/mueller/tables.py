@@ -65,11 +65,6 @@ def find_entry(filter_name: str, generation: str, table: str | Path | None = Non
     return Entry(values, f"tabulated {name}{stand_in} ({origin})")
 
 
-def flc_switch(generation: str) -> float:
-    """Angle between the FLC's states, deg; 43 for the achromatic FLC of the qCMOS (L24)."""
-    return 45.0 if generation == "EMCCD" else 43.0
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vampires.errors import ConfigError
+from vampires.instrument.flc import DUBIOUS, NO_FLC, flc_state
 from vampires.night.record import Record
 
 METHODS = ("cube", "pdi")
@@ -56,7 +57,7 @@ class Group:
     @property
     def flc(self) -> str:
         """FLC state: ``A``, ``B``, ``D`` (dubious) or ``NA``."""
-        return self.first["flc"] or "NA"
+        return flc_state(self.first["flc"])
 
     @property
     def hwp(self) -> float:
@@ -160,7 +161,7 @@ def group_cubes(records: Iterable[Record], method: str = "cube") -> list[Group]:
         return [Group(record["name"], (record,)) for record in science]
     if method != "pdi":
         raise ConfigError(f"combine.method = {method!r}: allowed are 'cube' and 'pdi'")
-    return _runs([record for record in science if record["flc"] != "D"])
+    return _runs([record for record in science if record["flc"] != DUBIOUS])
 
 
 def left_out(records: Iterable[Record], method: str) -> dict[str, str]:
@@ -170,7 +171,7 @@ def left_out(records: Iterable[Record], method: str) -> dict[str, str]:
     return {
         record["path"]: f"{record['path']}: dubious FLC state (U_FLC = 'D')"
         for record in science_records(records)
-        if record["flc"] == "D"
+        if record["flc"] == DUBIOUS
     }
 
 
@@ -197,7 +198,7 @@ def _runs(science: Sequence[Record]) -> list[Group]:
 
 def _run_key(first: Record) -> str:
     key = f"{first['name']}_cam{first['camera']}"
-    return key if first["flc"] in {None, "NA"} else f"{key}_FLC{first['flc']}"
+    return key if flc_state(first["flc"]) == NO_FLC else f"{key}_FLC{first['flc']}"
 
 
 def _setup(record: Record) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from vampires.instrument.flc import DUBIOUS, SWITCHED
 from vampires.night.grouping import Group
 from vampires.utils.angles import wrap
 
@@ -108,7 +109,7 @@ class Span:
     def matches(self, other: Span) -> bool:
         """Whether the light came the same way: FLC state, HWP angle, and filter or continuum."""
         return (
-            _flc(self.flc) == _flc(other.flc)
+            self.flc == other.flc
             and abs(wrap(self.hwp - other.hwp, 180.0)) < HWP_TOLERANCE
             and _continuum(self.filter) == _continuum(other.filter)
         )
@@ -199,10 +200,6 @@ def _hwp_step(group: Group) -> int:
     return round(group.hwp / 5.625) % 32
 
 
-def _flc(state: str) -> str:
-    return state if state in {"A", "B"} else "NA"
-
-
 def _overlaps(
     spans: Sequence[Span], ones: Sequence[int], twos: Sequence[int]
 ) -> Iterator[tuple[float, int, int]]:
@@ -223,10 +220,12 @@ def _overlaps(
 
 def _switch(pair: Pair) -> tuple[Hashable, int | None]:
     """Give the setting within which a pair has a partner, and which of the two states it is."""
-    flc, step = _flc(pair.one.flc), _hwp_step(pair.one)
+    flc, step = pair.one.flc, _hwp_step(pair.one)
     if pair.line_and_continuum:
         return (flc, step, _continuum(pair.one.filter), "filters"), int(pair.swapped)
-    if flc != "NA":
+    if flc == DUBIOUS:
+        return (), None
+    if flc in SWITCHED:
         return (pair.one.filter, step, "FLC"), int(flc == "B")
     return (pair.one.filter, step % 8, "HWP"), {0: 0, 4: 0, 8: 1, 12: 1}.get(step % 16)
 

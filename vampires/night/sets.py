@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from vampires.errors import PolarimetryError
+from vampires.instrument.flc import DUBIOUS, NO_FLC, SWITCHED
 from vampires.night.cycles import (
     HWP_CYCLE,
     Exposure,
@@ -67,6 +68,11 @@ class StokesSet:
         """Mean mid-exposure time."""
         return fmean(e.mjd for e in self.exposures)
 
+    @property
+    def filter(self) -> str:
+        """Filter that all have."""
+        return self.exposures[0].filter
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -77,7 +83,9 @@ class Fate:
     reason: str
 
 
-def set_states(method: str, flc: str = "NA", cameras: Sequence[int] = (1, 2)) -> tuple[State, ...]:
+def set_states(
+    method: str, flc: str = NO_FLC, cameras: Sequence[int] = (1, 2)
+) -> tuple[State, ...]:
     """List the (HWP, FLC, camera) states of a complete set, in order.
 
     Parameters
@@ -91,8 +99,8 @@ def set_states(method: str, flc: str = "NA", cameras: Sequence[int] = (1, 2)) ->
     """
     if method not in METHODS:
         raise PolarimetryError(f"method {method!r} has no sets; allowed are {', '.join(METHODS)}")
-    switching = method == "triplediff" or (method == "leastsq" and flc in ("A", "B"))
-    flcs = ("A", "B") if switching else (flc,)
+    switching = method == "triplediff" or (method == "leastsq" and flc in SWITCHED)
+    flcs = SWITCHED if switching else (flc,)
     return tuple((h, f, c) for h in HWP_CYCLE for f in flcs for c in cameras)
 
 
@@ -191,9 +199,9 @@ def fates_table(fates: Iterable[Fate]) -> Table:
 
 def _unusable(exposure: Exposure, method: str, cameras: Sequence[int]) -> str:
     """Reason to leave an exposure out, or an empty string."""
-    if exposure.flc == "D":
+    if exposure.flc == DUBIOUS:
         return "dubious FLC state (U_FLC = D)"
-    if method == "triplediff" and exposure.flc not in ("A", "B"):
+    if method == "triplediff" and exposure.flc not in SWITCHED:
         return f"FLC state {exposure.flc}: the triple difference needs A and B"
     if exposure.camera not in cameras:
         return f"camera {exposure.camera} is not used"
@@ -208,7 +216,7 @@ def _sequences(usable: Sequence[Exposure], method: str) -> list[list[Exposure]]:
     """Exposures that may meet: of one filter, and FLC states that the method combines."""
     groups: dict[tuple[str, str], list[Exposure]] = {}
     for exposure in usable:
-        switching = exposure.flc in ("A", "B") and method != "doublediff"
+        switching = exposure.flc in SWITCHED and method != "doublediff"
         key = (exposure.filter, "" if switching else exposure.flc)
         groups.setdefault(key, []).append(exposure)
     return [groups[key] for key in sorted(groups)]

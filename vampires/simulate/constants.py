@@ -77,7 +77,6 @@ class Generation:
     dark_current: float  # e-/s/px
     chip: tuple[int, int]  # full detector (ny, nx)
     image_rotator_pupil_angle: float  # D_IMRPAP, deg
-    flc_b_angle: float  # deg; the achromatic FLC of the qCMOS era swings by 43 deg only
 
 
 _CMOS_GAIN = {"fast": 0.103, "slow": 0.105}
@@ -98,7 +97,6 @@ EMCCD = Generation(
     dark_current=1.5e-4,
     chip=(512, 512),
     image_rotator_pupil_angle=-39.0,
-    flc_b_angle=45.0,
 )
 QCMOS = Generation(
     name="QCMOS",
@@ -112,7 +110,6 @@ QCMOS = Generation(
     dark_current=3.6e-3,
     chip=(2304, 4096),
     image_rotator_pupil_angle=-39.0,
-    flc_b_angle=43.0,
 )
 QCMOS_NBS = Generation(
     name="QCMOS-NBS",
@@ -126,7 +123,6 @@ QCMOS_NBS = Generation(
     dark_current=3.6e-3,
     chip=(2304, 4096),
     image_rotator_pupil_angle=-37.0,
-    flc_b_angle=43.0,
 )
 
 # Subaru's pupil as the instrument sees it, metres and degrees (L24, DPP).

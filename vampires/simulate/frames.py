@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.instrument.optics import flc_angle
 from vampires.simulate.bank import PsfBank, shift_phase
 from vampires.simulate.cameras import RADII, CameraModel, Field
 from vampires.simulate.detector import expose, generator
@@ -98,14 +99,13 @@ def mueller_rows(spec: NightSpec, e: Exposure, states: list[str], angles: SkyAng
         rows[:, 0] = 1
         return rows
     path = LightPath.named(spec.mueller)
-    flc_angles = {"A": 0.0, "B": spec.generation.flc_b_angle, "NA": None}
     hwp = e.hwp + (angles.hwp_synchronisation() if spec.hwp_sync else np.zeros(len(states)))
     for state in sorted(set(states)):
         chosen = np.array([s == state for s in states])
         part = angles[chosen]
         rows[chosen] = path.rows(
             camera=e.camera,
-            flc_angle=flc_angles[state],
+            flc_angle=flc_angle(spec.generation.name, state),
             hwp_angle=hwp[chosen],
             imr_angle=part.image_rotator(spec.generation.image_rotator_pupil_angle),
             altitude=part.altitude,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.instrument.optics import flc_angle
 from vampires.io.rawfile import write_raw
 from vampires.simulate.cameras import CameraModel, build_camera
 from vampires.simulate.detector import expose, generator
@@ -96,7 +97,7 @@ def _lamp_rate(
     if exposure.kind == "DARK":
         return 0.0
     path = replace(LightPath.named(spec.mueller), m3_phi=0.0, m3_diat=0.0)
-    flc = {"A": 0.0, "B": spec.generation.flc_b_angle, "NA": None}[exposure.flc]
+    flc = flc_angle(spec.generation.name, exposure.flc)
     row = path.rows(
         camera=exposure.camera, flc_angle=flc, hwp_angle=exposure.hwp, imr_angle=rotator,
         altitude=0.0, parallactic_angle=0.0,

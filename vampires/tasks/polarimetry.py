@@ -9,7 +9,7 @@ found anew without it, and the table of the sets says what became of the rest.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
 from vampires.io.paths import Layout
 from vampires.night.grouping import Group
-from vampires.night.sets import Exposure, Fate, StokesSet, find_sets
+from vampires.night.polarimeters import NightSets, sets_of_groups
+from vampires.night.sets import Fate, StokesSet
 from vampires.tasks.images import COADD_SECTIONS, registered_cube
 from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import Masters, Plan, current_plan
@@ -200,22 +201,22 @@ def task_stokes() -> Iterator[Task]:
     yield {"basename": "stokes", "name": None, "doc": task_stokes.__doc__}
     if plan.config.polarimetry is None:
         return
-    sets, fates, problem = night_sets()
-    if problem:
+    night = night_sets()
+    if night.problem:
         task = make_task(
-            "stokes", "sets", report_no_sets, (problem,), file_dep=[], targets=[], settings={},
-            version=1, doc=problem,
+            "stokes", "sets", report_no_sets, (night.problem,), file_dep=[], targets=[],
+            settings={}, version=1, doc=night.problem,
         )  # fmt: skip
         yield {**task, "uptodate": [False]}
         return
     table = plan.layout.stokes_sets()
     yield make_task(
-        "stokes", "sets", make_sets_table, (fates, table), file_dep=[],
+        "stokes", "sets", make_sets_table, (night.fates, table), file_dep=[],
         targets=[table, table.with_suffix(".csv")], version=1,
-        settings={"fates": [(f.exposure.key, f.set, f.reason) for f in fates]},
+        settings={"fates": [(f.exposure.key, f.set, f.reason) for f in night.fates]},
         doc="which exposures make which Stokes frame",
     )  # fmt: skip
-    for item in sets:
+    for item in night.sets:
         yield _stokes_task(plan, item)
 
 
@@ -224,23 +225,15 @@ def task_pdi() -> Iterator[Task]:
     plan = current_plan()
     if plan.config.polarimetry is None:
         return
-    sets, _, problem = night_sets()
-    if problem:
+    night = night_sets()
+    if night.problem:
         yield make_task(
-            "pdi", None, report_no_sets, (problem,), file_dep=[], targets=[], settings={},
+            "pdi", None, report_no_sets, (night.problem,), file_dep=[], targets=[], settings={},
             version=1, doc=str(task_pdi.__doc__), task_dep=["stokes:sets"],
         )  # fmt: skip
         return
-    for name, own in products_of(sets).items():
+    for name, own in night.by_filter().items():
         yield _pdi_task(plan, own, name)
-
-
-def products_of(sets: Sequence[StokesSet]) -> dict[str | None, list[StokesSet]]:
-    """Sets of each product: by filter, or all of them under None if there is one filter."""
-    filters = sorted({item.exposures[0].filter for item in sets})
-    if len(filters) == 1:
-        return {None: list(sets)}
-    return {name: [s for s in sets if s.exposures[0].filter == name] for name in filters}
 
 
 def product_layout(layout: Layout, filter_name: str | None) -> Layout:
@@ -273,52 +266,11 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
 
 
 @functools.cache
-def night_sets() -> tuple[tuple[StokesSet, ...], tuple[Fate, ...], str]:
-    """HWP sets of the night, the fate of every exposure, or why there is no set.
-
-    Exposures meet within their filter. With a narrowband filter of its own on each camera
-    (``OBS-MOD`` with SDI), each camera is a polarimeter by itself.
-    """
+def night_sets() -> NightSets:
+    """HWP sets of the night; see `vampires.night.polarimeters`."""
     plan = current_plan()
     settings = polarimetry_settings(plan.config)
-    polarimeters: dict[tuple[str, int], list[Exposure]] = {}
-    for group in plan.groups:
-        alone = group.camera if "SDI" in str(group.first["obsmod"]) else 0
-        exposure = Exposure(
-            group.key, group.camera, group.flc, group.hwp, group.mjd, group.filter,
-            group.pa or 0.0, group.first["sync"],
-        )  # fmt: skip
-        polarimeters.setdefault((group.filter, alone), []).append(exposure)
-    found: list[StokesSet] = []
-    fates: list[Fate] = []
-    problems: list[str] = []
-    for (_, alone), exposures in sorted(polarimeters.items()):
-        cameras = (alone,) if alone else (1, 2)
-        try:
-            own, own_fates = find_sets(
-                exposures, settings.method, max_rotation=settings.set_max_rotation, cameras=cameras
-            )
-        except PolarimetryError as error:
-            problems.append(str(error))
-            own, own_fates = (), tuple(Fate(e, None, "no complete set") for e in exposures)
-        found += own
-        fates += own_fates
-    if not found:
-        return (), (), "; ".join(problems) or "no science exposures"
-    return *_numbered(found, fates), ""
-
-
-def _numbered(
-    found: list[StokesSet], fates: list[Fate]
-) -> tuple[tuple[StokesSet, ...], tuple[Fate, ...]]:
-    """Number the sets of all polarimeters in time."""
-    found = sorted(found, key=lambda item: (item.mjd, item.keys))
-    sets = tuple(replace(item, number=number) for number, item in enumerate(found))
-    home = {key: item.number for item in sets for key in item.keys}
-    numbered = [
-        fate if fate.set is None else replace(fate, set=home[fate.exposure.key]) for fate in fates
-    ]
-    return sets, tuple(sorted(numbered, key=lambda f: (f.exposure.mjd, f.exposure.key)))
+    return sets_of_groups(plan.groups, settings.method, max_rotation=settings.set_max_rotation)
 
 
 def _stokes_task(plan: Plan, item: StokesSet) -> Task:

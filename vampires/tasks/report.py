@@ -74,12 +74,11 @@ def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path]] | None:
     """Pictures and tables of the Stokes products, if there are any."""
     if plan.config.polarimetry is None:
         return None
-    from vampires.tasks.polarimetry import night_sets, product_layout, products_of
+    from vampires.tasks.polarimetry import night_sets, product_layout
 
-    sets = night_sets()[0]
-    if not sets:
+    layouts = [product_layout(plan.layout, name) for name in night_sets().by_filter()]
+    if not layouts:
         return None
-    layouts = [product_layout(plan.layout, name) for name in products_of(sets)]
     pictures = [
         layout.stokes_picture(what) for layout in layouts for what in ("qphi", "stokes", "ip")
     ]
