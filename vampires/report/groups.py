@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.io import fits
@@ -13,10 +13,22 @@ from matplotlib.figure import Figure
 
 from vampires.measure.metrics import FrameMetrics
 from vampires.night.grouping import Group
-from vampires.report.html import NONE, img, iso, number, png, section, table
+from vampires.report.parts import (
+    NONE,
+    Number,
+    Picture,
+    Pictures,
+    Section,
+    Strip,
+    Table,
+    Trace,
+    iso,
+    median,
+    png,
+)
 
-_POINTS = 120  # of a small panel
-_BLUE, _ORANGE = "#1f77b4", "#ff7f0e"
+if TYPE_CHECKING:
+    from vampires.report.night import NightReport
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,9 @@ class GroupReport:
     masters : tuple of str
         Names of the master frames used.
     notes : tuple of str
-        Masters that were missing or do not fit well.
+        Masters that do not fit well.
+    missing : tuple of str
+        Masters that were wanted and not found.
     """
 
     group: Group
@@ -42,17 +56,34 @@ class GroupReport:
     coadd: Path | None
     masters: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Measurements of a group, by frame: the mean over PSFs, per field."""
+    """Measurements of a group, by frame: the mean over PSFs, per field.
+
+    Parameters
+    ----------
+    item : GroupReport
+    fields : tuple of str
+        Filter of each field.
+    flux, strehl : ndarray, shape (nfields, nframes)
+        Aperture flux (e-/s) and Strehl ratio.
+    star : ndarray, shape (nfields, nframes, 2)
+        (y, x) of the star, pixels.
+    saturated : ndarray, shape (nframes,)
+        Saturated pixels of each frame.
+    header : fits.Header
+        Of the coadd; empty if frames are not coadded.
+    """
 
     item: GroupReport
     fields: tuple[str, ...]
     flux: np.ndarray
     strehl: np.ndarray
     star: np.ndarray
+    saturated: np.ndarray
     header: fits.Header
 
     @classmethod
@@ -65,8 +96,14 @@ class Measured:
             _mean(metrics.photf),
             _mean(metrics.strehl),
             metrics.positions("dft"),
+            metrics.frame_nsat,
             fits.Header() if item.coadd is None else fits.getheader(item.coadd),
         )
+
+    @property
+    def label(self) -> str:
+        """Group, camera and fields in words."""
+        return f"{self.item.group.key} cam{self.item.group.camera} {'+'.join(self.fields)}"
 
     def wander(self) -> float:
         """Rms of the star's position about its median, both axes, pixels."""
@@ -74,91 +111,122 @@ class Measured:
         seen = offset[np.isfinite(offset).all(axis=1)]
         return float(np.sqrt((seen**2).sum(axis=1).mean())) if len(seen) else float("nan")
 
+    def scatter(self, values: np.ndarray) -> float:
+        """Robust scatter of one field's values from frame to frame, percent of their median."""
+        middle = float(median(values))
+        return 148.26 * float(median(np.abs(values - middle))) / abs(middle) if middle else np.nan
 
-def night_section(measured: Sequence[Measured]) -> str:
-    """Flux and Strehl ratio of every group against time."""
-    if not measured:
-        return ""
-    figure = Figure(figsize=(9, 4.2))
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    start = np.floor(measured[0].item.group.mjd)
-    series: dict[str, list[tuple[float, float, float]]] = {}
+    def lost(self) -> float:
+        """Fraction of frames in which no star was found in some field."""
+        return float(1 - np.isfinite(self.star).all(axis=(0, 2)).mean())
+
+
+def conditions(report: NightReport) -> Section | None:
+    """Flux, Strehl ratio, place and jitter of the star against time.
+
+    Jitter and the scatter of the flux within a file are what the data themselves tell of the
+    seeing: the headers of most nights hold no seeing.
+    """
+    if not report.measured:
+        return None
+    start = float(np.floor(report.measured[0].item.group.mjd))
+    series = _series(report.measured, start)
+    figure = Figure(figsize=(11, 8))
+    panels = figure.subplots(5, 1, sharex=True)
+    labels = (
+        "flux [e-/s]", "flux scatter [%]", "Strehl ratio", "place [px]", "jitter [px]",
+    )  # fmt: skip
+    for label, points in sorted(series.items()):
+        hours, flux, scatter, strehl, y, x, wander = np.transpose(points)
+        for panel, values in zip(panels, (flux, scatter, strehl, None, wander), strict=True):
+            if values is not None:
+                panel.plot(hours, values, ".", label=label)
+        colour = panels[0].lines[-1].get_color()
+        panels[3].plot(hours, x - median(x), ".", color=colour)
+        panels[3].plot(hours, y - median(y), ".", color=colour, mfc="none")
+    for panel, label in zip(panels, labels, strict=True):
+        panel.set_ylabel(label)
+    panels[0].legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
+    panels[-1].set_xlabel(f"UTC [h] from {iso(start)[:10]}")
+    figure.subplots_adjust(0.08, 0.07, 0.86, 0.98, hspace=0.08)
+    picture = Picture(
+        png(figure), _in_words(series),
+        "A dot is the median over one exposure group. Place: x filled, y open, from their medians. "
+        "Jitter: rms of the star's place within the group. Scatter: of the flux within the group.",
+        wide=True,
+    )  # fmt: skip
+    return Section("Conditions", (Pictures((picture,)),))
+
+
+def _series(measured: Sequence[Measured], start: float) -> dict[str, list[tuple[float, ...]]]:
+    series: dict[str, list[tuple[float, ...]]] = {}
     for one in measured:
         hours = (one.item.group.mjd - start) * 24
         for index, name in enumerate(one.fields):
-            point = (hours, float(median(one.flux[index])), float(median(one.strehl[index])))
+            point = (
+                hours, float(median(one.flux[index])), one.scatter(one.flux[index]),
+                float(median(one.strehl[index])), *map(float, median(one.star[index], axis=0)),
+                one.wander(),
+            )  # fmt: skip
             series.setdefault(f"cam{one.item.group.camera} {name}", []).append(point)
+    return series
+
+
+def _in_words(series: dict[str, list[tuple[float, ...]]]) -> str:
+    """Text alternative of the conditions."""
+    texts = []
     for label, points in sorted(series.items()):
-        hours, flux, strehl = np.transpose(points)
-        upper.plot(hours, flux, ".", label=label)
-        lower.plot(hours, strehl, ".")
-    upper.set_ylabel("aperture flux [e-/s]")
-    upper.legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
-    lower.set(xlabel=f"UTC [h] from {iso(float(start))[:10]}", ylabel="Strehl ratio")
-    figure.subplots_adjust(0.1, 0.12, 0.84, 0.97, hspace=0.08)
-    return section("The star through the night", img(png(figure), "flux and Strehl ratio"))
+        _, flux, _, strehl, *_, wander = np.transpose(points)
+        texts.append(
+            f"{label}: flux {_span(flux, 4)} e-/s, Strehl ratio {_span(strehl, 2)}, "
+            f"jitter {_span(wander, 2)} px"
+        )
+    return "Against time, " + "; ".join(texts)
 
 
-def groups_section(measured: Sequence[Measured]) -> str:
+def _span(values: np.ndarray, digits: int) -> str:
+    seen = values[np.isfinite(values)]
+    if not len(seen):
+        return "not measured"
+    return f"{Number(float(seen.min()), digits)} to {Number(float(seen.max()), digits)}"
+
+
+def groups_section(report: NightReport) -> Section | None:
     """Table of the groups, with small pictures of what was measured."""
     columns = (
-        "group", "UTC", "FLC", "HWP [deg]", "frames", "flux [e-/s]", "scatter [%]", "Strehl",
-        "wander [px]", "DEROTANG [deg]", "flux, Strehl ratio, position",
+        "group", "UTC", "FLC", "HWP [deg]", "frames used", "of", "flux [e-/s]", "scatter [%]",
+        "Strehl", "jitter [px]", "saturated frames", "DEROTANG [deg]",
+        "flux, Strehl ratio, place (x, y)",
     )  # fmt: skip
-    return section("Exposure groups", table(columns, [_group_row(one) for one in measured]))
+    rows = [_group_row(one) for one in report.measured]
+    return Section("Exposure groups", (Table(columns, rows, "Exposure groups"),))
 
 
-def _group_row(one: Measured) -> list[str]:
+def _group_row(one: Measured) -> list[object]:
     group, flux = one.item.group, one.flux[0]
-    middle = float(median(flux))
-    scatter = 148.26 * float(median(np.abs(flux - middle))) / middle
     return [
-        escape(f"{group.key} cam{group.camera} {'+'.join(one.fields)}"),
-        iso(group.mjd)[11:19], escape(group.flc), f"{group.hwp:g}",
-        f"{one.header.get('NCOADD', NONE)} of {group.nframes}", number(middle, 4),
-        number(scatter, 2), number(float(median(one.strehl[0])), 3),
-        number(one.wander(), 2), number(float(one.header.get("DEROTANG", np.nan)), 6),
-        _strip(one),
+        one.label, iso(group.mjd)[11:19], group.flc, Number(group.hwp, 4),
+        one.header.get("NCOADD", NONE), group.nframes, Number(float(median(flux)), 4),
+        Number(one.scatter(flux), 2), Number(float(median(one.strehl[0])), 3),
+        Number(one.wander(), 2), int((one.saturated > 0).sum()),
+        Number(float(one.header.get("DEROTANG", np.nan)), 6), _strip(one),
     ]  # fmt: skip
 
 
-def _strip(one: Measured) -> str:
-    """Three small panels of a group, first field: flux, Strehl ratio, y and x of the star.
-
-    Each trace fills its panel; of long cubes the medians of consecutive frames are drawn. As
-    SVG, a dot being a line of no length: a night may have a thousand groups.
-    """
-    traces = (
-        (0, _BLUE, one.flux[0]),
-        (1, _BLUE, one.strehl[0]),
-        (2, _BLUE, one.star[0, :, 0]),
-        (2, _ORANGE, one.star[0, :, 1]),
+def _strip(one: Measured) -> Strip:
+    """Three small panels of a group, first field: flux, Strehl ratio, x and y of the star."""
+    flux, strehl, star = one.flux[0], one.strehl[0], one.star[0]
+    alt = (
+        f"{one.item.group.key} frame by frame: flux {_span(flux, 4)} e-/s, Strehl ratio "
+        f"{_span(strehl, 2)}, x {_span(star[:, 1], 4)}, y {_span(star[:, 0], 4)} px"
     )
-    paths = ['<path d="M128 0v48M256 0v48" stroke="#ccc" stroke-width="0.9"/>']
-    for panel, colour, values in traces:
-        drawn = _thinned(values)
-        across = 128 * (panel + np.linspace(0.04, 0.96, len(drawn)))
-        down = 44 - 40 * _to_unit(drawn)
-        seen = np.isfinite(down)
-        dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in zip(across[seen], down[seen], strict=True))
-        paths.append(f'<path d="{dots}" stroke="{colour}"/>')
-    return (
-        f'<svg role="img" aria-label="{escape(one.item.group.key)}" width="384" height="48" '
-        f'stroke-width="3" stroke-linecap="round">{"".join(paths)}</svg>'
-    )
-
-
-def _thinned(values: np.ndarray) -> np.ndarray:
-    """Medians of consecutive frames, no more than can be told apart."""
-    step = -(-len(values) // _POINTS)
-    return np.array([median(values[k : k + step]) for k in range(0, len(values), step)])
-
-
-def _to_unit(values: np.ndarray) -> np.ndarray:
-    if not np.isfinite(values).any():
-        return values
-    span = np.nanmax(values) - np.nanmin(values)
-    return (values - np.nanmin(values)) / span if span > 0 else np.full(values.shape, 0.5)
+    return Strip(
+        alt,
+        (
+            Trace(0, flux), Trace(1, strehl),
+            Trace(2, star[:, 1]), Trace(2, star[:, 0], "second"),
+        ),
+    )  # fmt: skip
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -167,11 +235,3 @@ def _mean(values: np.ndarray) -> np.ndarray:
     total = np.where(seen, values, 0).sum(axis=1)
     count = seen.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def median(values: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Median of what is finite; NaN, without a warning, where nothing is."""
-    if not np.isfinite(values).any():
-        shape = () if axis is None else np.delete(values.shape, axis)
-        return np.full(shape, np.nan)
-    return np.nanmedian(values, axis=axis)

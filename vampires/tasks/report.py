@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,26 @@ from vampires.night.record import Record
 from vampires.tasks.plan import Masters, Plan, current_plan
 
 Task = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the report shows of the products, and the list of them all."""
+
+    pictures: tuple[Path, ...]
+    stokes_tables: tuple[Path, ...]
+    sets_table: Path | None
+    centroids: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+
 Part = tuple[Group, Masters, Path, Path | None]
 
 
 def make_report(
     records: tuple[Record, ...],
     parts: list[Part],
-    stokes: tuple[list[Path], list[Path]] | None,
+    made: Made,
     target: Path,
     config: Config,
 ) -> dict[str, Any]:
@@ -32,15 +46,16 @@ def make_report(
         GroupReport(
             group, metrics, coadd,
             tuple(f"{path.parent.name}/{path.name}" for path in masters.paths),
-            (*masters.missing, *masters.relaxed),
+            masters.relaxed, masters.missing,
         )
         for group, masters, metrics, coadd in parts
     )  # fmt: skip
-    pictures, tables = stokes or ([], [])
     settings = tuple(repr(config).removesuffix(">").splitlines()[1:])
-    NightReport(config.name, records, groups, settings, tuple(pictures), tuple(tables)).write(
-        target
-    )
+    report = NightReport(
+        config.name, records, groups, settings, made.pictures, made.stokes_tables,
+        made.sets_table, made.centroids, made.files, config.folder,
+    )  # fmt: skip
+    report.write(target)
     return {"groups": len(groups)}
 
 
@@ -58,31 +73,55 @@ def task_report() -> Iterator[Task]:
         )
         for group in plan.groups
     ]
-    stokes = _stokes_products(plan)
-    products = [path for part in parts for path in part[2:] if path is not None]
-    if stokes is not None:
-        products += [*stokes[0], *stokes[1]]
+    made = _made(plan)
+    measured = [path for part in parts for path in part[2:] if path is not None]
     target = layout.report()
     yield make_task(
-        "report", None, make_report, (plan.records, parts, stokes, target, plan.config),
-        file_dep=products, targets=[target], version=1, doc=str(task_report.__doc__),
+        "report", None, make_report, (plan.records, parts, made, target, plan.config),
+        file_dep=[*measured, *made.files], targets=[target], version=2,
+        doc=str(task_report.__doc__),
         settings={"config": plan.config.digest, "files": _digest(plan.records)},
     )  # fmt: skip
 
 
-def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path]] | None:
-    """Pictures and tables of the Stokes products, if there are any."""
+def _made(plan: Plan) -> Made:
+    """Products of the other tasks: whatever they list as their targets."""
+    from vampires.tasks.adi import task_adi
+    from vampires.tasks.differences import task_diff
+    from vampires.tasks.images import task_coadd, task_coadd_table
+    from vampires.tasks.measure import task_centroid
+    from vampires.tasks.polarimetry import task_pdi, task_stokes
+
+    makers = (
+        task_centroid, task_coadd, task_coadd_table, task_stokes,
+        task_pdi, task_adi, task_diff,
+    )  # fmt: skip
+    tasks = [task for maker in makers for task in maker()]
+    files = [Path(target) for task in tasks for target in task.get("targets", ())]
+    centroids = [
+        Path(target)
+        for task in tasks
+        if task["basename"] == "centroid"
+        for target in task.get("targets", ())
+        if str(target).endswith(".png")
+    ]
+    pictures, tables, sets = _stokes_products(plan)
+    return Made(tuple(pictures), tuple(tables), sets, tuple(centroids), tuple(files))
+
+
+def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path], Path | None]:
+    """Pictures and tables of the Stokes products, if there are any, and that of the sets."""
     if plan.config.polarimetry is None:
-        return None
+        return [], [], None
     from vampires.tasks.polarimetry import night_sets, product_layout
 
     layouts = [product_layout(plan.layout, name) for name in night_sets().by_filter()]
     if not layouts:
-        return None
+        return [], [], None
     pictures = [
         layout.stokes_picture(what) for layout in layouts for what in ("qphi", "stokes", "ip")
     ]
-    return pictures, [layout.stokes_table() for layout in layouts]
+    return pictures, [layout.stokes_table() for layout in layouts], plan.layout.stokes_sets()
 
 
 def _digest(records: Iterable[Record]) -> str:

@@ -1,0 +1,75 @@
+"""The polarimetry of a night: its products, its sets, and what was left out of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from astropy.table import Table as AstropyTable
+
+from vampires.report.parts import Part, Picture, Pictures, Section, Table, Text, iso
+
+if TYPE_CHECKING:
+    from vampires.report.night import NightReport
+
+_WHAT = {
+    "qphi": "Q_phi and U_phi of the night: a disk shows in Q_phi, U_phi is mostly noise",
+    "stokes": "The eight planes I_Q, I_U, Q, U, Q_phi, U_phi, polarised intensity and its angle",
+    "ip": "Q/I and U/I of the star in every set against parallactic angle",
+}
+
+
+def results(report: NightReport) -> Section | None:
+    """Pictures of the products and the table of the Stokes frames."""
+    parts: list[Part] = []
+    if report.pictures:
+        pictures = [
+            Picture(
+                path.read_bytes(),
+                _WHAT.get(path.stem.rpartition("_")[2], "product"),
+                path.name,
+                wide=path.stem.endswith("_qphi"),
+            )
+            for path in report.pictures
+        ]
+        parts.append(Pictures(tuple(pictures)))
+    for path in report.stokes_tables:
+        frames = AstropyTable.read(path, format="ascii.ecsv")
+        rows = [list(row) for row in frames]
+        parts.append(Table(frames.colnames, rows, f"Stokes frames, {path.name}"))
+    return Section("Polarimetry", tuple(parts)) if parts else None
+
+
+def sets(report: NightReport) -> Section | None:
+    """Half-wave-plate sets, and the exposures that are in none."""
+    if report.sets_table is None:
+        return None
+    fates = AstropyTable.read(report.sets_table, format="ascii.ecsv")
+    used = fates[fates["set"] >= 0]
+    counts = Counter(int(number) for number in used["set"])
+    rows = []
+    for number in sorted(counts):
+        own = used[used["set"] == number]
+        filled = sum(str(reason) == "fills a gap" for reason in own["reason"])
+        rows.append(
+            [number, str(own["filter"][0]), iso(float(min(own["mjd"])))[11:],
+             iso(float(max(own["mjd"])))[11:], len(own), filled,
+             float(max(own["pa"]) - min(own["pa"]))]
+        )  # fmt: skip
+    columns = (
+        "set", "filter", "from", "to", "exposures", "of them fill a gap", "rotation within [deg]",
+    )  # fmt: skip
+    parts: list[Part] = [Table(columns, rows, "Half-wave-plate sets")]
+    lost = [[str(row["file"]), str(row["reason"]), int(row["camera"]), str(row["flc"]),
+             float(row["hwp"]), iso(float(row["mjd"]))[11:]]
+            for row in fates if row["set"] < 0]  # fmt: skip
+    if lost:
+        parts.append(
+            Table(
+                ("exposure", "why it is in no set", "camera", "FLC", "HWP [deg]", "UTC"), lost,
+                "Exposures in no set",
+            )
+        )  # fmt: skip
+    else:
+        parts.append(Text("Every exposure is in a set."))
+    return Section("Sets", tuple(parts))
