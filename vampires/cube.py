@@ -21,8 +21,8 @@ from astropy.nddata import CCDData, VarianceUncertainty
 
 from vampires.calibration.pixels import pixel_calibration, usable_flat
 from vampires.calibration.screen import screen
-from vampires.config import AnalysisSettings
-from vampires.errors import MeasurementError
+from vampires.config import AnalysisSettings, CalibrateSettings
+from vampires.errors import CalibrationError, MeasurementError
 from vampires.header.exposure import group_header, raw_header
 from vampires.header.fields import field_centers, field_size
 from vampires.images.alignment import align_frames
@@ -30,7 +30,7 @@ from vampires.images.coadd import coadd_frames
 from vampires.images.image import CameraImage
 from vampires.images.mean import mean_image
 from vampires.images.recenter import pad_to_diagonal, recenter_image
-from vampires.io.frames import FrameSource, open_frames
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.kernels.calibrate import PixelCalibration, calibrate
 from vampires.log import get_logger
 from vampires.measure.discs import MARGIN, PSF_SIZE, centre_of_limb, checked_radius, limb_template
@@ -45,10 +45,9 @@ if TYPE_CHECKING:
 
     from vampires.calibration.set import CalibrationSet
     from vampires.night.grouping import Group
+    from vampires.night.matching import Masters
 
 log = get_logger(__name__)
-
-DEFAULT_MEMORY = 2 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -157,53 +156,63 @@ class CameraCube:
         Parameters
         ----------
         calibrations : CalibrationSet
-            Masters to choose from.
+            Masters to choose from; those that are not there yet are made.
 
         Returns
         -------
         CameraCube
-            The same frames; pixels are calibrated as they are streamed.
+            The same frames; pixels are calibrated as they are streamed. What is missing is
+            logged, and the nominal bias level or no flat stands in.
         """
-        calibration, masters = calibrations.for_header(self.header)
-        return replace(self, calibration=calibration, masters=masters)
+        masters = calibrations.ready(calibrations.match(self.header))
+        for note in masters.missing:
+            log.warning("goes on without", object=self.header["OBJECT"], missing=note)
+        return self.with_masters(masters, calibrations.settings)
 
     def with_masters(
-        self,
-        background: Path | None,
-        flat: Path | None,
-        relaxed: tuple[str, ...] = (),
-        *,
-        repair: bool = True,
-        outlier_sigma: float = 0.0,
+        self, masters: Masters, settings: CalibrateSettings | None = None
     ) -> CameraCube:
         """Attach master frames chosen elsewhere.
 
         Parameters
         ----------
-        background, flat : Path or None
-            Master products; None: the nominal bias level, no flat.
-        relaxed : tuple of str
-            Preferences the masters do not meet, for the product's header.
-        repair : bool
-            Replace bad pixels by their neighbours before they are interpolated.
-        outlier_sigma : float
-            Mask single pixels of single frames that stand out by so many standard deviations
-            (cosmic rays, see `vampires.kernels.outliers`); 0: none.
+        masters : Masters
+            Master products; without background the nominal bias level is taken, without flat
+            none.
+        settings : CalibrateSettings, optional
+            Whether bad pixels are rebuilt from their neighbours before interpolation
+            (``fix_bad_pixels``), single pixels of single frames that stand out are masked
+            (``outlier_sigma``), and which masters must be there (``require``).
 
         Returns
         -------
         CameraCube
+
+        Raises
+        ------
+        CalibrationError
+            A master that is required is missing.
         """
-        response = usable_flat(flat)
-        used = {"BACKFILE": background, "FLATFILE": flat if response is not None else None}
+        settings = settings or CalibrateSettings()
+        name = Path(self.source.paths[0]).name
+        for note in masters.missing:
+            if note.split(":")[0] in settings.require:
+                raise CalibrationError(f"{name}: [calibrate] require: {note}")
+        response = usable_flat(masters.flat)
+        if "flat" in settings.require and response is None:
+            raise CalibrationError(f"{name}: [calibrate] require: its flat could not be made")
+        background = masters.background
+        used = {"BACKFILE": background, "FLATFILE": masters.flat if response is not None else None}
         cards = {key: path.name for key, path in used.items() if path is not None}
-        if relaxed:
-            cards["RELAXED"] = "; ".join(relaxed)
-        calibration = replace(pixel_calibration(self.header, background, response), repair=repair)
+        if masters.relaxed:
+            cards["RELAXED"] = "; ".join(masters.relaxed)
+        calibration = replace(
+            pixel_calibration(self.header, background, response), repair=settings.fix_bad_pixels
+        )
         cube = replace(self, calibration=calibration, masters=cards)
-        if outlier_sigma == 0:
+        if settings.outlier_sigma == 0:
             return cube
-        return replace(cube, source=screen(self.source, calibration, outlier_sigma))
+        return replace(cube, source=screen(self.source, calibration, settings.outlier_sigma))
 
     def with_metrics(self, metrics: FrameMetrics) -> CameraCube:
         """Attach measurements made earlier."""

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from structlog.testing import capture_logs
 
 from vampires.calibration.masters import Master
 from vampires.calibration.pixels import pixel_calibration, scaled_background
 from vampires.calibration.set import CalibrationSet
+from vampires.config import CalibrateSettings
+from vampires.cube import CameraCube
 from vampires.errors import CalibrationError, FileError
 from vampires.header.exposure import raw_header
 from vampires.night.index import build_index
@@ -55,7 +58,8 @@ def test_masters_of_a_night_recover_its_detector(
     calibrations: CalibrationSet, science: fits.Header, stars_night: Path
 ) -> None:
     """Flat within its error; every truly hot or dead pixel of the simulator flagged bad."""
-    calibration, cards = calibrations.for_header(science)
+    masters = calibrations.ready(calibrations.match(science))
+    calibration = pixel_calibration(science, masters.background, masters.flat)
     with fits.open(stars_night / "truth_det_cam2.fits") as hdus:
         truth = {hdu.name: np.asarray(hdu.data) for hdu in hdus if hdu.data is not None}
     truly_bad = truth["BADPIX"] > 0
@@ -69,25 +73,17 @@ def test_masters_of_a_night_recover_its_detector(
     # A sky of the night is matched: bias plus 0.5 e-/s/px.
     level = calibration.background[good].mean() - science["BIAS"]
     assert level == pytest.approx(0.5 * science["EXPTIME"] / science["EFFGAIN"], abs=0.5)
-    assert set(cards) == {"BACKFILE", "FLATFILE"}
-    assert (calibrations.folder / "master_cals" / "flat" / cards["FLATFILE"]).exists()
+    assert not masters.missing
+    assert [path.parent.name for path in masters.paths] == ["background", "flat"]
 
 
 def test_masters_made_before_are_found_again(
     calibrations: CalibrationSet, science: fits.Header
 ) -> None:
-    calibrations.for_header(science)
+    first = calibrations.ready(calibrations.match(science))
     again = CalibrationSet.from_directory(calibrations.folder / "master_cals")
     assert len(again) >= 2
-    match = again.match(science)
-    first = calibrations.match(science)
-    assert match.background.record is not None
-    assert first.background.record is not None
-    assert match.background.record["name"] == first.background.record["name"] + "_coll"
-    one, _ = calibrations.for_header(science)
-    two, _ = again.for_header(science)
-    assert np.array_equal(one.background, two.background)
-    assert np.array_equal(one.scale, two.scale)
+    assert again.match(science) == first
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
@@ -107,11 +103,33 @@ def test_without_masters_bias_and_gain_remain(science: fits.Header) -> None:
 def test_a_set_without_a_match_goes_on_and_says_so(
     records: list[Record], science: fits.Header
 ) -> None:
-    other = [r for r in records if r["camera"] == 1]
-    calibration, cards = CalibrationSet(other).for_header(science)
-    assert cards == {}
-    assert np.all(calibration.background == science["BIAS"])
-    assert "cam2" in str(CalibrationSet(other).match(science).flat)
+    record = next(r for r in records if r["path"].endswith(science["RAWFILE"]))
+    other = CalibrationSet([r for r in records if r["camera"] == 1])
+    assert other.match(science).paths == []
+    assert "cam2" in other.match(science).missing[1]
+    cube = CameraCube.open([record["path"]])
+    with capture_logs() as logs:
+        calibrated = cube.calibrate(other)
+    assert [line["missing"].split(":")[0] for line in logs] == ["background", "flat"]
+    assert np.all(calibrated.pixel_calibration.background == science["BIAS"])
+    assert calibrated.masters == {}
+
+
+def test_what_is_not_wanted_is_not_matched(records: list[Record], science: fits.Header) -> None:
+    settings = CalibrateSettings(flat_correct=False)
+    masters = CalibrationSet(records, settings=settings).match(science)
+    assert masters.flat is None
+    assert masters.background is not None
+    assert not masters.missing
+
+
+def test_a_required_master_must_be_there(records: list[Record], science: fits.Header) -> None:
+    record = next(r for r in records if r["path"].endswith(science["RAWFILE"]))
+    other = CalibrationSet(
+        [r for r in records if r["camera"] == 1], settings=CalibrateSettings(require=("flat",))
+    )
+    with pytest.raises(CalibrationError, match="require: flat: no flat of"):
+        CameraCube.open([record["path"]]).calibrate(other)
 
 
 def test_background_of_another_exposure_time_is_scaled(science: fits.Header) -> None:

@@ -9,8 +9,8 @@ from vampires.cube import CameraCube
 from vampires.io.frames import open_frames
 from vampires.night.grouping import Group, group_cubes
 from vampires.night.index import build_index
+from vampires.night.matching import Masters
 from vampires.tasks.intermediate import make_calibrated, make_combined
-from vampires.tasks.plan import Masters
 
 
 @pytest.fixture(scope="module", name="group")
@@ -38,7 +38,7 @@ def test_a_combined_cube_holds_the_raw_frames_and_can_be_reduced_like_them(group
 def test_a_calibrated_cube_holds_the_calibrated_frames_and_their_errors(group, tmp_path):
     target = tmp_path / "calibrated.fits"
     make_calibrated(group, Masters(None, None), target, config_from_dict({}))
-    ccd = CameraCube.open(list(group.paths)).with_masters(None, None).ccddata
+    ccd = CameraCube.open(list(group.paths)).with_masters(Masters(None, None)).ccddata
     variance = np.maximum(ccd.uncertainty.array, 0)  # of a pixel far below zero
     with fits.open(target) as hdus:
         np.testing.assert_array_equal(hdus[0].data, ccd.data)

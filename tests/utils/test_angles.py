@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vampires.errors import MeasurementError
-from vampires.utils.angles import circular_mean, wrap
+from vampires.utils.angles import circular_mean, sexagesimal, wrap
 
 PERIODS = st.sampled_from([360.0, 180.0])
 ANGLE = st.floats(-720, 720)
@@ -79,3 +79,18 @@ def test_no_angles_have_no_mean_and_nan_stays():
     with pytest.raises(MeasurementError, match="no angles"):
         circular_mean([])
     assert math.isnan(circular_mean([1.0, math.nan]))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("04:30:00", 4.5), ("-00 30 00", -0.5), ("04.30.00.0", 4.5), ("4h30m0s", 4.5),
+     ("+12:59:60", 13.0)],
+)  # fmt: skip
+def test_hours_and_degrees_are_read(text, value):
+    assert sexagesimal(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "4.5", "04:60:00", "04:00:61", "4:5"])
+def test_what_is_not_sexagesimal_is_refused(text):
+    with pytest.raises(ValueError, match=r"minutes"):
+        sexagesimal(text)

@@ -17,12 +17,12 @@ from vampires.calibration.badpixels import (
     unresponsive_pixels,
 )
 from vampires.calibration.flat_fields import cells, find_fields
-from vampires.calibration.masters import DEFAULT_MEMORY, Master, master_header, temporal_statistics
+from vampires.calibration.masters import Master, master_header, temporal_statistics
 from vampires.calibration.pixels import scaled_background
 from vampires.errors import CalibrationError
 from vampires.header.exposure import raw_header
 from vampires.instrument.fields import FIELD_NAMES, field_centers
-from vampires.io.frames import open_frames
+from vampires.io.frames import DEFAULT_MEMORY, open_frames
 from vampires.log import get_logger
 
 log = get_logger(__name__)
@@ -122,6 +122,27 @@ def unusable_flat(path: str | Path, reason: str) -> Master:
     header["FLATOK"] = (False, "flat was made; F: 1 everywhere stands in")
     header["FLATWHY"] = (" ".join(reason.split()), "why not")
     return Master(np.ones(shape, np.float32), np.zeros(shape, np.float32), bad, header)
+
+
+def flat_or_stand_in(
+    path: str | Path,
+    background: str | Path | Master | None = None,
+    *,
+    method: str = "median",
+    memory: int = DEFAULT_MEMORY,
+) -> Master:
+    """Make a master flat, or what stands in for one that cannot be made; says so in the log.
+
+    Parameters and returned value are those of `make_flat` and `unusable_flat`.
+    """
+    name = Path(path).name
+    if background is None:
+        log.warning("flat without background: the nominal bias is subtracted", file=name)
+    try:
+        return make_flat(path, background, method=method, memory=memory)
+    except CalibrationError as error:
+        log.warning("goes on without this flat", file=name, reason=str(error))
+        return unusable_flat(path, str(error))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vampires.calibration.badpixels import Mask, Plane, hot_pixels, noisy_pixels
 from vampires.errors import CalibrationError, ConfigError
 from vampires.header.exposure import raw_header
-from vampires.io.frames import FrameSource, open_frames
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
@@ -27,8 +27,6 @@ from vampires.night.scan import CALIBRATION_TYPE
 
 METHODS = ("median", "mean", "varmean", "biweight")
 """How the frames of a calibration file may be combined."""
-
-DEFAULT_MEMORY = 2 * 1024**3
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
 _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, gives the error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,47 +13,11 @@ from vampires.calibration.masters import Master
 from vampires.errors import CalibrationError
 from vampires.kernels.calibrate import PixelCalibration
 from vampires.log import get_logger
-from vampires.night.matching import (
-    Match,
-    master_path,
-    same_exptime,
-)
+from vampires.night.matching import same_exptime
 
 log = get_logger(__name__)
 
 MasterLike = Master | str | Path | None
-
-
-@dataclass(frozen=True)
-class CalibrationMatch:
-    """The masters chosen for a file.
-
-    Parameters
-    ----------
-    background, flat : Match
-        Each with the calibration file, what had to be relaxed, or why there is none.
-    """
-
-    background: Match
-    flat: Match
-
-    @property
-    def relaxed(self) -> tuple[str, ...]:
-        """Preferences that the masters do not meet, as text."""
-        return tuple(f"background: {note}" for note in self.background.relaxed) + tuple(
-            f"flat: {note}" for note in self.flat.relaxed
-        )
-
-
-def product_cards(match: CalibrationMatch, folder: str | Path) -> dict[str, str]:
-    """Cards that tell in a product which masters were used."""
-    cards = {}
-    for key, found in (("BACKFILE", match.background), ("FLATFILE", match.flat)):
-        if found.record is not None:
-            cards[key] = master_path(found.record, folder).name
-    if match.relaxed:
-        cards["RELAXED"] = "; ".join(match.relaxed)
-    return cards
 
 
 def scaled_background(

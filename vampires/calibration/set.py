@@ -7,22 +7,20 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from vampires.calibration.masters import Master, make_background
-from vampires.calibration.pixels import CalibrationMatch, pixel_calibration, product_cards
-from vampires.kernels.calibrate import PixelCalibration
-from vampires.log import get_logger
+from vampires.calibration.flats import flat_or_stand_in
+from vampires.calibration.masters import make_background
+from vampires.config import CalibrateSettings
+from vampires.io.frames import DEFAULT_MEMORY
 from vampires.night.index import build_index
 from vampires.night.matching import (
     BACKGROUND_KINDS,
-    Match,
+    Masters,
     master_path,
     match_background,
-    match_flat,
+    match_masters,
 )
 from vampires.night.record import Record
 from vampires.night.scan import record_from_header
-
-log = get_logger(__name__)
 
 
 class CalibrationSet:
@@ -35,6 +33,10 @@ class CalibrationSet:
         kinds are passed over.
     folder : str or Path
         The reduction directory, below which ``master_cals`` lies.
+    settings : CalibrateSettings, optional
+        Which masters are wanted, how they are made and applied.
+    memory : int
+        Bytes that making them may use.
 
     Examples
     --------
@@ -42,8 +44,16 @@ class CalibrationSet:
     >>> calibrations.match(cube.header).background  # doctest: +SKIP
     """
 
-    def __init__(self, records: Iterable[Record], folder: str | Path = ".") -> None:
+    def __init__(
+        self,
+        records: Iterable[Record],
+        folder: str | Path = ".",
+        settings: CalibrateSettings | None = None,
+        memory: int = DEFAULT_MEMORY,
+    ) -> None:
         self.folder = Path(folder)
+        self.settings = settings or CalibrateSettings()
+        self.memory = memory
         usable = [item for item in records if item["ok"] and item["format"] != "controller"]
         self.backgrounds = [item for item in usable if item["kind"] in BACKGROUND_KINDS]
         self.flats = [item for item in usable if item["kind"] == "flat"]
@@ -68,7 +78,7 @@ class CalibrationSet:
     def __len__(self) -> int:
         return len(self.backgrounds) + len(self.flats)
 
-    def match(self, file: Record | fits.Header) -> CalibrationMatch:
+    def match(self, file: Record | fits.Header) -> Masters:
         """Choose background and flat of a file.
 
         Parameters
@@ -78,58 +88,43 @@ class CalibrationSet:
 
         Returns
         -------
-        CalibrationMatch
+        Masters
+            Their paths, whether they are made yet or not; see `ready`.
         """
-        record = _as_record(file)
-        return CalibrationMatch(
-            match_background(record, self.backgrounds), match_flat(record, self.flats)
-        )
+        return match_masters(
+            _as_record(file), [*self.backgrounds, *self.flats], self.folder,
+            background=self.settings.back_subtract, flat=self.settings.flat_correct,
+        )  # fmt: skip
 
-    def background(self, match: Match) -> Master | None:
-        """Read the master background of a match; made and written if it is not there yet."""
-        if match.record is None:
-            return None
-        path = master_path(match.record, self.folder)
-        if not path.exists():
-            make_background(match.record["path"]).write(path)
-        return Master.read(path)
-
-    def flat(self, match: Match) -> Master | None:
-        """Read the master flat of a match; made and written if it is not there yet."""
-        from vampires.calibration.flats import make_flat  # flats are calibrated themselves
-
-        if match.record is None:
-            return None
-        path = master_path(match.record, self.folder)
-        if not path.exists():
-            background = self.background(match_background(match.record, self.backgrounds))
-            make_flat(match.record["path"], background).write(path)
-        return Master.read(path)
-
-    def for_header(self, header: fits.Header) -> tuple[PixelCalibration, dict[str, str]]:
-        """Everything needed to calibrate the frames of a header.
-
-        Parameters
-        ----------
-        header : fits.Header
-            Canonical header.
+    def ready(self, masters: Masters) -> Masters:
+        """Make the masters of a match that are not there yet.
 
         Returns
         -------
-        calibration : PixelCalibration
-        masters : dict of str to str
-            Cards for the product: ``BACKFILE``, ``FLATFILE`` and, where a preference could
-            not be met, ``RELAXED``.
+        Masters
+            The same.
         """
-        match = self.match(header)
-        for name, found in (("background", match.background), ("flat", match.flat)):
-            if not found:
-                log.warning(f"goes on without {name}", object=header["OBJECT"],
-                            reason=found.reason)  # fmt: skip
-        calibration = pixel_calibration(
-            header, self.background(match.background), self.flat(match.flat)
-        )
-        return calibration, product_cards(match, self.folder)
+        for path in masters.paths:
+            if not path.exists():
+                self._make(path)
+        return masters
+
+    def _make(self, path: Path) -> None:
+        method = self.settings.background_method
+        for record in self.flats:
+            if master_path(record, self.folder) == path:
+                match = match_background(record, self.backgrounds)
+                background = None
+                if match.record is not None:
+                    background = master_path(match.record, self.folder)
+                    self.ready(Masters(background, None))
+                flat = flat_or_stand_in(
+                    record["path"], background, method=method, memory=self.memory
+                )
+                flat.write(path)
+        for record in self.backgrounds:
+            if master_path(record, self.folder) == path:
+                make_background(record["path"], method=method, memory=self.memory).write(path)
 
     def __repr__(self) -> str:
         lines = [f"<CalibrationSet: {len(self.backgrounds)} backgrounds, {len(self.flats)} flats"]

@@ -6,12 +6,12 @@ import datetime
 import re
 from typing import Any
 
+from vampires.utils.angles import sexagesimal
+
 _MEMORY_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _MEMORY_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _MINIMUM_MEMORY = 64 * 10**6
-# texts, not compiled patterns: few configurations need them, every start would pay for them
-_SEXAGESIMAL = r"([+-]?)(\d{1,3})[:\s](\d{1,2})[:\s](\d{1,2}(?:\.\d*)?)"
-_UNITS = r"([+-]?)(\d{1,3})[hd°]\s*(\d{1,2})[m′']\s*(\d{1,2}(?:\.\d*)?)[s″\"]?"
+# a text, not a compiled pattern: few configurations need it, every start would pay for it
 _EPOCH = r"[JB]\d{4}(\.\d*)?|\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d*)?)?)?"
 _REQUIREMENTS = ("background", "flat")
 
@@ -55,13 +55,13 @@ def read_memory(value: Any) -> str:
     return text
 
 
-def sexagesimal(text: str) -> float:
-    """Turn "04:55:45.8", "-12 30 01", "4h55m45.8s" or a decimal number into its first unit.
+def sky_angle(text: str) -> float:
+    """Turn "04:55:45.8", "4h55m45.8s" or a decimal number into its first unit.
 
     Parameters
     ----------
     text : str
-        Hours or degrees, minutes, seconds.
+        See `vampires.utils.angles.sexagesimal`; or one number.
 
     Returns
     -------
@@ -71,22 +71,12 @@ def sexagesimal(text: str) -> float:
     Raises
     ------
     ValueError
-        If it is neither form, or minutes or seconds reach 60.
-
-    Examples
-    --------
-    >>> sexagesimal("-00:30:00")
-    -0.5
+        If it is neither.
     """
-    text = text.strip()
-    match = re.fullmatch(_SEXAGESIMAL, text) or re.fullmatch(_UNITS, text)
-    if match is None:
+    try:
         return float(text)
-    sign, first, minutes, seconds = match.groups()
-    if float(minutes) >= 60 or float(seconds) >= 60:
-        raise ValueError("minutes and seconds reach 60")
-    size = int(first) + float(minutes) / 60 + float(seconds) / 3600
-    return -size if sign == "-" else size
+    except ValueError:
+        return sexagesimal(text)
 
 
 def read_ra(value: Any) -> str:
@@ -147,7 +137,7 @@ def read_frame_lists(value: Any) -> dict[str, tuple[int, ...]]:
 def _read_angle(value: Any, low: float, high: float, allowed: str) -> str:
     text = value.strip() if isinstance(value, str) else ""
     try:
-        angle = sexagesimal(text)
+        angle = sky_angle(text)
     except ValueError:
         raise ValueError(allowed) from None
     if not low <= angle <= high:

@@ -20,7 +20,7 @@ from vampires.config.readers import (
     read_memory,
     read_ra,
     read_requirements,
-    sexagesimal,
+    sky_angle,
 )
 
 _POSITIONS = {
@@ -68,12 +68,12 @@ class TargetSettings:
     @property
     def ra_deg(self) -> float | None:
         """Right ascension in degrees, None when the header's is used."""
-        return None if self.ra is None else 15.0 * sexagesimal(self.ra)
+        return None if self.ra is None else 15.0 * sky_angle(self.ra)
 
     @property
     def dec_deg(self) -> float | None:
         """Declination in degrees, None when the header's is used."""
-        return None if self.dec is None else sexagesimal(self.dec)
+        return None if self.dec is None else sky_angle(self.dec)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import MeasurementError
-from vampires.io.frames import FrameSource
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import CalibrationPlanes, PixelCalibration, calibration_planes
 from vampires.kernels.register import RawBand, register_stack
@@ -123,7 +123,7 @@ def align_frames(
     centers: NDArray[np.float64],
     keep: NDArray[np.bool_],
     size: Size,
-    memory: int = 1 << 30,
+    memory: int = DEFAULT_MEMORY,
 ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
     """Calibrate and register frames, some at a time.
 

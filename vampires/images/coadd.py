@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vampires.images.alignment import Alignment, Size
 from vampires.images.master_errors import systematic_variance
-from vampires.io.frames import CHUNK_BYTES, FrameSource
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import (
     PixelCalibration,
@@ -77,7 +77,7 @@ def coadd_frames(
     keep: NDArray[np.bool_],
     size: Size,
     method: str = "mean",
-    memory: int = 1 << 30,
+    memory: int = DEFAULT_MEMORY,
     threads: int | None = None,
 ) -> Coadd:
     """Calibrate, register and average frames.
@@ -169,7 +169,7 @@ def _coadd_stream(
     parts = -(-shape[1] // (_BAND_ROWS * threads)) * threads  # an equal share for each thread
     height = -(-shape[1] // parts)
     bands = [(f, y) for f in range(shape[0]) for y in range(0, shape[1], height)]
-    for start, stop in job.source.chunks(min(memory, CHUNK_BYTES)):
+    for start, stop in job.source.chunks(memory):
         block = job.source.read(start, stop)
 
         def add(band: tuple[int, int], block: RawBlock = block, start: int = start) -> None:
@@ -254,7 +254,7 @@ def _align_band(
 def _inverse_variances(job: Alignment, memory: int) -> NDArray[np.float64]:
     """Weight of each frame: the inverse of its mean variance over all good pixels."""
     weights = np.empty(job.source.n)
-    for start, stop in job.source.chunks(min(memory, CHUNK_BYTES)):
+    for start, stop in job.source.chunks(memory):
         block = job.source.read(start, stop)
         frame_variances(block.data, block.big_endian, job.planes, weights[start:stop])
     positive = weights > 0

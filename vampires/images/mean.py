@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.io.frames import CHUNK_BYTES, FrameSource
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import (
     PixelCalibration,
@@ -22,7 +22,7 @@ def mean_image(
     *,
     flip: bool = False,
     frames: int | None = None,
-    memory: int = 1 << 30,
+    memory: int = DEFAULT_MEMORY,
 ) -> NDArray[np.float32]:
     """Mean of the frames as they are, without registration.
 
@@ -52,7 +52,7 @@ def mean_image(
     total = np.zeros((source.ny, source.nx))
     count = np.zeros((source.ny, source.nx), np.int32)
     saturation = math.inf if cal is None else cal.saturation
-    for start, stop in source.chunks(min(memory, CHUNK_BYTES)):
+    for start, stop in source.chunks(memory):
         block = source.read(start, stop)
         sum_unsaturated(block.data, block.big_endian, saturation, total, count)
     with np.errstate(invalid="ignore"):

@@ -17,6 +17,7 @@ from vampires.errors import HeaderError, MeasurementError
 from vampires.images.image import CameraImage
 from vampires.instrument.detectors import READ_MODES, detector
 from vampires.kernels.resample import affine
+from vampires.sky.wcs import turn_wcs
 from vampires.utils.angles import wrap
 
 _NEEDED = ("PXSCALE", "INST-PA")
@@ -236,17 +237,8 @@ def _turned(header: fits.Header, reference: fits.Header, similarity: Similarity)
     for key in ("PAOFFSET", "DEROTANG"):
         if key in header:
             out[key] = wrap(header[key] - similarity.rotation)
-    if "CD1_1" in header:
-        _turn_wcs(out, similarity)
+    turn_wcs(out, similarity.rotation, similarity.magnification)
     return out
-
-
-def _turn_wcs(header: fits.Header, similarity: Similarity) -> None:
-    """Put the linear part of a celestial WCS through the map; the star is the reference pixel."""
-    matrix = np.array([[header[f"CD{i}_{j}"] for j in (1, 2)] for i in (1, 2)])
-    inverse = similarity.inverse_matrix[::-1, ::-1]  # of offsets (x, y)
-    for (i, j), value in np.ndenumerate(matrix @ inverse):
-        header[f"CD{i + 1}_{j + 1}"] = float(value)
 
 
 def _nearest(count: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:

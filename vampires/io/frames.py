@@ -16,14 +16,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vampires.config import ExecutionSettings
 from vampires.errors import FileError
 from vampires.io.formats import FrameFile, Rows, open_file
 from vampires.kernels.block import RawBlock
 from vampires.utils.threads import available_threads
 
-CHUNK_BYTES = (
-    160 << 20
-)  # of blocks that are streamed, as counted by FrameSource.chunks; decoded, it stays near the cache
+DEFAULT_MEMORY = ExecutionSettings().memory_bytes
+"""Bytes that any step may use where nobody says otherwise, as ``[execution] memory`` has it."""
+
+CHUNK_BYTES = 160 << 20
+"""Bytes of blocks that are streamed, as counted by `FrameSource.chunks`: decoded, they stay near
+the cache."""
+
 _CHUNK_BYTES_PER_PIXEL = 10  # uint16 raw, float32 data, float32 variance
 
 
@@ -134,21 +139,23 @@ class FrameSource:
         parts = [block.data if same else block.native() for block in blocks]
         return RawBlock(np.concatenate(parts), big_endian=same and blocks[0].big_endian)
 
-    def chunks(self, memory: int) -> Iterator[tuple[int, int]]:
+    def chunks(self, memory: int = DEFAULT_MEMORY) -> Iterator[tuple[int, int]]:
         """Split the sequence into ranges whose pixels fit in memory.
 
         Parameters
         ----------
         memory : int
             Bytes allowed for the raw, calibrated and variance planes of one range
-            (10 bytes a pixel). One frame is the least a range can hold.
+            (10 bytes a pixel); never more than `CHUNK_BYTES` are used. One frame is the least
+            a range can hold.
 
         Yields
         ------
         start, stop : int
             Ranges in order; none spans two files, so that each can be mapped.
         """
-        step = max(1, int(memory) // (self.ny * self.nx * _CHUNK_BYTES_PER_PIXEL))
+        memory = min(int(memory), CHUNK_BYTES)
+        step = max(1, memory // (self.ny * self.nx * _CHUNK_BYTES_PER_PIXEL))
         edges = [0, *(np.flatnonzero(np.diff(self.file_index)) + 1).tolist(), self.n]
         for low, high in pairwise(edges):
             for start in range(low, high, step):

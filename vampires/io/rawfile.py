@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-_BLOCK = 2880
+from vampires.io.stream import StreamedImage, write_images
 
 
 def write_raw(
@@ -37,22 +37,5 @@ def write_raw(
     ValueError
         The blocks do not hold the number of frames announced.
     """
-    cards = fits.Header()
-    cards["SIMPLE"] = (True, "conforms to FITS standard")
-    cards["BITPIX"] = (16, "array data type")
-    cards["NAXIS"] = (3, "number of array dimensions")
-    for axis, length in enumerate(reversed(shape), start=1):
-        cards[f"NAXIS{axis}"] = length
-    cards.extend(header.cards, end=True)
-    cards["BSCALE"] = 1
-    cards["BZERO"] = 32768
-    written = 0
-    with path.open("wb") as stream:
-        stream.write(cards.tostring().encode("ascii"))
-        for block in blocks:
-            # Unsigned numbers are stored less 32768: only the top bit changes.
-            stream.write((block ^ np.uint16(0x8000)).astype(">u2").tobytes())
-            written += len(block)
-        stream.write(bytes(-(2 * written * shape[1] * shape[2]) % _BLOCK))
-    if written != shape[0]:
-        raise ValueError(f"{path}: {written} frames for the {shape[0]} announced")
+    image = StreamedImage(shape, header, unsigned=True)
+    write_images(path, [image], ((block,) for block in blocks))

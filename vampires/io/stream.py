@@ -1,9 +1,9 @@
-"""Write cubes that do not fit in memory, block by block."""
+"""Write FITS images that do not fit in memory, block by block: the only such writer."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,102 @@ from vampires.io.products import product_header
 
 _BLOCK = 2880
 
+Float32 = NDArray[np.float32]
 Part = tuple[int, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class StreamedImage:
+    """An image of a FITS file whose pixels come later.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the whole image, slowest axis first.
+    header : fits.Header
+        Its cards, without structural ones: these are made here.
+    name : str
+        Of an extension; empty for the primary image.
+    unsigned : bool
+        Stored as 16-bit unsigned numbers instead of 32-bit floats.
+    """
+
+    shape: tuple[int, ...]
+    header: fits.Header
+    name: str = ""
+    unsigned: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pixels."""
+        return int(np.prod(self.shape)) * (2 if self.unsigned else 4)
+
+    def head(self, extended: bool) -> bytes:
+        """Header block; `extended` tells whether extensions follow."""
+        cards = fits.Header()
+        if self.name:
+            cards["XTENSION"] = ("IMAGE", "image extension")
+        else:
+            cards["SIMPLE"] = (True, "conforms to FITS standard")
+        cards["BITPIX"] = (16 if self.unsigned else -32, "array data type")
+        cards["NAXIS"] = (len(self.shape), "number of array dimensions")
+        for axis, length in enumerate(reversed(self.shape), start=1):
+            cards[f"NAXIS{axis}"] = length
+        if self.name:
+            cards["PCOUNT"], cards["GCOUNT"], cards["EXTNAME"] = 0, 1, self.name
+        elif extended:
+            cards["EXTEND"] = True
+        cards.extend(self.header.cards, end=True)
+        if self.unsigned:
+            cards["BSCALE"], cards["BZERO"] = 1, 32768
+        return bytes(cards.tostring().encode("ascii"))
+
+    def encode(self, block: np.ndarray) -> bytes:
+        """Bytes of some pixels as they are stored."""
+        if self.unsigned:
+            # Unsigned numbers are stored less 32768: only the top bit changes.
+            return bytes((block ^ np.uint16(0x8000)).astype(">u2").tobytes())
+        return np.asarray(block, dtype=">f4").tobytes()
+
+
+def write_images(
+    path: Path, images: list[StreamedImage], parts: Iterable[tuple[np.ndarray, ...]]
+) -> None:
+    """Write images side by side as their pixels come.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; the caller sees to atomicity.
+    images : list of StreamedImage
+        The primary image, then extensions.
+    parts : iterable of tuple of ndarray
+        Pixels of each image, in order.
+
+    Raises
+    ------
+    ValueError
+        The parts do not make up the images.
+    """
+    heads = [image.head(extended=len(images) > 1) for image in images]
+    with path.open("wb") as stream:
+        places, end = [], 0
+        for image, head in zip(images, heads, strict=True):
+            stream.seek(end)
+            stream.write(head)
+            places.append(end + len(head))
+            end = places[-1] + -(-image.size // _BLOCK) * _BLOCK
+        stream.truncate(end)
+        firsts = list(places)
+        for blocks in parts:
+            for index, (image, block) in enumerate(zip(images, blocks, strict=True)):
+                stream.seek(places[index])
+                places[index] += stream.write(image.encode(block))
+    for image, first, place in zip(images, firsts, places, strict=True):
+        if place - first != image.size:
+            raise ValueError(
+                f"{path}: {place - first} bytes of pixels came for an image of {image.size}"
+            )
 
 
 def write_cube(
@@ -32,74 +127,29 @@ def write_cube(
     header : fits.Header
         Header of the primary data.
     parts : iterable of (start, data, variance)
-        Number of the first frame, and arrays of shape ``(k, *shape[1:])``.
+        Number of the first frame, and arrays of shape ``(k, *shape[1:])``, in order.
 
     Raises
     ------
     ValueError
         The parts do not make up the cube.
     """
-    heads = [_head(None, shape, header), _head("ERR", shape, fits.Header())]
-    size = int(np.prod(shape)) * 4
-    starts = [len(heads[0]), len(heads[0]) + _padded(size) + len(heads[1])]
-    written = 0
-    with atomic_path(path) as temporary:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            os.ftruncate(descriptor, starts[1] + _padded(size))
-            for head, start in zip(heads, starts, strict=True):
-                os.pwrite(descriptor, head, start - len(head))
-            for first, data, variance in parts:
-                offset = first * (size // shape[0])
-                _put(descriptor, data, starts[0] + offset)
-                with np.errstate(invalid="ignore"):
-                    _put(descriptor, np.sqrt(np.maximum(variance, 0)), starts[1] + offset)
-                written += len(data)
-        finally:
-            os.close(descriptor)
-        if written != shape[0]:
-            raise ValueError(f"{path}: {written} frames came for a cube of {shape[0]}")
-
-
-def _head(extension: str | None, shape: tuple[int, ...], header: fits.Header) -> bytes:
-    """Header block of a primary image, or of an image extension of that name."""
-    primary = extension is None
-    cards: list[tuple[str, str | int]] = [
-        ("SIMPLE", True) if primary else ("XTENSION", "IMAGE"),
-        ("BITPIX", -32),
+    images = [
+        StreamedImage(shape, product_header(header)),
+        StreamedImage(shape, fits.Header(), "ERR"),
     ]
-    cards += [("NAXIS", len(shape))]
-    cards += [(f"NAXIS{axis}", n) for axis, n in enumerate(reversed(shape), start=1)]
-    cards += [("EXTEND", True)] if primary else [("PCOUNT", 0), ("GCOUNT", 1)]
-    cards += [] if extension is None else [("EXTNAME", extension)]
-    head = fits.Header(cards)
-    head.extend(product_header(header).cards, end=True)
-    return bytes(head.tostring().encode("ascii"))
-
-
-def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
-
-
-def _put(descriptor: int, data: np.ndarray, offset: int) -> None:
-    view = memoryview(np.asarray(data, dtype=">f4").tobytes())
-    while view:
-        count = os.pwrite(descriptor, view, offset)
-        view, offset = view[count:], offset + count
-
-
-Float32 = NDArray[np.float32]
+    with atomic_path(path) as temporary:
+        write_images(temporary, images, ((data, _error(variance)) for _, data, variance in parts))
 
 
 def stream_fits(
     path: Path, shape: tuple[int, ...], header: fits.Header, planes: Iterator[Float32]
 ) -> None:
-    """Write a FITS image plane by plane."""
-    layout = fits.PrimaryHDU(header=product_header(header)).header
-    layout["BITPIX"] = -32
-    layout["NAXIS"] = len(shape)
-    for axis, side in enumerate(reversed(shape), start=1):
-        layout.set(f"NAXIS{axis}", side, after="NAXIS" if axis == 1 else f"NAXIS{axis - 1}")
-    with fits.StreamingHDU(str(path), layout) as stream:
-        for plane in planes:
-            stream.write(plane)
+    """Write a FITS image plane by plane; the caller sees to atomicity."""
+    image = StreamedImage(shape, product_header(header))
+    write_images(path, [image], ((plane,) for plane in planes))
+
+
+def _error(variance: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sqrt(np.maximum(variance, 0)))

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vampires.config import AnalysisSettings
 from vampires.errors import MeasurementError
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource
 from vampires.kernels.aperture import measure_apertures
 from vampires.kernels.calibrate import PixelCalibration, calibration_planes
 from vampires.kernels.dft import register_windows, tables
@@ -28,14 +28,10 @@ from vampires.kernels.strehl import reference_spectrum, strehl_scale
 from vampires.kernels.windows import brightest, cut_stamps, measure_windows
 from vampires.measure.metrics import COLUMNS, FRAME_COLUMNS, METHODS, FrameMetrics
 
-if TYPE_CHECKING:
-    from vampires.io.frames import FrameSource
-
 __all__ = ["FrameMetrics", "measure_frames", "measure_image"]
 
 #: Frames read at a time: their stamps stay in the processor's cache.
 _BLOCK = 64
-_MEMORY = 2 * 1024**3
 
 Locator = Callable[[NDArray[np.float32], int], NDArray[np.int64]]
 """From stamps (npsfs, n, s, s) and the largest offset to the window's centre in each, (n, 2)."""
@@ -82,7 +78,7 @@ def measure_frames(
     rough: ArrayLike,
     psfs: ArrayLike,
     settings: AnalysisSettings | None = None,
-    memory: int = _MEMORY,
+    memory: int = DEFAULT_MEMORY,
     fields: Sequence[str] | None = None,
     locate: Locator = brightest,
 ) -> FrameMetrics:

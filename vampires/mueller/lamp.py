@@ -24,7 +24,6 @@ log = get_logger(__name__)
 
 # Of a field's side, the central part that is averaged: clear of the edges of the field stop.
 _PART = 0.7
-_MEMORY = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _mean_frame(path: Path) -> NDArray[np.float64]:
     """Mean of the frames of a raw file, adu."""
     source = open_frames([path])
     total = np.zeros((source.ny, source.nx))
-    for start, stop in source.chunks(_MEMORY):
+    for start, stop in source.chunks():
         total += source.read(start, stop).native().sum(axis=0, dtype=float)
     return total / source.n
 

@@ -65,6 +65,73 @@ class Match:
         return f"{self.record['name']}{notes}"
 
 
+@dataclass(frozen=True)
+class Masters:
+    """The master frames of one raw file, or why there are none.
+
+    Parameters
+    ----------
+    background, flat : Path or None
+        Master frames: to be made of raw files, or made earlier.
+    relaxed : tuple of str
+        Preferences that they do not meet.
+    missing : tuple of str
+        One line for each master that was wanted and not found.
+    """
+
+    background: Path | None
+    flat: Path | None
+    relaxed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The masters there are."""
+        return [path for path in (self.background, self.flat) if path is not None]
+
+
+def match_masters(
+    record: Record,
+    candidates: Iterable[Record],
+    folder: str | Path,
+    *,
+    background: bool = True,
+    flat: bool = True,
+) -> Masters:
+    """Choose the masters that calibrate a science file.
+
+    Parameters
+    ----------
+    record : Record
+        Science file.
+    candidates : iterable of Record
+        Calibration files of any kind, raw or masters made earlier.
+    folder : str or Path
+        The reduction directory, where masters of raw files are.
+    background, flat : bool
+        Which of them are wanted.
+
+    Returns
+    -------
+    Masters
+    """
+    candidates = list(candidates)
+    wanted: dict[str, Match] = {}
+    if background:
+        wanted["background"] = match_background(record, candidates)
+    if flat:
+        wanted["flat"] = match_flat(record, candidates)
+    paths = {
+        what: master_path(match.record, folder) for what, match in wanted.items() if match.record
+    }
+    return Masters(
+        paths.get("background"),
+        paths.get("flat"),
+        tuple(f"{what}: {note}" for what, match in wanted.items() for note in match.relaxed),
+        tuple(f"{what}: {match.reason}" for what, match in wanted.items() if not match),
+    )
+
+
 def match_background(record: Record, candidates: Iterable[Record]) -> Match:
     """Choose the background of a file.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vampires.errors import FileError
 from vampires.header import normalize_header
 from vampires.io.atomic import atomic_path
-from vampires.io.frames import FrameSource, open_frames
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.header import image_header
 from vampires.io.paths import stem
 from vampires.io.products import product_header
@@ -24,8 +24,6 @@ from vampires.night.controller import CORRUPTED, FLC_SUFFIXES, normalized_path
 from vampires.night.scan import is_interleaved
 
 log = get_logger(__name__)
-
-DEFAULT_MEMORY = 512 * 1024**2
 
 
 @dataclass(frozen=True)

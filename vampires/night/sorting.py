@@ -43,7 +43,6 @@ FOLDERS = {"DARK": "darks", "FLAT": "flats", "SKYFLAT": "skies", "COMPARISON": "
 """Folder of calibration files by ``DATA-TYP``; science goes to one named by its target."""
 
 _LONGEST = 100  # characters of one folder name
-_MEMORY = 256 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -253,6 +252,6 @@ def _copy(path: Path, target: Path, unpacked: bool) -> None:
 def _decompress(path: Path, target: Path) -> None:
     source = open_frames(path)
     _, header = image_header(path)
-    blocks = (source.read(start, stop).native() for start, stop in source.chunks(_MEMORY))
+    blocks = (source.read(start, stop).native() for start, stop in source.chunks())
     write_raw(target, product_header(header), (source.n, source.ny, source.nx), blocks)
     shutil.copystat(path, target)

@@ -239,8 +239,7 @@ class StokesFrame:
             self.data, self.covariance, self.systematic, angle
         )
         header = self.header.copy()
-        if "CD1_1" in header:
-            turn_wcs(header, angle)
+        turn_wcs(header, angle)
         header["STOKROT"] = (header.get("STOKROT", 0.0) + angle, "[deg] turned from north up")
         turned = replace(
             self, data=data, covariance=covariance, systematic=systematic, header=header,

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 from astropy.io import fits
 
 from vampires.errors import HeaderError
+from vampires.utils.angles import sexagesimal
 
 J2000_MJD = 51544.5
 DAYS_PER_YEAR = 365.25
-_RADEC = re.compile(r"([+-]?)\s*(\d{1,3})[:. ]\s*(\d{1,2})[:. ]\s*(\d{1,2}(?:\.\d*)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +109,13 @@ class Target:
 def _sexagesimal(header: fits.Header, keyword: str, limit: float) -> float:
     """Value of ``RA`` (hours) or ``DEC`` (degrees) as written by the telescope."""
     text = str(header.get(keyword, "")).strip()
-    match = _RADEC.fullmatch(text)
-    found = math.inf
-    if match is not None:
-        whole, minutes, seconds = int(match[2]), int(match[3]), float(match[4])
-        if minutes < 60 and seconds < 61:
-            found = whole + minutes / 60 + seconds / 3600
-    negative = match is not None and match[1] == "-"
-    if found > limit or (negative and keyword == "RA"):
+    try:
+        found = sexagesimal(text)
+    except ValueError:
+        found = math.inf
+    if abs(found) > limit or (keyword == "RA" and text.startswith("-")):
         _refuse(header, keyword, "coordinates such as 04:55:45.846 and +30:33:04.29")
-    return -found if negative else found
+    return found
 
 
 def _refuse(header: fits.Header, keyword: str, allowed: str) -> NoReturn:

@@ -104,11 +104,23 @@ def north_up(header: fits.Header, shape: tuple[int, int]) -> fits.Header:
     return out
 
 
-def turn_wcs(header: fits.Header, angle: float) -> None:
-    """Turn the WCS of a header, in place, with its image: ``angle`` deg counter-clockwise."""
+def turn_wcs(header: fits.Header, angle: float, magnification: float = 1.0) -> None:
+    """Turn and magnify the WCS of a header, in place, with its image about the star.
+
+    Parameters
+    ----------
+    header : Header
+        With a WCS whose reference pixel is the star; one without WCS is left as it is.
+    angle : float
+        Counter-clockwise, deg.
+    magnification : float
+        Factor by which distances from the star grow.
+    """
+    if "CD1_1" not in header:
+        return
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     cd = np.array([[header["CD1_1"], header["CD1_2"]], [header["CD2_1"], header["CD2_2"]]])
-    turned = cd @ [[c, s], [-s, c]]
+    turned = cd @ np.array([[c, s], [-s, c]]) / magnification
     for i, j in np.ndindex(2, 2):
         header[f"CD{i + 1}_{j + 1}"] = float(turned[i, j])
 

@@ -37,20 +37,13 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
 
     The science goes on without that flat and says so; `check_flat` fails with the reason.
     """
-    from vampires.calibration.flats import make_flat, unusable_flat
+    from vampires.calibration.flats import flat_or_stand_in
     from vampires.io.products import stamp
 
-    settings = config.calibrate
-    if background is None:
-        log.warning("flat without background: the nominal bias is subtracted", file=raw.name)
-    try:
-        master = make_flat(
-            raw, background, method=settings.background_method,
-            memory=config.execution.memory_bytes,
-        )  # fmt: skip
-    except CalibrationError as error:
-        log.warning("goes on without this flat", file=raw.name, reason=str(error))
-        master = unusable_flat(raw, str(error))
+    master = flat_or_stand_in(
+        raw, background, method=config.calibrate.background_method,
+        memory=config.execution.memory_bytes,
+    )  # fmt: skip
     sources = [raw] if background is None else [raw, background]
     master.with_header(stamp(master.header, config.digest_of("calibrate"), sources)).write(target)
     return {"bad_pixels": int(master.bad.sum())}

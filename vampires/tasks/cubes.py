@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vampires.config import Config
-from vampires.errors import CalibrationError
 from vampires.log import get_logger
-from vampires.tasks.plan import Masters
+from vampires.night.matching import Masters
 
 if TYPE_CHECKING:
     from vampires.cube import CameraCube
@@ -45,24 +44,14 @@ def open_cube(
     from vampires.cube import CameraCube
 
     name = paths[0].name
-    for note in masters.missing:
-        if note.split(":")[0] in config.calibrate.require:
-            raise CalibrationError(f"{name}: [calibrate] require: {note}")
-        if announce:
-            log.warning("goes on without", file=name, missing=note)
+    for note in masters.missing if announce else ():
+        log.warning("goes on without", file=name, missing=note)
     cube = CameraCube.open(
         paths, target_of(config), config.data.exclude_frames, config.execution.memory_bytes
     )
     if announce and masters.relaxed:
         log.info("masters fit but for", file=name, relaxed=list(masters.relaxed))
-    cube = cube.with_masters(
-        masters.background, masters.flat, masters.relaxed,
-        repair=config.calibrate.fix_bad_pixels,
-        outlier_sigma=config.calibrate.outlier_sigma,
-    )  # fmt: skip
-    if "flat" in config.calibrate.require and "FLATFILE" not in cube.masters:
-        raise CalibrationError(f"{name}: [calibrate] require: its flat could not be made")
-    return cube
+    return cube.with_masters(masters, config.calibrate)
 
 
 def target_of(config: Config) -> Target | None:

@@ -9,10 +9,11 @@ from typing import Any
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.night.grouping import Group
+from vampires.night.matching import Masters
 from vampires.tasks.cubes import open_cube
 from vampires.tasks.images import COADD_SECTIONS, registered_cube
 from vampires.tasks.measure import excluded_frames
-from vampires.tasks.plan import Masters, Plan, current_plan
+from vampires.tasks.plan import Plan, current_plan
 
 Task = dict[str, Any]
 

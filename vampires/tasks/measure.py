@@ -12,8 +12,9 @@ from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.io.atomic import atomic_path
 from vampires.night.grouping import Group
+from vampires.night.matching import Masters
 from vampires.tasks.cubes import open_cube
-from vampires.tasks.plan import Masters, Plan, current_plan
+from vampires.tasks.plan import Plan, current_plan
 
 if TYPE_CHECKING:
     from vampires.instrument.detectors import Generation

@@ -21,35 +21,10 @@ from vampires.io.paths import Layout
 from vampires.night.controller import is_controller, with_normalized
 from vampires.night.grouping import Group, group_cubes
 from vampires.night.index import build_index
-from vampires.night.matching import Match, master_path, match_background, match_flat
+from vampires.night.matching import Masters, master_path, match_background, match_masters
 from vampires.night.record import Record
 
 INDEX_NAME = ".vampires_index.json"
-
-
-@dataclass(frozen=True)
-class Masters:
-    """The master frames of one raw file, or why there are none.
-
-    Parameters
-    ----------
-    background, flat : Path or None
-        Products of other tasks, or masters made earlier.
-    relaxed : tuple of str
-        Preferences that they do not meet.
-    missing : tuple of str
-        One line for each master that was wanted and not found.
-    """
-
-    background: Path | None
-    flat: Path | None
-    relaxed: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-    @property
-    def paths(self) -> list[Path]:
-        """The masters there are."""
-        return [path for path in (self.background, self.flat) if path is not None]
 
 
 @dataclass(frozen=True)
@@ -97,29 +72,16 @@ class Plan:
 
     def background_of(self, record: Record) -> Path | None:
         """Master background for a raw file of any kind."""
-        return self._path(match_background(record, self.calibrations))
+        match = match_background(record, self.calibrations)
+        return None if match.record is None else master_path(match.record, self.layout.folder)
 
     def masters_of(self, record: Record) -> Masters:
         """Masters that calibrate a science file, as the configuration wants them."""
         wanted = self.config.calibrate
-        background = match_background(record, self.calibrations)
-        flat = match_flat(record, self.calibrations)
-        used = {
-            "background": (background, wanted.back_subtract),
-            "flat": (flat, wanted.flat_correct),
-        }
-        relaxed = [
-            f"{what}: {note}" for what, (match, on) in used.items() if on for note in match.relaxed
-        ]
-        missing = [
-            f"{what}: {match.reason}" for what, (match, on) in used.items() if on and not match
-        ]
-        return Masters(
-            self._path(background) if wanted.back_subtract else None,
-            self._path(flat) if wanted.flat_correct else None,
-            tuple(relaxed),
-            tuple(missing),
-        )
+        return match_masters(
+            record, self.calibrations, self.layout.folder,
+            background=wanted.back_subtract, flat=wanted.flat_correct,
+        )  # fmt: skip
 
     def settings(self, *sections: str) -> dict[str, Any]:
         """Values of some sections of the configuration, for a task's up-to-date test.
@@ -134,11 +96,6 @@ class Plan:
             kinds = ("coronagraphic", "planetary")
             values["general"] = {key: values["general"][key] for key in kinds}
         return values
-
-    def _path(self, match: Match) -> Path | None:
-        if match.record is None:
-            return None
-        return master_path(match.record, self.layout.folder)
 
 
 @functools.cache

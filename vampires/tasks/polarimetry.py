@@ -19,11 +19,12 @@ from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
 from vampires.io.paths import Layout
 from vampires.night.grouping import Group
+from vampires.night.matching import Masters
 from vampires.night.polarimeters import NightSets, sets_of_groups
 from vampires.night.sets import Fate, StokesSet
 from vampires.tasks.images import COADD_SECTIONS, registered_cube
 from vampires.tasks.measure import excluded_frames
-from vampires.tasks.plan import Masters, Plan, current_plan
+from vampires.tasks.plan import Plan, current_plan
 
 if TYPE_CHECKING:
     from astropy.io import fits

@@ -11,8 +11,9 @@ from typing import Any
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.night.grouping import Group
+from vampires.night.matching import Masters
 from vampires.night.record import Record
-from vampires.tasks.plan import Masters, Plan, current_plan
+from vampires.tasks.plan import Plan, current_plan
 
 Task = dict[str, Any]
 

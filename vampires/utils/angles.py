@@ -1,4 +1,4 @@
-"""Angles in degrees that come round: the turn they are in, their mean.
+"""Angles in degrees that come round: the turn they are in, their mean; and how they are written.
 
 Only the standard library is imported: the task graph is made with it.
 """
@@ -6,12 +6,15 @@ Only the standard library is imported: the task graph is made with it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 from vampires.errors import MeasurementError
 
 # Directions whose vectors add up to less than this part of their length have no mean.
 _OPPOSITE = 1e-9
+_COLONS = r"([+-]?)\s*(\d{1,3})[:.\s]\s*(\d{1,2})[:.\s]\s*(\d{1,2}(?:\.\d*)?)"
+_UNITS = r"([+-]?)\s*(\d{1,3})[hd°]\s*(\d{1,2})[m′']\s*(\d{1,2}(?:\.\d*)?)[s″\"]?"
 
 
 def wrap(angle: float, period: float = 360.0) -> float:
@@ -85,3 +88,38 @@ def _direction(angles: list[float], weights: list[float], period: float) -> floa
     if math.hypot(x, y) <= _OPPOSITE * math.fsum(weights):
         return None
     return math.atan2(y, x) / scale
+
+
+def sexagesimal(text: str) -> float:
+    """Read hours or degrees with their minutes and seconds.
+
+    Parameters
+    ----------
+    text : str
+        Such as "04:55:45.8", "-12 30 01", "04.55.45.8" or "4h55m45.8s"; seconds may be 60, as
+        rounding up leaves them.
+
+    Returns
+    -------
+    float
+        Hours or degrees, whichever the first number is.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, or minutes or seconds are too large.
+
+    Examples
+    --------
+    >>> sexagesimal("-00:30:00"), sexagesimal("4h30m0s")
+    (-0.5, 4.5)
+    """
+    # texts, not compiled patterns: every start would pay for them
+    match = re.fullmatch(_COLONS, text.strip()) or re.fullmatch(_UNITS, text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not hours or degrees, minutes and seconds")
+    sign, first, minutes, seconds = match.groups()
+    if int(minutes) >= 60 or float(seconds) > 60:
+        raise ValueError(f"minutes or seconds of {text!r} reach 60")
+    size = int(first) + int(minutes) / 60 + float(seconds) / 3600
+    return -size if sign == "-" else size
