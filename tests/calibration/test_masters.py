@@ -9,10 +9,11 @@ import pytest
 from astropy.io import fits
 
 from vampires.calibration.flats import make_flat
-from vampires.calibration.masters import METHODS, Master, make_background, temporal_statistics
+from vampires.calibration.masters import Master, make_background, temporal_statistics
 from vampires.errors import CalibrationError, ConfigError
 from vampires.header.exposure import raw_header
 from vampires.io.frames import open_frames
+from vampires.kernels.reduce import AVERAGES
 
 SHAPE = (60, 80)
 BIAS = 150.0
@@ -39,7 +40,7 @@ def gaussian(rng: np.random.Generator, n: int, sigma: float = 12.0) -> np.ndarra
     return rng.normal(BIAS + 30.0, sigma, (n, *SHAPE))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", AVERAGES)
 def test_level_and_error_plane_match_the_scatter(tmp_path: Path, method: str) -> None:
     """Over realisations the master scatters as its error plane says, within 10 %."""
     rng = np.random.default_rng(1)

@@ -15,11 +15,12 @@ from scipy.special import j1
 
 from vampires.errors import MeasurementError
 from vampires.images.alignment import align_frames
-from vampires.images.coadd import METHODS, coadd_frames
+from vampires.images.coadd import coadd_frames
 from vampires.images.mean import mean_image
 from vampires.io.frames import FrameSource, open_frames
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate
+from vampires.kernels.reduce import AVERAGES
 
 GAIN, EXPTIME, BIAS = 0.5, 0.1, 200.0
 
@@ -148,7 +149,7 @@ def test_diffraction_limited_star_is_reproduced():
     assert np.abs(result.data[0] - truth).max() < 1.5e-3 * truth.max()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", AVERAGES)
 def test_bad_pixels_neither_cost_pixels_nor_flux(method):
     """0.05 per cent of bad pixels, one of them at the peak: photometry within 1e-3."""
     rng = np.random.default_rng(3)
@@ -171,7 +172,7 @@ def test_bad_pixels_neither_cost_pixels_nor_flux(method):
     assert aperture(repaired.data[0]) == pytest.approx(aperture(whole.data[0]), rel=1e-3)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", AVERAGES)
 def test_result_does_not_depend_on_memory_threads_or_format(night, method, tmp_path):
     raw, cal, centers = night
     reference = coadd(night, method=method)
@@ -255,7 +256,7 @@ def test_same_as_ccdproc_and_scipy():
     assert np.abs(ndimage.gaussian_filter(difference, 2)).max() < 5e-4 * expected.max()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", AVERAGES)
 def test_error_plane_is_the_scatter(method):
     """Over 300 realisations of 30 frames, on average over the image.
 
@@ -369,7 +370,7 @@ def test_motion_of_the_star_averages_the_masters_errors(motion):
 
 def test_single_frame(night):
     keep = np.arange(40) == 10
-    results = [coadd(night, keep=keep, method=method) for method in METHODS]
+    results = [coadd(night, keep=keep, method=method) for method in AVERAGES]
     for result in results[1:]:
         np.testing.assert_allclose(result.data, results[0].data, rtol=1e-6)
         np.testing.assert_allclose(result.variance, results[0].variance, rtol=1e-6)

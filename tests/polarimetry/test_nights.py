@@ -16,7 +16,7 @@ from vampires.simulate.cameras import build_camera
 from vampires.simulate.detector import expose
 from vampires.simulate.frames import frame_truth, science_image
 from vampires.simulate.geometry import sky_angles
-from vampires.simulate.headers import header_mjd, raw_header
+from vampires.simulate.headers import file_header, header_mjd
 from vampires.simulate.plan import plan_night
 from vampires.simulate.scene import Ring
 
@@ -40,7 +40,7 @@ class Scenes:
     def _item(self, e, camera):
         spec = self.spec
         angles = sky_angles(spec.ra, spec.dec, np.append(e.mids, header_mjd(spec, e)))
-        header = raw_header(spec, e, angles[-1], camera.crop, camera.raw_hotspots())
+        header = file_header(spec, e, angles[-1], camera.crop, camera.raw_hotspots())
         truth = frame_truth(spec, e, angles[:-1])
         rate = np.stack([science_image(camera, spec, truth, k) for k in range(e.frames)])
         return e, camera, header, rate

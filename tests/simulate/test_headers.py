@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 from vampires.simulate import NightSpec
 from vampires.simulate.cameras import crop_of, hotspots
 from vampires.simulate.geometry import sky_angles
-from vampires.simulate.headers import Crop, header_mjd, raw_header
+from vampires.simulate.headers import Crop, file_header, header_mjd
 from vampires.simulate.plan import file_name, plan_night
 
 
@@ -23,7 +23,7 @@ def headers(preset, **changes):
     bands = spec.filters(1) if spec.multiband else [spec.filter]
     spots = [(band, 10.0 + k, 20.0 + k) for k, band in enumerate(bands)]
     made = [
-        raw_header(spec, e, angles[k], Crop((100, 200), size), spots)
+        file_header(spec, e, angles[k], Crop((100, 200), size), spots)
         for k, e in enumerate(exposures)
     ]
     return spec, exposures, made

@@ -21,7 +21,7 @@ from vampires.calibration.masters import Master, master_header, temporal_statist
 from vampires.calibration.pixels import scaled_background
 from vampires.errors import CalibrationError
 from vampires.header.exposure import raw_header
-from vampires.instrument.fields import FIELD_NAMES, field_centers
+from vampires.instrument.fields import FIELD_NAMES, raw_field_centers
 from vampires.io.frames import DEFAULT_MEMORY, open_frames
 from vampires.log import get_logger
 
@@ -231,7 +231,7 @@ def _lamp_light(path: str | Path, signal: Plane, header: fits.Header) -> LampLig
     if header["FILTER"] not in FIELD_NAMES:
         return lit_area(signal)
     try:
-        return lit_fields(signal, field_centers(header, signal.shape[0], signal.shape[1]))
+        return lit_fields(signal, raw_field_centers(header, signal.shape[0], signal.shape[1]))
     except CalibrationError as error:
         raise CalibrationError(
             f"{path}: {error}; leave this flat out with [data] exclude"

@@ -25,9 +25,6 @@ from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
 from vampires.night.scan import CALIBRATION_TYPE
 
-METHODS = ("median", "mean", "varmean", "biweight")
-"""How the frames of a calibration file may be combined."""
-
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
 _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, gives the error
 
@@ -193,7 +190,7 @@ def temporal_statistics(
     header : fits.Header
         Canonical header: the noise model used when there are too few frames.
     method : str
-        One of `METHODS`.
+        One of `vampires.kernels.reduce.AVERAGES`.
     memory : int
         Bytes that may be used.
 
@@ -214,8 +211,10 @@ def temporal_statistics(
     noise and the median it comes out as sqrt(pi/2) = 1.25; for skewed noise as it is.
     With fewer than five frames the noise model of the detector gives the error.
     """
-    if method not in METHODS:
-        raise ConfigError(f"combination method {method!r}: allowed are {', '.join(METHODS)}")
+    if method not in reduce.AVERAGES:
+        raise ConfigError(
+            f"combination method {method!r}: allowed are {', '.join(reduce.AVERAGES)}"
+        )
     combine = _combination(method, source)
     n, shape = source.n, (source.ny, source.nx)
     center, mean, variance = (np.empty(shape, np.float32) for _ in range(3))

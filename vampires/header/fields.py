@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from vampires.errors import FileError
-from vampires.instrument import fields as layout
+from vampires.instrument.fields import raw_field_centers
 
 
 def field_centers(header: fits.Header, ny: int, nx: int) -> dict[str, tuple[float, float]]:
@@ -30,7 +30,7 @@ def field_centers(header: fits.Header, ny: int, nx: int) -> dict[str, tuple[floa
     """
     if header["FILTER"] not in {"MBI", "MBIR"}:
         return {header["FILTER"]: ((ny - 1) / 2, (nx - 1) / 2)}
-    centers = layout.field_centers(header, ny, nx)
+    centers = raw_field_centers(header, ny, nx)
     if header["FLIPY"]:
         centers = {name: (ny - 1 - y, x) for name, (y, x) in centers.items()}
     return {name: centers[name] for name in sorted(centers)}

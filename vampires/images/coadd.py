@@ -26,6 +26,7 @@ from vampires.kernels.calibrate import (
     frame_variances,
 )
 from vampires.kernels.reduce import (
+    AVERAGES,
     BIWEIGHT_VARIANCE,
     MEDIAN_VARIANCE,
     biweight_columns,
@@ -33,8 +34,6 @@ from vampires.kernels.reduce import (
 )
 from vampires.kernels.register import register_rows, register_sum
 from vampires.utils.threads import available_threads
-
-METHODS = ("mean", "median", "varmean", "biweight")
 
 _WEIGHT_STEPS = 2.0**30
 _BAND_ROWS = 128  # rows whose running sums fit in a core's cache
@@ -129,8 +128,8 @@ def coadd_frames(
     >>> coadd = coadd_frames(source, cal, flip=True, centers=centers,   # doctest: +SKIP
     ...                      keep=metrics.select("strehl", 0.5), size=(536, 536))
     """
-    if method not in METHODS:
-        raise ValueError(f"coadd method {method!r}: choose one of {', '.join(METHODS)}")
+    if method not in AVERAGES:
+        raise ValueError(f"coadd method {method!r}: choose one of {', '.join(AVERAGES)}")
     job = Alignment.of_frames(source, cal, flip=flip, centers=centers, keep=keep, size=size)
     threads = threads or available_threads()
     with ThreadPoolExecutor(threads) as pool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vampires.instrument.tables import load_table, value
+from vampires.instrument.tables import load_table
 
 QCMOS_FULL_FRAME = (4096, 2304)  # x, y
 FIELD_NAMES: dict[str, tuple[str, ...]] = {
@@ -32,12 +32,9 @@ def field_names(filter_name: str) -> tuple[str, ...]:
     return FIELD_NAMES.get(filter_name, (filter_name,))
 
 
-def field_size() -> int:
-    """Side of the cut-out of a multiband field, pixels."""
-    return int(value(load_table("fields")["size"]))
-
-
-def field_centers(header: Mapping[str, Any], ny: int, nx: int) -> dict[str, tuple[float, float]]:
+def raw_field_centers(
+    header: Mapping[str, Any], ny: int, nx: int
+) -> dict[str, tuple[float, float]]:
     """Where the fields are in a raw frame.
 
     Parameters
@@ -61,7 +58,7 @@ def field_centers(header: Mapping[str, Any], ny: int, nx: int) -> dict[str, tupl
 
     Examples
     --------
-    >>> field_centers({"FILTER": "750-50"}, 256, 256)
+    >>> raw_field_centers({"FILTER": "750-50"}, 256, 256)
     {'750-50': (127.5, 127.5)}
     """
     names = field_names(str(header["FILTER"]))

@@ -170,7 +170,7 @@ TABLE_COLUMNS = (
 )  # fmt: skip
 
 
-def header_table(paths: Iterable[str | Path]) -> Table:
+def product_table(paths: Iterable[str | Path]) -> Table:
     """Table of what the headers of some products say, one row a file, in order of time.
 
     Parameters

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from vampires.kernels._jit import kernel
 from vampires.kernels.median import median_tile, room_for_keys, tile_width
 
+AVERAGES = ("mean", "median", "varmean", "biweight")
+"""Ways to combine frames; ``varmean`` is a mean with a weight for each frame."""
+
 BIWEIGHT_TUNING = 6.0
 """Samples further than this many median absolute deviations get no weight."""
 

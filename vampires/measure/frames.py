@@ -26,7 +26,7 @@ from vampires.kernels.moffat import fit_windows
 from vampires.kernels.repair import REACH
 from vampires.kernels.strehl import reference_spectrum, strehl_scale
 from vampires.kernels.windows import brightest, cut_stamps, measure_windows
-from vampires.measure.metrics import COLUMNS, FRAME_COLUMNS, METHODS, FrameMetrics
+from vampires.measure.metrics import CENTROIDS, COLUMNS, FRAME_COLUMNS, FrameMetrics
 
 __all__ = ["FrameMetrics", "measure_frames", "measure_image"]
 
@@ -196,8 +196,8 @@ def measure_image(
     >>> f"{y:.2f} {x:.2f}"
     '27.00 25.00'
     """
-    if method not in METHODS:
-        raise MeasurementError(f"centroid method '{method}': use one of {', '.join(METHODS)}")
+    if method not in CENTROIDS:
+        raise MeasurementError(f"centroid method '{method}': use one of {', '.join(CENTROIDS)}")
     image = np.asarray(image, dtype=np.float32)
     recipe = _Recipe.prepare(psf, settings or AnalysisSettings())
     size = recipe.stamp_size

@@ -60,7 +60,7 @@ _DATASETS = {
 
 #: Config word of each selection metric, and the measurement it looks at.
 SELECTION = {"strehl": "strehl", "max": "max", "peak": "max", "normvar": "nvar", "l2norm": "var"}
-METHODS = ("dft", "com", "peak", "model")
+CENTROIDS = ("dft", "com", "peak", "model")
 #: A satellite spot this far from where the other spots put it is lost, pixels.
 _LOST = 3.0
 
@@ -215,8 +215,8 @@ class FrameMetrics:
         MeasurementError
             When there is no such method.
         """
-        if method not in METHODS:
-            raise MeasurementError(f"centroid method '{method}': use one of {', '.join(METHODS)}")
+        if method not in CENTROIDS:
+            raise MeasurementError(f"centroid method '{method}': use one of {', '.join(CENTROIDS)}")
         return np.stack([getattr(self, method + "y"), getattr(self, method + "x")], axis=-1)
 
     def positions(self, method: str = "dft") -> NDArray[np.float64]:

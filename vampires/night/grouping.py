@@ -14,9 +14,6 @@ from vampires.errors import ConfigError
 from vampires.instrument.flc import DUBIOUS, NO_FLC, flc_state
 from vampires.night.record import Record
 
-METHODS = ("cube", "pdi")
-"""What may be coadded together: each file, or all frames of one run at one HWP angle."""
-
 MAX_PAUSE = 300.0
 """Seconds between two files beyond which a run at one HWP angle counts as a new one: the
 field has rotated on, and frames are not derotated before they are coadded."""

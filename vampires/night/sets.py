@@ -31,7 +31,7 @@ from vampires.night.cycles import (
 if TYPE_CHECKING:
     from astropy.table import Table
 
-METHODS = ("triplediff", "doublediff", "leastsq")
+SET_METHODS = ("triplediff", "doublediff", "leastsq")
 
 _NOT_TOGETHER = (
     "all states occur, but not within one cycle or {:g} deg of rotation "
@@ -97,8 +97,10 @@ def set_states(
     cameras : sequence of int
         (1, 2), or one camera where each is a polarimeter of its own (narrowband data).
     """
-    if method not in METHODS:
-        raise PolarimetryError(f"method {method!r} has no sets; allowed are {', '.join(METHODS)}")
+    if method not in SET_METHODS:
+        raise PolarimetryError(
+            f"method {method!r} has no sets; allowed are {', '.join(SET_METHODS)}"
+        )
     switching = method == "triplediff" or (method == "leastsq" and flc in SWITCHED)
     flcs = SWITCHED if switching else (flc,)
     return tuple((h, f, c) for h in HWP_CYCLE for f in flcs for c in cameras)

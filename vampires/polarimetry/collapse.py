@@ -20,7 +20,7 @@ from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.sky.wcs import north_up
 
-METHODS = ("median", "mean", "weighted")
+COLLAPSE_METHODS = ("median", "mean", "weighted")
 
 
 def collapse(frames: Iterable[StokesFrame], method: str = "median") -> StokesFrame:
@@ -47,8 +47,10 @@ def collapse(frames: Iterable[StokesFrame], method: str = "median") -> StokesFra
     PolarimetryError
         If there are no frames, they differ in size or fields, or one is not corrected.
     """
-    if method not in METHODS:
-        raise PolarimetryError(f"collapse method {method!r}: allowed are {', '.join(METHODS)}")
+    if method not in COLLAPSE_METHODS:
+        raise PolarimetryError(
+            f"collapse method {method!r}: allowed are {', '.join(COLLAPSE_METHODS)}"
+        )
     sums = _Sums(method)
     for frame in frames:
         sums.add(frame)

@@ -14,7 +14,7 @@ from vampires.simulate.cameras import build_camera
 from vampires.simulate.detector import generator
 from vampires.simulate.frames import frame_truth, science_image
 from vampires.simulate.geometry import sky_angles
-from vampires.simulate.headers import header_mjd, raw_header
+from vampires.simulate.headers import file_header, header_mjd
 from vampires.simulate.plan import plan_night
 from vampires.simulate.spec import NightSpec
 from vampires.simulate.writing import write_compressed
@@ -65,7 +65,7 @@ def simulate_cube(
     exposure = next(e for e in plan_night(spec) if e.camera == camera)
     angles = sky_angles(spec.ra, spec.dec, np.append(exposure.mids, header_mjd(spec, exposure)))
     model = build_camera(spec, camera)
-    header = raw_header(spec, exposure, angles[-1], model.crop, model.raw_hotspots())
+    header = file_header(spec, exposure, angles[-1], model.crop, model.raw_hotspots())
     truth = frame_truth(spec, exposure, angles[:-1])
     turns = np.arange(frames) % scenes
     expected = np.stack(

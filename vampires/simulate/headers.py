@@ -43,7 +43,7 @@ def header_mjd(spec: NightSpec, exposure: Exposure) -> float:
     return 0.5 * (exposure.start + exposure.end)
 
 
-def raw_header(
+def file_header(
     spec: NightSpec,
     exposure: Exposure,
     angles: SkyAngles,

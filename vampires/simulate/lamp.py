@@ -14,7 +14,7 @@ from vampires.io.rawfile import write_raw
 from vampires.simulate.cameras import CameraModel, build_camera
 from vampires.simulate.detector import expose, generator
 from vampires.simulate.geometry import SkyAngles
-from vampires.simulate.headers import raw_header
+from vampires.simulate.headers import file_header
 from vampires.simulate.light_path import LightPath
 from vampires.simulate.plan import FIRST_NUMBER, FRAME_GAP, SECOND, Exposure
 from vampires.simulate.spec import NightSpec
@@ -116,7 +116,7 @@ def _write(
     cube: NDArray[np.uint16],
 ) -> Path:
     parked = SkyAngles(np.array(89.9), np.array(0.0), np.array(0.0))
-    header = raw_header(spec, exposure, parked, camera.crop, camera.raw_hotspots())
+    header = file_header(spec, exposure, parked, camera.crop, camera.raw_hotspots())
     header["D_IMRMOD"], header["D_IMRANG"] = "STOP", rotator
     path = folder / f"VMPA{FIRST_NUMBER + exposure.number - 1:08d}.fits"
     write_raw(path, header, cube.shape, [cube])

@@ -19,7 +19,7 @@ from vampires.simulate import truth as truth_files
 from vampires.simulate.cameras import CameraModel, build_camera
 from vampires.simulate.frames import describe, file_blocks, file_frames, frame_truth
 from vampires.simulate.geometry import SkyAngles, sky_angles
-from vampires.simulate.headers import clock_time, header_mjd, raw_header
+from vampires.simulate.headers import clock_time, file_header, header_mjd
 from vampires.simulate.plan import Exposure, file_name, plan_night
 from vampires.simulate.spec import NightSpec
 from vampires.simulate.writing import write_compressed
@@ -170,7 +170,7 @@ def _write_file(
     name: str,
 ) -> list[dict[str, Any]]:
     """Write one raw file; its truth entries, none for a calibration."""
-    header = raw_header(spec, exposure, header_angles, camera.crop, camera.raw_hotspots())
+    header = file_header(spec, exposure, header_angles, camera.crop, camera.raw_hotspots())
     truth = frame_truth(spec, exposure, frame_angles) if exposure.science else None
     blocks = file_blocks(spec, camera, exposure, truth)
     path = folder / "raw" / name

@@ -76,9 +76,9 @@ def registered_cube(group: Group, masters: Masters, metrics: Path, config: Confi
 
 def make_table(coadds: list[Path], target: Path) -> dict[str, Any]:
     """Write one line per coadd."""
-    from vampires.io.products import header_table, write_table
+    from vampires.io.products import product_table, write_table
 
-    write_table(target, header_table(coadds))
+    write_table(target, product_table(coadds))
     return {"rows": len(coadds)}
 
 
