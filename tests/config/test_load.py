@@ -271,15 +271,30 @@ def test_flux_settings_are_checked_together():
     )
     assert any("needs sptype, mag_band" in line for line in lines)
     assert any("needs [analysis] photometry = true" in line for line in lines)
-    assert any("not carried out yet" in line for line in lines)
+    assert not problems({"specphot": {"unit": "Jy"}, "analysis": {"photometry": False}})
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{"specphot": {"unit": "contrast"}}, {"nrm": {}}],
+    ("values", "words"),
+    [
+        ({"spot_contrast": {"F999": 0.01}}, "no filter F999"),
+        ({"spot_contrast": {"F720": 1.5}}, "ratio, above 0 and below 1"),
+        ({"filter_curves": {"F720": 7}}, "file name in quotes"),
+        ({"unit": "Jy", "filter_curves": {"F720": "a.txt"}}, "only for a spectrum"),
+    ],
 )
-def test_what_is_valid_but_not_done_is_refused_and_says_so(values):
-    (line,) = problems(values)
+def test_tables_by_filter(values, words):
+    (line,) = problems({"specphot": values})
+    assert words in line
+
+
+def test_a_resolved_target_has_no_contrast():
+    (line,) = problems({"specphot": {"unit": "contrast"}, "planetary": True})
+    assert "no star to compare with" in line
+
+
+def test_what_is_valid_but_not_done_is_refused_and_says_so():
+    (line,) = problems({"nrm": {}})
     assert "valid, but not carried out yet" in line
 
 

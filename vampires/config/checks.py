@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from vampires.config.model import Config
+from vampires.instrument.filters import FILTERS
 
 Problem = tuple[str, str, str]
 """Table, key and a sentence; table "" is the top of the file."""
-
-NOT_YET: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
-    ("specphot", "unit"): (("contrast", "Jy", "Jy/arcsec^2"), "products are in e-/s"),
-}
-"""Table and key -> the values refused for now, and what is done instead."""
 
 NOT_YET_SECTIONS: dict[str, str] = {"nrm": "sparse-aperture masking"}
 """Tables refused for now, and what they would do."""
@@ -32,17 +27,8 @@ def consistency_problems(config: Config) -> list[Problem]:
     list of (table, key, sentence)
         Empty when all is well.
     """
-    checks = (_not_yet, _target, _measurements, _coadds, _fluxes, _polarimetry)
+    checks = (_target, _measurements, _coadds, _fluxes, _polarimetry)
     return [problem for check in checks for problem in check(config)]
-
-
-def _not_yet(config: Config) -> Iterator[Problem]:
-    for (table, key), (refused, instead) in NOT_YET.items():
-        value = getattr(getattr(config, table), key, None)
-        if value in refused:
-            shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
-            what = f"[{table}] {key} = {shown}: valid, but not carried out yet ({instead})"
-            yield table, key, what
 
 
 def _target(config: Config) -> Iterator[Problem]:
@@ -91,6 +77,11 @@ def _measurements(config: Config) -> Iterator[Problem]:
 
 def _fluxes(config: Config) -> Iterator[Problem]:
     specphot = config.specphot
+    for key in ("spot_contrast", "filter_curves"):
+        unknown = [name for name in getattr(specphot, key) if name not in FILTERS]
+        if unknown:
+            known = ", ".join(FILTERS)
+            yield "specphot", key, f"[specphot] {key}: no filter {', '.join(unknown)}; use {known}"
     if specphot.unit == "e-/s":
         return
     if specphot.unit != "contrast" and specphot.source == "pickles":
@@ -98,7 +89,18 @@ def _fluxes(config: Config) -> Iterator[Problem]:
         if absent:
             what = f'[specphot] source = "pickles": needs {", ".join(absent)}'
             yield "specphot", "source", what
-    if specphot.flux_metric == "photometry" and not config.analysis.photometry:
+    spectrum = specphot.source not in ("zeropoints", "pickles")
+    if specphot.filter_curves and not spectrum:
+        what = "[specphot] filter_curves: only for a spectrum, source = its path; drop them"
+        yield "specphot", "filter_curves", what
+    needs_star = specphot.unit == "contrast" or specphot.source != "zeropoints"
+    if needs_star and config.planetary:
+        what = (
+            f'[specphot] unit = "{specphot.unit}": a resolved target has no star to compare with; '
+            'use source = "zeropoints" and Jy'
+        )
+        yield "specphot", "unit", what
+    if needs_star and specphot.flux_metric == "photometry" and not config.analysis.photometry:
         what = '[specphot] flux_metric = "photometry": needs [analysis] photometry = true'
         yield "specphot", "flux_metric", what
 

@@ -134,6 +134,25 @@ def read_frame_lists(value: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(sorted(set(value[name]))) for name in sorted(value)}
 
 
+def read_ratios(value: Any) -> dict[str, float]:
+    """Accept a table of filter name = ratio between 0 and 1."""
+    wrong = ValueError("a table of filter name = ratio, above 0 and below 1")
+    if not isinstance(value, dict):
+        raise wrong
+    for ratio in value.values():
+        if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio < 1:
+            raise wrong
+    return {name: float(value[name]) for name in sorted(value)}
+
+
+def read_curve_files(value: Any) -> dict[str, str]:
+    """Accept a table of filter name = file."""
+    wrong = ValueError("a table of filter name = file name in quotes")
+    if not isinstance(value, dict) or not all(isinstance(path, str) for path in value.values()):
+        raise wrong
+    return {name: value[name] for name in sorted(value)}
+
+
 def _read_angle(value: Any, low: float, high: float, allowed: str) -> str:
     text = value.strip() if isinstance(value, str) else ""
     try:

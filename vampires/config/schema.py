@@ -14,11 +14,13 @@ from vampires.config.option import option
 from vampires.config.readers import (
     memory_bytes,
     read_annulus,
+    read_curve_files,
     read_dec,
     read_epoch,
     read_frame_lists,
     read_memory,
     read_ra,
+    read_ratios,
     read_requirements,
     sky_angle,
 )
@@ -270,7 +272,8 @@ class SpecphotSettings:
     source: str = option(
         "zeropoints",
         "Where the flux scale comes from: "
-        '"zeropoints" (instrument table), "pickles" (stellar model), or the path of a spectrum.',
+        '"zeropoints" (instrument table), "pickles" (colours of a spectral type), or the path of a '
+        "calibrated spectrum (FITS, ECSV or CSV with units; needs the extra flux).",
     )
     sptype: str | None = option(None, 'Spectral type of the star for "pickles", "A0V".')
     mag: float | None = option(None, "Magnitude of the star in mag_band.", unit="mag")
@@ -278,10 +281,14 @@ class SpecphotSettings:
         None,
         "Band of the magnitude.",
         choices={
-            **{band: f"Johnson {band}" for band in "UBV"},
-            **{band: f"Sloan {band}" for band in "ri"},
-            **{band: f"2MASS {band}" for band in "JHK"},
+            **{band: f"Johnson {band}, Vega" for band in "UBV"},
+            **{band: f"Cousins {band}, Vega" for band in "RI"},
+            **{band: f"Sloan {band}, AB (as UCAC4 and APASS give)" for band in "ri"},
+            **{band: f"2MASS {band}, Vega" for band in "JHK"},
         },
+    )
+    mag_error: float = option(
+        0.02, "Error of the magnitude; part of the calibration error.", unit="mag", minimum=0
     )
     flux_metric: str = option(
         "photometry",
@@ -290,6 +297,18 @@ class SpecphotSettings:
             "photometry": "aperture flux; needs analysis.photometry",
             "sum": "sum of the window",
         },
+    )
+    spot_contrast: dict[str, float] = option(  # noqa: RUF009  (a dataclass field)
+        {},
+        "Measured flux of a satellite spot over that of the star, per filter: it replaces the "
+        "published polynomial and what the unocculted frames of the night tell.",
+        read=read_ratios,
+    )
+    filter_curves: dict[str, str] = option(  # noqa: RUF009  (a dataclass field)
+        {},
+        "Own transmission curves for the spectrum of a star, per filter: text files of wavelength "
+        "[nm] and transmission; else curves modelled from the filters' table.",
+        read=read_curve_files,
     )
 
 

@@ -6,7 +6,7 @@ Both packages turn frame i counter-clockwise by angle i to bring north up (VIP:
 wrap: they are written without jumps of 360 deg. Both want the star on the central pixel of
 frames of odd size (VIP's centre of an even frame is the pixel right of and above ours), so
 frames of even size are moved by half a pixel. Cubes are (time, y, x), for multiband data
-(field, time, y, x), as VIP has them; pixels e-/s, float32.
+(field, time, y, x), as VIP has them; pixels in the unit of the coadds, float32.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from vampires.errors import FileError, HeaderError
 from vampires.header.merge import merge_headers
 from vampires.images.image import CameraImage
 from vampires.images.reproject import reproject
+from vampires.images.units import RATE, FluxScale
 from vampires.instrument.filters import FILTERS
 from vampires.io.atomic import atomic_path
 from vampires.io.products import stamp, write_fits
@@ -79,9 +80,9 @@ def combine_cameras(one: CameraImage, two: CameraImage) -> CameraImage:
     Returns
     -------
     CameraImage
-        e-/s of one camera; NaN where either camera is NaN, so that cameras of different
-        throughput leave no edge. No gains are applied: in polarised light the plain mean, half
-        of Stokes I, is what both cameras see together.
+        e-/s of one camera, or their common unit; NaN where either camera is NaN, so that cameras
+        of different throughput leave no edge. No gains are applied: in polarised light the plain
+        mean, half of Stokes I, is what both cameras see together.
 
     Raises
     ------
@@ -93,9 +94,11 @@ def combine_cameras(one: CameraImage, two: CameraImage) -> CameraImage:
             f"{one!r} and {two!r} differ in size or filter and cannot be combined; "
             "reduce both cameras with the same [align] crop_width"
         )
+    scale = FluxScale.mean([one.scale, two.scale])
+    one, two = one.in_rate(), two.in_rate()
     other = reproject(two, one.header)
     quarter = np.float32(0.25)
-    return replace(
+    combined = replace(
         one,
         data=(one.data + other.data) / np.float32(2),
         variance=(one.variance + other.variance) * quarter,
@@ -103,6 +106,7 @@ def combine_cameras(one: CameraImage, two: CameraImage) -> CameraImage:
         count=np.minimum(one.count, other.count),
         header=_combined_header(one.header, two.header),
     )
+    return combined if scale.unit == RATE else combined.in_unit(scale)
 
 
 def derotation_angles(headers: Sequence[fits.Header]) -> Float32:
@@ -285,7 +289,8 @@ def adi_header(
         ``PSFCENTX`` and ``PSFCENTY`` (0-based) are pyKLIP's centers, ``WAVEi`` (um) its wvs.
     """
     out = merge_headers(headers)
-    out["BUNIT"] = ("e-/s", "unit of the pixels")
+    scale = FluxScale.mean([FluxScale.of_header(header, len(fields)) for header in headers])
+    scale.stamp(out)
     out["PXSCALE"] = (headers[0]["PXSCALE"], "[mas] pixel scale")
     out["PSFCENTX"] = (size[1] // 2, "[pixel] x of the star, 0-based")
     out["PSFCENTY"] = (size[0] // 2, "[pixel] y of the star, 0-based")
@@ -308,6 +313,8 @@ def _combined_header(one: fits.Header, two: fits.Header) -> fits.Header:
         other = two["DEROTANG"] + one["INST-PA"] - two["INST-PA"]
         mean = wrap(circular_mean([one["DEROTANG"], other]))
         out["DEROTANG"] = (mean, one.comments["DEROTANG"])
+    fields = int(one.get("NFIELDS", 1))
+    FluxScale.mean([FluxScale.of_header(header, fields) for header in (one, two)]).stamp(out)
     return out
 
 

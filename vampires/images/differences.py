@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vampires.errors import PolarimetryError
 from vampires.header.merge import merge_headers
 from vampires.images.image import CameraImage
+from vampires.images.units import RATE, FluxScale
 from vampires.instrument.flc import flc_state
 from vampires.night.pairing import Span, pair_spans
 
@@ -23,7 +24,7 @@ class DifferenceImage:
     Parameters
     ----------
     difference, total : ndarray of float32
-        Shape (nfields, ny, nx), e-/s of one camera.
+        Shape (nfields, ny, nx), e-/s of one camera, or the unit of BUNIT.
     error : ndarray of float32
         One sigma of the difference; the masters' errors included.
     header : Header
@@ -35,6 +36,16 @@ class DifferenceImage:
     error: NDArray[np.float32]
     header: fits.Header
     fields: tuple[str, ...]
+
+    def in_unit(self, scale: FluxScale) -> DifferenceImage:
+        """Multiply a difference in e-/s, and its error, by one factor a field."""
+        if scale.unit == RATE:
+            return self
+        header = self.header.copy()
+        scale.stamp(header)
+        factors = np.array(scale.factors, np.float32)[:, None, None]
+        planes = (self.difference * factors, self.total * factors, self.error * factors)
+        return DifferenceImage(*planes, header, self.fields)
 
     def planes(self) -> dict[str, NDArray[np.float32]]:
         """Planes as stored: difference, ERR, SUM; a single field has no field axis."""
@@ -74,9 +85,12 @@ def single_difference(one: CameraImage, two: CameraImage) -> DifferenceImage:
     Returns
     -------
     DifferenceImage
-        ``(cam1 - cam2) / 2``; cam 1 and cam 2 have masters of their own, so all errors add.
+        ``(cam1 - cam2) / 2`` of the e-/s, in the unit of the images; cam 1 and cam 2 have masters
+        of their own, so all errors add.
     """
     _check_same(one, two)
+    scale = FluxScale.mean([one.scale, two.scale])
+    one, two = one.in_rate(), two.in_rate()
     variance = one.variance + two.variance + one.systematic + two.systematic
     return DifferenceImage(
         (one.data - two.data) / np.float32(2),
@@ -84,7 +98,7 @@ def single_difference(one: CameraImage, two: CameraImage) -> DifferenceImage:
         (np.sqrt(variance) / 2).astype(np.float32),
         merge_headers([one.header, two.header]),
         one.fields,
-    )
+    ).in_unit(scale)
 
 
 def double_difference(
@@ -104,9 +118,12 @@ def double_difference(
         ``[(c1 - c2) - (c1' - c2')] / 4`` and the mean of the four. Masters' errors, common to
         the two images of a camera, cancel as far as they are equal.
     """
+    for image in (*first, *second):
+        _check_same(first[0], image)
+    scale = FluxScale.mean([image.scale for image in (*first, *second)])
+    first = first[0].in_rate(), first[1].in_rate()
+    second = second[0].in_rate(), second[1].in_rate()
     images = (*first, *second)
-    for image in images[1:]:
-        _check_same(images[0], image)
     a1, a2, b1, b2 = (image.data for image in images)
     variance = sum(image.variance for image in images)
     for before, after in ((first[0], second[0]), (first[1], second[1])):
@@ -118,7 +135,7 @@ def double_difference(
         (np.sqrt(variance) / 4).astype(np.float32),
         merge_headers([image.header for image in images]),
         images[0].fields,
-    )
+    ).in_unit(scale)
 
 
 def line_minus_continuum(
@@ -148,6 +165,7 @@ def line_minus_continuum(
         + (scale_err * continuum.data) ** 2
     )  # fmt: skip
     header = merge_headers([line.header, continuum.header])
+    line.scale.stamp(header)
     header["SDISCALE"] = (scale, "continuum was multiplied by this")
     return DifferenceImage(
         line.data - scaled, line.data + scaled, np.sqrt(variance).astype(np.float32), header,

@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 
 from vampires.header.fields import field_index
+from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
 from vampires.io.products import read_fits, write_fits
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class CameraImage:
     Parameters
     ----------
     data : ndarray of float32, shape (nfields, ny, nx)
-        e-/s; NaN where no frame saw the sky. The star is at ``((ny-1)/2, (nx-1)/2)``.
+        e-/s, or the unit of BUNIT; NaN where no frame saw the sky. The star is at
+        ``((ny-1)/2, (nx-1)/2)``.
     variance : ndarray of float32, same shape
         Variance of the independent noise (photons, read-out), (e-/s)^2.
     systematic : ndarray of float32, same shape
@@ -64,8 +66,14 @@ class CameraImage:
         """
         index = field_index(self.fields, name)
         part = slice(index, index + 1)
+        header = self.header
+        if self.scale.unit != RATE:
+            header = header.copy()
+            FluxScale.clear(header, len(self.fields))
+            self.scale.part(index).stamp(header)
         return dataclasses.replace(
             self,
+            header=header,
             data=self.data[part],
             variance=self.variance[part],
             systematic=self.systematic[part],
@@ -90,11 +98,42 @@ class CameraImage:
         index = field_index(self.fields, field_name)
         return CCDData(
             self.data[index],
-            unit="electron / s",
+            unit=ASTROPY_UNITS[self.header.get("BUNIT", RATE)],
             uncertainty=StdDevUncertainty(self.err[index]),
             mask=~np.isfinite(self.data[index]),
             meta=self.header.copy(),
         )
+
+    @property
+    def scale(self) -> FluxScale:
+        """Unit of the pixels and factors from e-/s."""
+        return FluxScale.of_header(self.header, len(self.fields))
+
+    def in_unit(self, scale: FluxScale) -> CameraImage:
+        """Multiply an image in e-/s, and its errors, by the factors of a scale.
+
+        The errors are those of the pixels; those of the scale are in the header alone.
+        """
+        if scale.unit == RATE:
+            return self
+        header = self.header.copy()
+        scale.stamp(header)
+        return dataclasses.replace(self._multiplied(np.array(scale.factors)), header=header)
+
+    def in_rate(self) -> CameraImage:
+        """Undo `in_unit`: the image in e-/s."""
+        scale = self.scale
+        if scale.unit == RATE:
+            return self
+        header = self.header.copy()
+        FluxScale.clear(header, len(self.fields))
+        return dataclasses.replace(self._multiplied(np.reciprocal(scale.factors)), header=header)
+
+    def _multiplied(self, factors: np.ndarray) -> CameraImage:
+        factors = factors[:, None, None]
+        planes = (self.data * factors, self.variance * factors**2, self.systematic * factors**2)
+        data, variance, systematic = (plane.astype(np.float32) for plane in planes)
+        return dataclasses.replace(self, data=data, variance=variance, systematic=systematic)
 
     def write(self, path: str | Path) -> None:
         """Write as FITS: data, ``ERR``, a header per field, ``SYS`` and ``COUNT`` planes."""

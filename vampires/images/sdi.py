@@ -19,6 +19,7 @@ from vampires.header.merge import merge_headers
 from vampires.images.differences import DifferenceImage, line_minus_continuum
 from vampires.images.image import CameraImage
 from vampires.images.reproject import Similarity, reproject, transform
+from vampires.images.units import FluxScale
 from vampires.instrument.filters import FILTERS
 from vampires.kernels.aperture import circle_sum
 
@@ -79,8 +80,9 @@ def flux_ratio(image: CameraImage, other: CameraImage, region: StarRegion) -> tu
         flux, variance = region.flux(masked, one.variance[0] + one.systematic[0])
         if not flux > 0:
             raise MeasurementError(
-                f"{one!r}: flux {flux:.3g} e-/s within {region.radius:g} px of the star, so the "
-                "other wavelength cannot be scaled to it; check [analysis] phot_aper_rad"
+                f"{one!r}: flux {flux:.3g} {image.scale.unit} within {region.radius:g} px of the "
+                "star, so the other wavelength cannot be scaled to it; check [analysis] "
+                "phot_aper_rad"
             )
         fluxes.append((flux, variance))
     (above, above_var), (below, below_var) = fluxes
@@ -158,6 +160,8 @@ def swapped_difference(before: DifferenceImage, after: DifferenceImage) -> Diffe
         )
     half = np.float32(0.5)
     header = merge_headers([before.header, after.header])
+    scales = [FluxScale.of_header(part.header, len(part.fields)) for part in (before, after)]
+    FluxScale.mean(scales).stamp(header)
     for number, part in enumerate((before, after), start=1):
         for key in ("SDISCALE", "SDISCERR"):
             header[f"{key[:7]}{number}"] = (part.header[key], f"{key} of state {number}")

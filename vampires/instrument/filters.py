@@ -30,18 +30,20 @@ class Filter:
     zero_rate : float
         e-/s of a star of magnitude 0.
     zero_flux : float
-        Flux density of a star of magnitude 0, Jy.
-    flux_conversion : float
-        C_FD in use, Jy/(e-/s).
+        Flux density of a star of magnitude 0 as published with it (at 1.155 airmasses), Jy.
+    vega_flux : float
+        Flux density of Vega through the published curve, Jy.
+    zero_scatter : float
+        Relative scatter of `zero_rate` among the standard stars.
     flux_conversions : tuple of float
-        All published values of C_FD, newest first.
+        Published values of C_FD, Jy/(e-/s), newest first; not in use, see the data file.
 
     Examples
     --------
     >>> FILTERS["750-50"].mean
     748.0
     >>> round(FILTERS["Halpha"].flux_density(1e4, airmass=1.2), 3)
-    0.392
+    0.302
     """
 
     name: str
@@ -55,12 +57,14 @@ class Filter:
     zero_mag: float
     zero_rate: float
     zero_flux: float
+    vega_flux: float
+    zero_scatter: float
     flux_conversions: tuple[float, ...]
 
     @property
     def flux_conversion(self) -> float:
-        """C_FD in use (the newest), Jy/(e-/s)."""
-        return self.flux_conversions[0]
+        """Jy above the atmosphere per e-/s, nothing but the filter in the beam."""
+        return self.vega_flux / self.zero_rate
 
     @property
     def edges(self) -> tuple[float, float]:
@@ -79,7 +83,10 @@ class Filter:
         return self.fwhm < 10.0
 
     def flux_density(self, rate: float, airmass: float) -> float:
-        """Flux density, Jy, of a count rate in e-/s: ``rate * C_FD * 10^(0.4 k airmass)``."""
+        """Flux density, Jy, of a count rate without losses in beamsplitter, FLC or ND filter.
+
+        ``rate * flux_conversion * 10^(0.4 k airmass)``.
+        """
         return rate * self.flux_conversion * 10 ** (0.4 * self.extinction * airmass)
 
 
@@ -99,6 +106,8 @@ def _load_filters() -> Mapping[str, Filter]:
                 zero_mag=row["zero_mag"],
                 zero_rate=row["zero_rate"],
                 zero_flux=row["zero_flux"],
+                vega_flux=row["vega_flux"],
+                zero_scatter=row["zero_scatter"],
                 flux_conversions=tuple(row["flux_conversion"]),
             )
             for name, row in rows.items()
@@ -107,6 +116,8 @@ def _load_filters() -> Mapping[str, Filter]:
 
 
 FILTERS: Mapping[str, Filter] = _load_filters()
+ZERO_POINTS: Mapping[str, str] = MappingProxyType(dict(load_table("filters")["zero_points"]))
+"""Version, source and detector generation of the zero points."""
 NEUTRAL_DENSITIES: Mapping[str, float] = MappingProxyType(
     {name: value(fact) for name, fact in load_table("filters")["neutral_density"].items()}
 )

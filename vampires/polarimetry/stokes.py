@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vampires.errors import FileError, PolarimetryError
 from vampires.header.fields import field_index
 from vampires.images.derotate import rotate_planes
+from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
 from vampires.io.products import read_fits, write_fits
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
@@ -46,7 +47,8 @@ class StokesFrame:
     Parameters
     ----------
     data : ndarray of float32
-        (I_Q, I_U, Q, U), shape (nfields, 4, ny, nx), e-/s of one camera. NaN where unseen.
+        (I_Q, I_U, Q, U), shape (nfields, 4, ny, nx), e-/s of one camera, or the unit of BUNIT.
+        NaN where unseen.
     covariance : ndarray of float32
         Covariance of the four from independent noise, shape (nfields, 4, 4, ny, nx).
     systematic : ndarray of float32
@@ -254,13 +256,22 @@ class StokesFrame:
         turn[2:, 2:] = [[c, -s], [s, c]]
         return self._transformed(np.tile(turn, (len(self.fields), 1, 1)))
 
+    def in_unit(self, scale: FluxScale) -> StokesFrame:
+        """Multiply a frame in e-/s, and its errors, by one factor a field."""
+        if scale.unit == RATE:
+            return self
+        header = self.header.copy()
+        scale.stamp(header)
+        matrices = np.array([factor * np.eye(4) for factor in scale.factors])
+        return replace(self._transformed(matrices), header=header)
+
     def products(self) -> dict[str, NDArray[np.float32]]:
         """Make the eight planes I_Q, I_U, Q, U, Q_PHI, U_PHI, LP_I, AOLP.
 
         Returns
         -------
         dict
-            Arrays (nfields, ny, nx), e-/s; AOLP in deg east of north.
+            Arrays (nfields, ny, nx), e-/s or the unit of BUNIT; AOLP in deg east of north.
         """
         Q, U = self.data[:, 2], self.data[:, 3]
         q_phi, u_phi = pl.azimuthal_stokes(Q, U, pl.azimuth(self.shape), radial=self.radial)
@@ -342,7 +353,7 @@ class StokesFrame:
             data,
             uncertainty=StdDevUncertainty(self.errors()[plane][index]),
             mask=~np.isfinite(data),
-            unit="deg" if plane == "AOLP" else "electron / s",
+            unit=ASTROPY_UNITS["deg" if plane == "AOLP" else self.header.get("BUNIT", RATE)],
             meta=self.header.copy(),
             wcs=wcs,
         )
@@ -421,7 +432,7 @@ def write_stokes(frame: StokesFrame, path: str | Path) -> None:
     if not frame.corrected:
         raise ValueError("a Stokes frame is corrected before it is written")
     header = frame.header.copy()
-    header["BUNIT"] = ("e-/s", "AOLP: deg")
+    header["BUNIT"] = (header.get("BUNIT", RATE), "AOLP: deg")
     header["STOKES"] = (",".join(PRODUCTS), "planes along axis 3")
     header["CYLSTOKS"] = ("radial" if frame.radial else "azimuthal", "convention of Q_PHI, U_PHI")
     header["NFIELDS"] = (len(frame.fields), "number of fields")

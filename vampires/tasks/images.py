@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.engine.actions import make_task
+from vampires.errors import MeasurementError
 from vampires.log import get_logger
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
@@ -16,13 +17,18 @@ from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import Plan, current_plan
 
 if TYPE_CHECKING:
+    from astropy.io import fits
+
     from vampires.cube import CameraCube
+    from vampires.flux.calibration import Calibration, FluxSource
+    from vampires.images.image import CameraImage
 
 log = get_logger(__name__)
 
 Task = dict[str, Any]
 
 COADD_SECTIONS = ("general", "target", "calibrate", "frame_select", "align", "coadd")
+FLUX_SECTIONS = (*COADD_SECTIONS, "specphot")
 
 
 def make_coadd(
@@ -57,8 +63,9 @@ def make_coadd(
         image = reproject(image, camera_1(image.header))
     if config.align.pad:
         image = pad_to_diagonal(image)
+    image = calibrated_flux(image, cube, config)
     sources: list[str | Path] = [*group.paths, *masters.paths, metrics]
-    header = stamp(image.header, config.digest_of(*COADD_SECTIONS), sources)
+    header = stamp(image.header, config.digest_of(*FLUX_SECTIONS), sources)
     replace(image, header=header).write(target)
     return {"frames": int(header["NCOADD"])}
 
@@ -72,6 +79,51 @@ def registered_cube(group: Group, masters: Masters, metrics: Path, config: Confi
     if config.frame_select.frame_select:
         cube = cube.select(config.frame_select.metric, config.frame_select.cutoff)
     return cube.register(config.align.method if config.align.align else None)
+
+
+def calibrated_flux(image: CameraImage, cube: CameraCube, config: Config) -> CameraImage:
+    """Image in the unit of the configuration."""
+    from dataclasses import replace
+
+    calibration = flux_calibration(image.header, cube, config)
+    header = image.header.copy()
+    header.update(calibration.cards)
+    return replace(image, header=header).in_unit(calibration.scale)
+
+
+def flux_calibration(header: fits.Header, cube: CameraCube, config: Config) -> Calibration:
+    """Factors from e-/s to the unit of the configuration, for the selected frames of a cube."""
+    from vampires.flux.calibration import calibrate_flux
+    from vampires.flux.rates import star_rates
+
+    source = flux_source(config)
+    rates = None
+    if config.specphot.unit != "e-/s" and not config.planetary:
+        try:
+            rates = star_rates(cube.measured, cube.selected, config.specphot.flux_metric)
+        except MeasurementError:
+            if source.needs_star:
+                raise  # zero points do without; then the cards of the star are missing
+    calibration = calibrate_flux(header, cube.fields, rates, source)
+    if calibration.doubts:
+        log.warning("flux scale in doubt", file=cube.source.paths[0].name,
+                    why="; ".join(calibration.doubts))  # fmt: skip
+    return calibration
+
+
+def flux_source(config: Config) -> FluxSource:
+    """Where the flux scale comes from, as the configuration wants it."""
+    from vampires.flux.calibration import FluxSource
+
+    settings = config.specphot
+    own = settings.source not in ("zeropoints", "pickles")
+    return FluxSource(
+        settings,
+        coronagraphic=config.coronagraphic,
+        spectrum=config.resolve(settings.source) if own else None,
+        curves={name: config.resolve(path) for name, path in settings.filter_curves.items()},
+        spot_ratios={name: (ratio, 0.0) for name, ratio in settings.spot_contrast.items()},
+    )
 
 
 def make_table(coadds: list[Path], target: Path) -> dict[str, Any]:
@@ -112,7 +164,7 @@ def _coadd_task(plan: Plan, group: Group) -> Task:
         "coadd", group.key, make_coadd, (group, masters, metrics, target, plan.config),
         file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=2,
         settings={
-            **plan.settings(*COADD_SECTIONS),
+            **plan.settings(*FLUX_SECTIONS),
             "excluded": excluded_frames(plan.config, group.paths),
         },
         doc=f"coadd of {group.key}",

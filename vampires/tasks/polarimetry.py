@@ -22,13 +22,14 @@ from vampires.night.grouping import Group
 from vampires.night.matching import Masters
 from vampires.night.polarimeters import NightSets, sets_of_groups
 from vampires.night.sets import Fate, StokesSet
-from vampires.tasks.images import COADD_SECTIONS, registered_cube
+from vampires.tasks.images import FLUX_SECTIONS, flux_calibration, registered_cube
 from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import Plan, current_plan
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
+    from vampires.images.units import FluxScale
     from vampires.mueller.model import MuellerModel
     from vampires.polarimetry.stokes import StokesFrame
 
@@ -81,7 +82,13 @@ def make_stokes(
     from vampires.polarimetry.leastsq import invert
 
     settings = polarimetry_settings(config)
-    images = [CameraImage.read(path) for path in coadds]
+    from vampires.images.units import FluxScale
+
+    calibrated = [CameraImage.read(path) for path in coadds]
+    # Differences are made of e-/s: images that were each scaled to the same star would lose its
+    # polarisation. The result has the scale of their mean.
+    scale = FluxScale.mean([image.scale for image in calibrated])
+    images = [image.in_rate() for image in calibrated]
     models = read_hdf5(muellers[0]).models
     if settings.method == "leastsq":
         frame = invert(
@@ -92,11 +99,12 @@ def make_stokes(
             images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
             turn=settings.derotate,
         )  # fmt: skip
-    return _write_stokes(frame, [*coadds, *muellers], target, config)
+    return _write_stokes(frame, scale, [*coadds, *muellers], target, config)
 
 
 def make_streamed(streams: tuple[Stream, ...], target: Path, config: Config) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set, subtracting frame by frame."""
+    from vampires.images.units import FluxScale
     from vampires.polarimetry.streaming import reduce_cubes
     from vampires.tasks.cubes import target_of
 
@@ -107,20 +115,22 @@ def make_streamed(streams: tuple[Stream, ...], target: Path, config: Config) -> 
         crop_width=config.align.crop_width, pad=config.align.pad, method=settings.collapse,
         mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync, turn=settings.derotate,
     )  # fmt: skip
-    return _write_stokes(frame, [Path(p) for s in streams for p in s.group.paths], target, config)
+    scale = FluxScale.mean([flux_calibration(c.header, c, config).scale for c in cubes])
+    sources = [Path(p) for s in streams for p in s.group.paths]
+    return _write_stokes(frame, scale, sources, target, config)
 
 
 def _write_stokes(
-    frame: StokesFrame, sources: list[Path], target: Path, config: Config
+    frame: StokesFrame, scale: FluxScale, sources: list[Path], target: Path, config: Config
 ) -> dict[str, Any]:
-    """Subtract the residual polarisation where wanted, and write."""
+    """Subtract the residual polarisation where wanted, bring to the unit wanted, and write."""
     from vampires.io.products import stamp
 
     settings = polarimetry_settings(config)
     if settings.ip_correct:
         radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
         frame = frame.subtract_ip(frame.polarisation(settings.ip_radius, radius2))
-    frame = frame.with_convention(settings.cyl_stokes)
+    frame = frame.with_convention(settings.cyl_stokes).in_unit(scale)
     replace(frame, header=stamp(frame.header, config.digest, sources)).write(target)
     return {"fields": list(frame.fields)}
 
@@ -291,7 +301,7 @@ def _stokes_task(plan: Plan, item: StokesSet) -> Task:
             "stokes", name, make_streamed, (streams, target, plan.config),
             file_dep=files, targets=[target],
             settings={
-                **settings, **plan.settings(*COADD_SECTIONS),
+                **settings, **plan.settings(*FLUX_SECTIONS),
                 "excluded": [excluded_frames(plan.config, s.group.paths) for s in streams],
             },
             version=3, doc=f"{doc}, frame by frame",

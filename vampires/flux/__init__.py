@@ -1,0 +1,1 @@
+"""From counts to physical fluxes, and what they say: calibration, noise, contrast."""

@@ -1,0 +1,289 @@
+r"""The factor from e-/s to physical units, and the cards that say where it comes from.
+
+With zero points (the published rates ``z`` of a star of magnitude 0, no splitter, no FLC, above
+the atmosphere),
+
+.. math:: F = \frac{f}{T_{bs} T_{flc} T_{nd}}\, \frac{F_{Vega}}{z}\, 10^{0.4 k X};
+
+with a star of known flux ``F*``, which the same image shows with the rate ``f*``,
+``F = f F* / f*``: then the atmosphere and the optics cancel. Behind a coronagraph ``f*`` is the
+rate of a satellite spot over its contrast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from vampires.config import SpecphotSettings
+from vampires.errors import HeaderError
+from vampires.flux.rates import StarRate
+from vampires.flux.spots import grid_contrast
+from vampires.flux.star import AB_BANDS, Star, star_of_spectrum, star_of_type
+from vampires.flux.throughput import Throughput
+from vampires.images.units import RATE, FluxScale
+from vampires.instrument.filters import FILTERS, ZERO_POINTS
+from vampires.instrument.telescope import PUPIL
+
+Cards = dict[str, tuple[Any, str]]
+
+_GRID_RATE = 1000.0  # Hz, at which the polynomial of the spots was measured
+
+
+@dataclass(frozen=True)
+class FluxSource:
+    """Where the scale of a reduction comes from.
+
+    Parameters
+    ----------
+    settings : SpecphotSettings
+        The [specphot] table.
+    coronagraphic : bool
+        The measured PSFs are four satellite spots.
+    spectrum : Path, optional
+        File of a calibrated spectrum, where `settings.source` names one.
+    curves : mapping of str to Path
+        A user's own filter curves.
+    spot_ratios : mapping of str to (float, float)
+        Measured spot over star, and its relative error, by filter; they replace the polynomial.
+    """
+
+    settings: SpecphotSettings
+    coronagraphic: bool = False
+    spectrum: Path | None = None
+    curves: Mapping[str, Path] = field(default_factory=dict)
+    spot_ratios: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def needs_star(self) -> bool:
+        """Whether the star must have been measured."""
+        return self.settings.unit == "contrast" or self.settings.source != "zeropoints"
+
+    def star(self, filter_name: str) -> Star | None:
+        """The star in a filter; None with zero points."""
+        s = self.settings
+        if s.unit == "contrast" and None in (s.sptype, s.mag, s.mag_band):
+            return None
+        if self.spectrum is not None:
+            return star_of_spectrum(self.spectrum, filter_name, self.curves.get(filter_name))
+        if s.source == "zeropoints" or s.sptype is None or s.mag is None or s.mag_band is None:
+            return None
+        return star_of_type(s.sptype, s.mag, s.mag_band, filter_name)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scale of an image, its cards, and what is doubtful about it."""
+
+    scale: FluxScale
+    cards: Cards
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Factor of one field with its errors and cards."""
+
+    factor: float
+    photon: float
+    calibration: float
+    origin: str
+    cards: Cards
+    doubts: tuple[str, ...] = ()
+
+
+def calibrate_flux(
+    header: fits.Header,
+    fields: Sequence[str],
+    rates: Sequence[StarRate] | None,
+    source: FluxSource,
+) -> Calibration:
+    """Find the factors from e-/s to the unit of the configuration.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Canonical header of the image.
+    fields : sequence of str
+        Filter of each field.
+    rates : sequence of StarRate or None
+        Measured rate of the star (or of a satellite spot) in each field; None: not measured.
+    source : FluxSource
+        Where the scale comes from.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    HeaderError
+        A card that is needed (AIRMASS; X_GRDAMP, X_GRDSEP) is missing.
+    ConfigError, FileError
+        The star's type or spectrum cannot be used.
+    """
+    settings = source.settings
+    if settings.unit == RATE:
+        ones = (1.0,) * len(fields)
+        return Calibration(FluxScale(RATE, ones, (0.0,) * len(fields), (0.0,) * len(fields)), {})
+    throughput = Throughput.from_header(header)
+    measured = list(rates) if rates is not None else [None] * len(fields)
+    parts = [
+        _field_scale(header, name, rate, source, throughput)
+        for name, rate in zip(fields, measured, strict=True)
+    ]
+    scale = FluxScale(
+        settings.unit,
+        tuple(part.factor for part in parts),
+        tuple(part.photon for part in parts),
+        tuple(part.calibration for part in parts),
+    )
+    cards: Cards = {"FLUXSRC": (parts[0].origin, "where the flux scale comes from")}
+    cards |= _common_cards(header, source, throughput)
+    for index, part in enumerate(parts):
+        cards |= {f"{key}{index}": value for key, value in part.cards.items()}
+    doubts = tuple(dict.fromkeys(doubt for part in parts for doubt in part.doubts))
+    if doubts:
+        cards["FLUXWARN"] = ("; ".join(doubts), "")
+    return Calibration(scale, cards, doubts)
+
+
+def _field_scale(
+    header: fits.Header,
+    name: str,
+    rate: StarRate | None,
+    source: FluxSource,
+    throughput: Throughput,
+) -> _Field:
+    unit = source.settings.unit
+    ratio, ratio_error, doubts = _contrast(header, name, rate, source)
+    per_star = math.nan if rate is None else rate.value / ratio  # e-/s of the star itself
+    star = source.star(name)
+    if unit == "contrast" and rate is not None:
+        factor, photon, calibration = 1 / per_star, rate.error, ratio_error
+    elif star is not None and rate is not None:
+        factor, photon = star.flux / per_star, rate.error
+        calibration = math.hypot(ratio_error, math.log(10) / 2.5 * source.settings.mag_error)
+    else:
+        factor = _zero_point(header, name, throughput)
+        photon, calibration = 0.0, FILTERS[name].zero_scatter
+        doubts = (*doubts, *throughput.doubts, *_zero_point_doubts(header))
+    cards = {} if rate is None else _star_cards(rate, per_star)
+    if source.coronagraphic and math.isfinite(ratio_error) and rate is not None:
+        cards["CONTRST"] = (_digits(ratio), "flux of a satellite spot over the star's")
+        cards["CONTERR"] = (_digits(ratio_error), "its relative error")
+    if unit != "contrast":
+        cards |= _jansky_cards(factor, per_star, star, name)
+    if unit == "Jy/arcsec^2":
+        factor /= float(header["PXAREA"])
+    origin = star.origin if star else "star" if unit == "contrast" else source.settings.source
+    return _Field(factor, photon, calibration, origin, cards, doubts)
+
+
+def _contrast(
+    header: fits.Header, name: str, rate: StarRate | None, source: FluxSource
+) -> tuple[float, float, tuple[str, ...]]:
+    """Rate that was measured over that of the star, its relative error, and doubts."""
+    if not source.coronagraphic or rate is None:
+        return 1.0, 0.0, ()
+    if name in source.spot_ratios:
+        return *source.spot_ratios[name], ()
+    try:
+        ratio, error = grid_contrast(header, name)
+    except HeaderError:
+        if source.needs_star:
+            raise
+        return math.nan, math.nan, ()  # zero points do without the star
+    doubts = []
+    if name == "Open":
+        doubts.append("satellite spots are smeared in Open")
+    modulation = header.get("X_GRDMOD")
+    if isinstance(modulation, int | float) and modulation not in (0, _GRID_RATE):
+        doubts.append(f"X_GRDMOD = {modulation:g} Hz, the spots are calibrated at 1 kHz")
+    return ratio, error, tuple(doubts)
+
+
+def _zero_point(header: fits.Header, name: str, throughput: Throughput) -> float:
+    """Jy per e-/s of one camera, by the published zero points."""
+    return FILTERS[name].flux_density(1.0, _airmass(header)) / throughput.total
+
+
+def _zero_point_doubts(header: fits.Header) -> tuple[str, ...]:
+    generation = str(header.get("DETGEN", ""))
+    if generation == ZERO_POINTS["generation"]:
+        return ()
+    valid = ZERO_POINTS["generation"]
+    return (f"zero points are those of {valid}, none is published for {generation}",)
+
+
+def _airmass(header: fits.Header) -> float:
+    """AIRMASS, or that of the altitude."""
+    value = header.get("AIRMASS")
+    if isinstance(value, int | float) and value >= 1:
+        return float(value)
+    altitude = header.get("ALT_MID", header.get("ALTITUDE"))
+    if isinstance(altitude, int | float) and altitude > 0:
+        return 1 / math.sin(math.radians(altitude))
+    name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
+    found = "missing" if value is None else f"found {value!r}"
+    raise HeaderError(
+        f'{name}: AIRMASS {found}, needed for [specphot] source = "zeropoints"; use a star '
+        '(source = "pickles") or exclude the file'
+    )
+
+
+def _common_cards(header: fits.Header, source: FluxSource, throughput: Throughput) -> Cards:
+    settings = source.settings
+    cards: Cards = {}
+    if not source.needs_star:
+        cards["ZPTABLE"] = (ZERO_POINTS["version"], "version of the table of zero points")
+        cards["FLUXAIRM"] = (round(_airmass(header), 4), "airmass corrected for")
+    else:
+        cards["FLUXMETR"] = (settings.flux_metric, "flux that sets the scale")
+    if settings.mag is not None and settings.mag_band is not None:
+        system = "AB" if settings.mag_band in AB_BANDS else "Vega"
+        cards["REFMAG"] = (settings.mag, f"[mag] reference magnitude ({system})")
+        cards["REFBAND"] = (settings.mag_band, "its band")
+    cards["THRUBS"] = (_digits(throughput.beamsplitter), "throughput of the beamsplitter")
+    cards["THRUFLC"] = (_digits(throughput.flc), "throughput of the FLC")
+    cards["THRUND"] = (_digits(throughput.neutral_density), "throughput of the ND filter")
+    return cards
+
+
+def _star_cards(rate: StarRate, per_star: float) -> Cards:
+    cards: Cards = {"INSTFLX": (_digits(rate.value), f"[e-/s] {rate.aperture}")}
+    if math.isfinite(per_star):
+        instrumental = round(-2.5 * math.log10(per_star), 4)
+        cards["INSTMAG"] = (instrumental, "[mag] instrumental, of the star")
+    return cards
+
+
+def _jansky_cards(factor: float, per_star: float, star: Star | None, name: str) -> Cards:
+    """Zero point and, where it was measured or is known, the star."""
+    vega = FILTERS[name].vega_flux
+    if star is not None:
+        vega = star.flux * 10 ** (0.4 * star.magnitude)
+    zero_point = 2.5 * math.log10(vega / factor)
+    cards: Cards = {
+        "ZPMAG": (round(zero_point, 4), "[mag] Vega magnitude of 1 e-/s"),
+        "ZPJY": (_digits(vega), "[Jy] flux of magnitude 0"),
+    }
+    if star is not None:
+        photons = star.photons * PUPIL.area
+        cards["STARJY"] = (_digits(star.flux), "[Jy] flux of the star")
+        cards["STARMAG"] = (round(star.magnitude, 4), "[mag] of the star in the filter (Vega)")
+        cards["THROUGH"] = (_digits(per_star / photons), "e- per photon on the mirror")
+    elif math.isfinite(per_star):
+        magnitude = zero_point - 2.5 * math.log10(per_star)
+        cards["STARJY"] = (_digits(per_star * factor), "[Jy] flux of the star, measured")
+        cards["STARMAG"] = (round(magnitude, 4), "[mag] of the star, measured (Vega)")
+    return cards
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -1,0 +1,70 @@
+"""How bright the satellite spots are, from the settings of the astrogrid."""
+
+from __future__ import annotations
+
+import math
+
+from astropy.io import fits
+
+from vampires.errors import HeaderError
+from vampires.instrument.filters import FILTERS
+from vampires.instrument.optics import spot_flux
+
+_SAME_SEPARATION = 0.6  # lambda/D, between the header's and a calibrated one
+_CURE = "give the measured ratio in [specphot] spot_contrast"
+
+
+def grid_contrast(header: fits.Header, filter_name: str) -> tuple[float, float]:
+    """Flux of a satellite spot over that of the star, from the polynomial of L24.
+
+    Parameters
+    ----------
+    header : fits.Header
+        X_GRDAMP [um], X_GRDSEP [lambda/D] and, if there, X_GRDST.
+    filter_name : str
+        Filter or field.
+
+    Returns
+    -------
+    ratio, relative error : float
+        Error from those of the coefficients, which L24 gives without their covariance: an upper
+        bound, 30 to 60 % for spots of 1 %.
+
+    Raises
+    ------
+    HeaderError
+        The grid is off, a card is missing, or the separation has no calibration.
+
+    Examples
+    --------
+    >>> header = fits.Header({"X_GRDAMP": 0.028, "X_GRDSEP": 15.5, "X_GRDST": "ON"})
+    >>> ratio, error = grid_contrast(header, "750-50")
+    >>> f"{ratio:.4f} {error:.2f}"
+    '0.0091 0.39'
+    """
+    name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
+    if str(header.get("X_GRDST", "ON")).strip().upper() == "OFF":
+        raise HeaderError(f"{name}: X_GRDST = OFF, so its spots have no known brightness; {_CURE}")
+    values = {}
+    for key in ("X_GRDAMP", "X_GRDSEP"):
+        value = header.get(key)
+        if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
+            found = "missing" if value is None else f"found {value!r}"
+            raise HeaderError(f"{name}: {key} {found}, needed for the satellite spots; {_CURE}")
+        values[key] = float(value)
+    amplitude, separation = values["X_GRDAMP"], values["X_GRDSEP"]
+    spots = spot_flux(separation)
+    if abs(spots.separation - separation) > _SAME_SEPARATION:
+        raise HeaderError(
+            f"{name}: X_GRDSEP = {separation:g} lambda/D has no calibration, 10.3, 15.5 and 31.0 "
+            f"have; {_CURE}"
+        )
+    wavelength = FILTERS[filter_name].mean / 1000
+    ratio = spots.ratio(amplitude, wavelength)
+    if not ratio > 0:
+        raise HeaderError(
+            f"{name}: X_GRDAMP = {amplitude:g} um is too faint for the calibration of the spots at "
+            f"{separation:g} lambda/D (ratio {ratio:.2g}); {_CURE}"
+        )
+    x = amplitude / wavelength
+    return ratio, math.hypot(x * spots.c0_error, x**2 * spots.c1_error) / ratio
