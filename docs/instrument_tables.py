@@ -40,8 +40,10 @@ FILTER_COLUMNS = (
     ("QE [%]", "quantum_efficiency"),
     ("magnitude of 1 e-/s", "zero_mag"),
     ("e-/s of mag 0", "zero_rate"),
-    ("Jy of mag 0", "zero_flux"),
-    ("Jy per e-/s", "flux_conversion"),
+    ("Jy of mag 0", "vega_flux"),
+    ("scatter of the rate", "zero_scatter"),
+    ("published Jy of mag 0", "zero_flux"),
+    ("published Jy per e-/s", "flux_conversion"),
 )
 
 
