@@ -271,7 +271,7 @@ def test_flux_settings_are_checked_together():
     )
     assert any("needs sptype, mag_band" in line for line in lines)
     assert any("needs [analysis] photometry = true" in line for line in lines)
-    assert not problems({"specphot": {"unit": "Jy"}, "analysis": {"photometry": False}})
+    config_from_dict({"name": "a", "specphot": {"unit": "Jy"}, "analysis": {"photometry": False}})
 
 
 @pytest.mark.parametrize(
