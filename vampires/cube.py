@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import CCDData, VarianceUncertainty
 
 from vampires.calibration.pixels import pixel_calibration, usable_flat
 from vampires.calibration.screen import screen
 from vampires.config import AnalysisSettings, CalibrateSettings
 from vampires.errors import CalibrationError, MeasurementError
-from vampires.header.exposure import group_header, raw_header
+from vampires.header.exposure import group_header
 from vampires.header.fields import field_centers, field_size
 from vampires.images.alignment import align_frames
 from vampires.images.coadd import coadd_frames
@@ -37,8 +36,10 @@ from vampires.measure.discs import MARGIN, PSF_SIZE, centre_of_limb, checked_rad
 from vampires.measure.frames import FrameMetrics, measure_frames
 from vampires.measure.psf import header_psf
 from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
+from vampires.night.raw import raw_file
 from vampires.sky.geometry import Target
 from vampires.sky.wcs import celestial_wcs, without_wcs
+from vampires.utils.cards import Cards
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ class CameraCube:
     ----------
     source : FrameSource
         The raw frames, uint16, (n, ny, nx), in the files.
-    header : fits.Header
+    header : Cards
         Canonical header with geometry.
     fields : tuple of str
         The filter of each field on the detector.
@@ -76,10 +77,12 @@ class CameraCube:
         Whether frames are shifted by fractions of a pixel; otherwise cut-outs are whole pixels.
     memory : int
         Bytes that any step may use.
+    headers : tuple of Cards
+        Canonical header of each file.
     """
 
     source: FrameSource
-    header: fits.Header
+    header: Cards
     fields: tuple[str, ...]
     rough: np.ndarray
     calibration: PixelCalibration | None = None
@@ -88,6 +91,7 @@ class CameraCube:
     centers: np.ndarray | None = None
     shifted: bool = True
     memory: int = DEFAULT_MEMORY
+    headers: tuple[Cards, ...] = ()
     masters: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -97,6 +101,7 @@ class CameraCube:
         target: Target | None = None,
         exclude_frames: Mapping[str, Sequence[int]] | None = None,
         memory: int = DEFAULT_MEMORY,
+        index: Path | None = None,
     ) -> CameraCube:
         """Open raw files of one camera, FLC state and HWP angle; no pixel is read.
 
@@ -110,6 +115,9 @@ class CameraCube:
             Frames (0-based) to leave out, by file name or its beginning.
         memory : int
             Bytes that any step may use.
+        index : Path, optional
+            Header index that knows the files (see `vampires.night.index.build_index`): their
+            headers are not read again.
 
         Returns
         -------
@@ -120,13 +128,15 @@ class CameraCube:
         FileError, HeaderError
             A file cannot be used; the message names it and says why.
         """
-        source = open_frames(paths)
+        files = [raw_file(path, index) for path in paths]
+        source = open_frames([file.layout for file in files])
         if exclude_frames:
             source = source.select(_not_excluded(source, exclude_frames))
-        header = group_header([raw_header(path) for path in source.paths], target)
+        headers = tuple(file.header for file in files)
+        header = group_header(headers, target)
         centers = field_centers(header, source.ny, source.nx)
         rough = np.array([[center] for center in centers.values()])
-        return cls(source, header, tuple(centers), rough, memory=memory)
+        return cls(source, header, tuple(centers), rough, headers=headers, memory=memory)
 
     @classmethod
     def from_group(
@@ -427,7 +437,7 @@ class CameraCube:
         """Size (ny, nx) of a field's cut-out, at most ``width`` pixels a side."""
         return field_size(self.rough.mean(axis=1), self.source.ny, self.source.nx, width)
 
-    def product_header(self, method: str) -> fits.Header:
+    def product_header(self, method: str) -> Cards:
         """Header of a coadd of the selected frames."""
         header = without_wcs(self.header)
         n = int(self.selected.sum())
@@ -465,7 +475,7 @@ class CameraCube:
             unit="electron / s",
             uncertainty=VarianceUncertainty(variance),
             mask=~np.isfinite(data),
-            meta=self.header.copy(),
+            meta=self.header.to_fits(),
         )
 
     def _centers(self) -> np.ndarray:

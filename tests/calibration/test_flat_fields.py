@@ -16,8 +16,8 @@ from vampires.calibration.flats import lit_fields, make_flat, unusable_flat
 from vampires.calibration.masters import make_background
 from vampires.calibration.pixels import pixel_calibration
 from vampires.errors import CalibrationError
-from vampires.header.exposure import raw_header
 from vampires.night.index import build_index
+from vampires.night.raw import raw_header
 from vampires.simulate import NightSpec, simulate_night
 
 SHAPE = (220, 420)

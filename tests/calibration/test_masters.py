@@ -11,9 +11,9 @@ from astropy.io import fits
 from vampires.calibration.flats import make_flat
 from vampires.calibration.masters import Master, make_background, temporal_statistics
 from vampires.errors import CalibrationError, ConfigError
-from vampires.header.exposure import raw_header
 from vampires.io.frames import open_frames
 from vampires.kernels.reduce import AVERAGES
+from vampires.night.raw import raw_header
 
 SHAPE = (60, 80)
 BIAS = 150.0

@@ -15,8 +15,8 @@ from vampires.calibration.set import CalibrationSet
 from vampires.config import CalibrateSettings
 from vampires.cube import CameraCube
 from vampires.errors import CalibrationError, FileError
-from vampires.header.exposure import raw_header
 from vampires.night.index import build_index
+from vampires.night.raw import raw_header
 from vampires.night.record import Record
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vampires.errors import HeaderError
 from vampires.header import HeaderNormalizer, UnsupportedFileError, normalize_header, normalizer_for
+from vampires.utils.cards import Cards
 
 HEADERS = Path(__file__).parents[1] / "data" / "headers"
 ERAS = {
@@ -50,7 +51,7 @@ def raw_header(name: str, **changes: object) -> fits.Header:
     return header
 
 
-def normalized(name: str, path: str = "VMPA00021059.fits", **changes: object) -> fits.Header:
+def normalized(name: str, path: str = "VMPA00021059.fits", **changes: object) -> Cards:
     return normalize_header(raw_header(name, **changes), path)
 
 
@@ -80,7 +81,7 @@ def test_raw_header_is_not_altered(name):
 @pytest.mark.parametrize("name", ERAS)
 def test_canonical_header_gives_itself(name):
     once = normalized(name)
-    assert fits.HeaderDiff(once, normalize_header(once, "VMPA00021059.fits")).identical
+    assert once == normalize_header(once, "VMPA00021059.fits")
 
 
 @pytest.mark.parametrize("name", ERAS)
@@ -88,7 +89,7 @@ def test_canonical_header_can_be_written(name, tmp_path):
     header = normalized(name)
     for keyword in ("NAXIS3", "NAXIS2", "NAXIS1", "NAXIS"):
         del header[keyword]
-    fits.PrimaryHDU(header=header).writeto(tmp_path / "a.fits")
+    fits.PrimaryHDU(header=header.to_fits()).writeto(tmp_path / "a.fits")
     assert fits.getheader(tmp_path / "a.fits")["PAOFFSET"] == header["PAOFFSET"]
 
 
@@ -515,7 +516,7 @@ def check_outcome(header: fits.Header) -> None:
     assert canonical["MJD-STR"] <= canonical["MJD"] <= canonical["MJD-END"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        canonical.tostring()
+        canonical.to_fits().tostring()
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

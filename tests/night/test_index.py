@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,9 @@ import pytest
 from astropy.io import fits
 
 from vampires.errors import FileError
-from vampires.night.index import SCHEMA, build_index, find_files
+from vampires.night.index import build_index, find_files
+from vampires.night.raw import raw_file
+from vampires.night.store import load_raw, load_records, save
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def test_sorted_in_time_then_name(stars_night: Path) -> None:
 
 
 def test_only_changed_files_are_scanned_again(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = raw.parent / "index.json"
+    cache = raw.parent / "index.sqlite"
     first = build_index([raw], cache_path=cache)
     scanned: list[str] = []
     scan = sys.modules["vampires.night.scan"]
@@ -68,19 +72,54 @@ def test_only_changed_files_are_scanned_again(raw: Path, monkeypatch: pytest.Mon
 
 
 def test_files_that_are_gone_leave_the_index(raw: Path) -> None:
-    cache = raw.parent / "index.json"
+    cache = raw.parent / "index.sqlite"
     first = build_index([raw], cache_path=cache)
     Path(first[0]["path"]).unlink()
     assert build_index([raw], cache_path=cache) == first[1:]
-    assert len(json.loads(cache.read_text())["records"]) == len(first) - 1
+    assert list(load_records(cache)) == sorted(record["path"] for record in first[1:])
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"schema": 0, "records": []}', "[1]"])
-def test_a_bad_cache_is_made_anew(raw: Path, content: str) -> None:
-    cache = raw.parent / "index.json"
-    cache.write_text(content)
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"schema": 0, "records": []}', b"SQLite format 3"]
+)
+def test_a_bad_cache_is_made_anew(raw: Path, content: bytes) -> None:
+    cache = raw.parent / "index.sqlite"
+    cache.write_bytes(content)
     assert len(build_index([raw], cache_path=cache)) == 4
-    assert json.loads(cache.read_text())["schema"] == SCHEMA
+    assert len(load_records(cache)) == 4
+
+
+def test_an_index_of_another_version_is_made_anew(raw: Path) -> None:
+    cache = raw.parent / "index.sqlite"
+    build_index([raw], cache_path=cache)
+    with contextlib.closing(sqlite3.connect(cache)) as connection, connection:
+        connection.execute("PRAGMA user_version = 1")
+    assert load_records(cache) == {}
+    build_index([raw], cache_path=cache)
+    assert len(load_records(cache)) == 4
+
+
+def test_a_file_in_the_index_is_not_opened_again(
+    raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = raw.parent / "index.sqlite"
+    path = build_index([raw], cache_path=cache)[0]["path"]
+    fresh = raw_file(path)
+    monkeypatch.setattr("vampires.night.raw.read_raw", lambda path: pytest.fail("opened again"))
+    known = raw_file(path, cache)
+    assert known == fresh
+    assert known.header.prose == fresh.header.prose
+
+
+def test_a_changed_file_is_read_again(raw: Path) -> None:
+    cache = raw.parent / "index.sqlite"
+    path = build_index([raw], cache_path=cache)[0]["path"]
+    assert load_raw(cache, path) is not None
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["OBJECT"] = "another"
+    os.utime(path, ns=(1, 1))
+    assert load_raw(cache, path) is None
+    assert raw_file(path, cache).header["OBJECT"] == "another"
 
 
 def test_unusable_files_have_one_clear_line_each(raw: Path) -> None:
@@ -154,7 +193,7 @@ def test_patterns_overlap_and_folders_may_hold_brackets(tmp_path: Path) -> None:
 
 def test_loading_is_light_and_fast(raw: Path) -> None:
     """Import and a cached index need no array library; 3000 records load quickly."""
-    cache = raw.parent / "index.json"
+    cache = raw.parent / "index.sqlite"
     build_index([raw], cache_path=cache)
     code = (
         "import sys; from vampires.night.index import build_index;"
@@ -178,6 +217,6 @@ def test_three_thousand_cached_records(raw: Path) -> None:
         status = path.stat()
         records.append({**record, "path": str(path), "name": path.stem, "size": status.st_size,
                         "mtime_ns": status.st_mtime_ns})  # fmt: skip
-    cache = raw.parent / "many.json"
-    cache.write_text(json.dumps({"schema": SCHEMA, "records": records}))
+    cache = raw.parent / "many.sqlite"
+    save(cache, [(record, None) for record in records], ())
     assert len(build_index("many/*.fits", raw.parent, cache_path=cache)) == 3000

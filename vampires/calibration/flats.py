@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
 from vampires.calibration.badpixels import (
     Mask,
@@ -20,10 +19,11 @@ from vampires.calibration.flat_fields import cells, find_fields
 from vampires.calibration.masters import Master, master_header, temporal_statistics
 from vampires.calibration.pixels import scaled_background
 from vampires.errors import CalibrationError
-from vampires.header.exposure import raw_header
 from vampires.instrument.fields import FIELD_NAMES, raw_field_centers
 from vampires.io.frames import DEFAULT_MEMORY, open_frames
 from vampires.log import get_logger
+from vampires.night.raw import raw_file, raw_header
+from vampires.utils.cards import Cards
 
 log = get_logger(__name__)
 
@@ -39,6 +39,7 @@ def make_flat(
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
+    index: Path | None = None,
 ) -> Master:
     """Make the master flat of one raw flat file.
 
@@ -52,6 +53,8 @@ def make_flat(
         See `vampires.calibration.masters.make_background`.
     memory : int
         Bytes that may be used.
+    index : Path, optional
+        Header index that knows the file.
 
     Returns
     -------
@@ -72,8 +75,9 @@ def make_flat(
     --------
     >>> make_flat("raw/VMPA00021035.fits", "background.fits")  # doctest: +SKIP
     """
-    header = raw_header(path)
-    statistics = temporal_statistics(open_frames(path), header, method, memory)
+    raw = raw_file(path, index)
+    header = raw.header
+    statistics = temporal_statistics(open_frames(raw.layout), header, method, memory)
     master = Master.read(background) if isinstance(background, str | Path) else background
     level, level_variance = scaled_background(master, header, statistics.center.shape)
     signal = statistics.center - level
@@ -99,7 +103,7 @@ def make_flat(
     return Master(data.astype(np.float32), error.astype(np.float32), bad, header)
 
 
-def unusable_flat(path: str | Path, reason: str) -> Master:
+def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> Master:
     """Stand in for a flat that cannot be made, so that the science goes on without.
 
     Parameters
@@ -108,6 +112,8 @@ def unusable_flat(path: str | Path, reason: str) -> Master:
         Raw flat file.
     reason : str
         Why it cannot be used.
+    index : Path, optional
+        Header index that knows the file.
 
     Returns
     -------
@@ -115,7 +121,7 @@ def unusable_flat(path: str | Path, reason: str) -> Master:
         1 everywhere, without error or bad pixel; ``FLATOK`` is F and ``FLATWHY`` the reason.
         Whoever applies it warns (`vampires.calibration.pixels.pixel_calibration`).
     """
-    header = raw_header(path)
+    header = raw_header(path, index)
     shape = (header["NAXIS2"], header["NAXIS1"])
     bad = np.zeros(shape, dtype=bool)
     header = master_header(header, path, "FLAT", "", "none", 0, bad)
@@ -130,6 +136,7 @@ def flat_or_stand_in(
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
+    index: Path | None = None,
 ) -> Master:
     """Make a master flat, or what stands in for one that cannot be made; says so in the log.
 
@@ -139,10 +146,10 @@ def flat_or_stand_in(
     if background is None:
         log.warning("flat without background: the nominal bias is subtracted", file=name)
     try:
-        return make_flat(path, background, method=method, memory=memory)
+        return make_flat(path, background, method=method, memory=memory, index=index)
     except CalibrationError as error:
         log.warning("goes on without this flat", file=name, reason=str(error))
-        return unusable_flat(path, str(error))
+        return unusable_flat(path, str(error), index)
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ def lit_fields(signal: Plane, centers: Mapping[str, tuple[float, float]]) -> Lam
     return LampLight(smooth > LIT * level, smooth, level, cards)
 
 
-def _lamp_light(path: str | Path, signal: Plane, header: fits.Header) -> LampLight:
+def _lamp_light(path: str | Path, signal: Plane, header: Cards) -> LampLight:
     if header["FILTER"] not in FIELD_NAMES:
         return lit_area(signal)
     try:

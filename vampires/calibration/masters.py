@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
 from vampires.calibration.badpixels import Mask, Plane, hot_pixels, noisy_pixels
 from vampires.errors import CalibrationError, ConfigError
-from vampires.header.exposure import raw_header
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
-from vampires.night.scan import CALIBRATION_TYPE
+from vampires.night.raw import CALIBRATION_TYPE, raw_file
+from vampires.utils.cards import Cards
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
 _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, gives the error
@@ -43,14 +42,14 @@ class Master:
         Its standard error, same unit.
     bad : ndarray of bool, shape (ny, nx)
         Pixels not to be used.
-    header : fits.Header
+    header : Cards
         Canonical header of the raw file and how the master was made.
     """
 
     data: Plane
     error: Plane
     bad: Mask
-    header: fits.Header
+    header: Cards
 
     @property
     def ccddata(self) -> CCDData:
@@ -70,7 +69,7 @@ class Master:
         }  # fmt: skip
         write_fits(path, planes, self.header)
 
-    def with_header(self, header: fits.Header) -> Master:
+    def with_header(self, header: Cards) -> Master:
         """Return the same planes under another header."""
         return replace(self, header=header)
 
@@ -132,6 +131,7 @@ def make_background(
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
+    index: Path | None = None,
 ) -> Master:
     """Make the master background of one raw dark or sky file.
 
@@ -144,6 +144,8 @@ def make_background(
         ``biweight``.
     memory : int
         Bytes that may be used.
+    index : Path, optional
+        Header index that knows the file.
 
     Returns
     -------
@@ -167,8 +169,9 @@ def make_background(
     >>> make_background("raw/VMPA00021033.fits")  # doctest: +SKIP
     <Master background VMPA00021033.fits cam1 0.25 s, 160 x 160, 20 frames (median), ...>
     """
-    header = raw_header(path)
-    statistics = temporal_statistics(open_frames(path), header, method, memory)
+    raw = raw_file(path, index)
+    header = raw.header
+    statistics = temporal_statistics(open_frames(raw.layout), header, method, memory)
     bad = noisy_pixels(statistics.variances, statistics.nframes)
     halves = statistics.halves if statistics.nframes > 1 else None
     bad |= hot_pixels(statistics.center, statistics.error, halves)
@@ -179,7 +182,7 @@ def make_background(
 
 
 def temporal_statistics(
-    source: FrameSource, header: fits.Header, method: str, memory: int = DEFAULT_MEMORY
+    source: FrameSource, header: Cards, method: str, memory: int = DEFAULT_MEMORY
 ) -> TemporalStatistics:
     """Combine raw frames pixel by pixel, with the scatter that gives the error.
 
@@ -187,7 +190,7 @@ def temporal_statistics(
     ----------
     source : FrameSource
         Raw frames.
-    header : fits.Header
+    header : Cards
         Canonical header: the noise model used when there are too few frames.
     method : str
         One of `vampires.kernels.reduce.AVERAGES`.
@@ -292,7 +295,7 @@ def _efficiency(halves: Stack, variance: Plane, n: int) -> float:
     return float(np.clip(np.sqrt(ratio), 0.3, 2.0))
 
 
-def _model_error(center: Plane, header: fits.Header, n: int) -> Plane:
+def _model_error(center: Plane, header: Cards, n: int) -> Plane:
     """Predict the standard error, adu, from photon and read noise."""
     gain = header["EFFGAIN"]
     electrons = np.maximum(center - header["BIAS"], 0.0) * gain
@@ -312,8 +315,8 @@ def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
 
 
 def master_header(
-    header: fits.Header, path: str | Path, kind: str, unit: str, method: str, n: int, bad: Mask
-) -> fits.Header:
+    header: Cards, path: str | Path, kind: str, unit: str, method: str, n: int, bad: Mask
+) -> Cards:
     """Header of a master frame: the raw file's, and how the master was made."""
     out = header.copy()
     out["BUNIT"] = (unit, "unit of the pixels")

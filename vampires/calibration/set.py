@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from astropy.io import fits
-
 from vampires.calibration.flats import flat_or_stand_in
 from vampires.calibration.masters import make_background
 from vampires.config import CalibrateSettings
+from vampires.header import as_cards
 from vampires.io.frames import DEFAULT_MEMORY
 from vampires.night.index import build_index
 from vampires.night.matching import (
@@ -21,6 +20,7 @@ from vampires.night.matching import (
 )
 from vampires.night.record import Record
 from vampires.night.scan import record_from_header
+from vampires.utils.cards import Cards
 
 
 class CalibrationSet:
@@ -78,12 +78,12 @@ class CalibrationSet:
     def __len__(self) -> int:
         return len(self.backgrounds) + len(self.flats)
 
-    def match(self, file: Record | fits.Header) -> Masters:
+    def match(self, file: Record | Cards) -> Masters:
         """Choose background and flat of a file.
 
         Parameters
         ----------
-        file : Record or fits.Header
+        file : Record or Cards
             A record of the index, or a canonical header.
 
         Returns
@@ -139,5 +139,5 @@ class CalibrationSet:
         return "\n".join(lines) + ">"
 
 
-def _as_record(file: Record | fits.Header) -> Record:
-    return record_from_header(file, "") if isinstance(file, fits.Header) else file
+def _as_record(file: Record | Cards) -> Record:
+    return file if isinstance(file, dict) else record_from_header(as_cards(file), "")

@@ -92,7 +92,7 @@ class MuellerFit(PersonCommand):
 def _generation(path: Path) -> str:
     from astropy.io import fits
 
-    from vampires.header.exposure import raw_header
+    from vampires.night.raw import raw_header
 
     header = fits.getheader(path)
     return str(header["DETGEN"] if "DETGEN" in header else raw_header(path)["DETGEN"])

@@ -17,6 +17,7 @@ from vampires.header.base import HeaderNormalizer
 from vampires.header.cards import CardReader
 from vampires.header.emccd import EMCCDHeader
 from vampires.header.qcmos import QCMOSAfterNBSHeader, QCMOSHeader
+from vampires.utils.cards import Cards
 
 __all__ = [
     "EMCCDHeader",
@@ -24,6 +25,7 @@ __all__ = [
     "QCMOSAfterNBSHeader",
     "QCMOSHeader",
     "UnsupportedFileError",
+    "as_cards",
     "normalize_header",
     "normalizer_for",
 ]
@@ -33,12 +35,12 @@ class UnsupportedFileError(HeaderError):
     """A VAMPIRES file of a kind that is not supported: left out, with a warning."""
 
 
-def normalizer_for(raw: fits.Header, path: str | Path) -> type[HeaderNormalizer]:
+def normalizer_for(raw: Cards | fits.Header, path: str | Path) -> type[HeaderNormalizer]:
     """Find the class of the generation a raw header belongs to.
 
     Parameters
     ----------
-    raw : `~astropy.io.fits.Header`
+    raw : Cards or `~astropy.io.fits.Header`
     path : path-like
         File of the header, for the messages.
 
@@ -54,6 +56,7 @@ def normalizer_for(raw: fits.Header, path: str | Path) -> type[HeaderNormalizer]
     HeaderError
         When no generation, or more than one, recognises the header.
     """
+    raw = as_cards(raw)
     cards = CardReader(raw, path)
     if "ACQNCYCS" in raw:
         raise UnsupportedFileError(
@@ -78,12 +81,12 @@ def normalizer_for(raw: fits.Header, path: str | Path) -> type[HeaderNormalizer]
     return found[0]
 
 
-def normalize_header(raw: fits.Header, path: str | Path) -> fits.Header:
+def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Cards:
     """Make the canonical header of a raw file.
 
     Parameters
     ----------
-    raw : `~astropy.io.fits.Header`
+    raw : Cards or `~astropy.io.fits.Header`
         Header of the HDU with the pixels, of any era; not altered. A canonical header gives
         itself.
     path : path-like
@@ -92,7 +95,7 @@ def normalize_header(raw: fits.Header, path: str | Path) -> fits.Header:
 
     Returns
     -------
-    `~astropy.io.fits.Header`
+    Cards
         New header with every card of the raw one that describes the observation, with the
         defects of its era repaired and the detector's facts added: ``DETGEN``, ``MJD`` of
         mid-exposure, ``BIAS``, ``GAIN``, ``EFFGAIN``, ``RN``, ``PXSCALE``, ``PAOFFSET``,
@@ -114,4 +117,10 @@ def normalize_header(raw: fits.Header, path: str | Path) -> fits.Header:
     >>> header["FILTER"], header["U_FLC"]  # doctest: +SKIP
     ('750-50', 'A')
     """
+    raw = as_cards(raw)
     return normalizer_for(raw, path)(raw, path).normalize()
+
+
+def as_cards(header: Cards | fits.Header) -> Cards:
+    """Cards of a header of either kind."""
+    return header if isinstance(header, Cards) else Cards.from_fits(header)

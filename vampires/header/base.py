@@ -11,8 +11,6 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from astropy.io import fits
-
 from vampires.errors import HeaderError
 from vampires.header.cards import CardReader
 from vampires.header.times import ExposureTimes, clock_text, date_text, exposure_times
@@ -20,6 +18,7 @@ from vampires.instrument.detectors import Detector, Generation, detector
 from vampires.instrument.fields import FIELD_NAMES
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.flc import DUBIOUS, NO_FLC, SWITCHED, flc_state
+from vampires.utils.cards import Cards, Unreadable
 
 Row = tuple[str, object, str]  # keyword, value, comment
 
@@ -30,7 +29,12 @@ STRUCTURAL = frozenset(
         *("BSCALE", "BZERO", "CHECKSUM", "DATASUM"),
     )
 )
-COMMENTARY = frozenset(("", "COMMENT", "HISTORY", "CONTINUE"))
+
+# Angles that `vampires.sky.geometry` computes: another program's are not taken over.
+GEOMETRY = frozenset(
+    ("PA", "PA-STR", "PA-END", "DEROTANG", "ALT_MID", "AZ_MID", "LST_MID", "HWPSYNCA", "IMRANG",
+     "TARG-RA", "TARG-DEC")
+)  # fmt: skip
 
 DATA_TYPES = {
     "OBJECT": "OBJECT",
@@ -61,12 +65,15 @@ POINTING_NUMBERS = {
 POINTING_WORDS = ("RA", "DEC", "D_IMRMOD")
 
 
+DROPPED = STRUCTURAL | GEOMETRY
+
+
 class HeaderNormalizer:
     """Turns the raw header of one generation into the canonical header.
 
     Parameters
     ----------
-    raw : `~astropy.io.fits.Header`
+    raw : Cards
         As in the file; never altered.
     path : path-like
         Its file; part of every message, and read for the camera and the type of data when
@@ -80,7 +87,7 @@ class HeaderNormalizer:
         super().__init_subclass__()
         HeaderNormalizer.registry.append(cls)
 
-    def __init__(self, raw: fits.Header, path: str | Path) -> None:
+    def __init__(self, raw: Cards, path: str | Path) -> None:
         self.cards = CardReader(raw, path)
         self.name = Path(path).name
 
@@ -127,7 +134,7 @@ class HeaderNormalizer:
 
     # -- the common part -----------------------------------------------------------------
 
-    def normalize(self) -> fits.Header:
+    def normalize(self) -> Cards:
         """Make the canonical header.
 
         Raises
@@ -312,7 +319,7 @@ class HeaderNormalizer:
             ("FLIPY", device.flip, "frames are flipped in y to match the sky"),
         ]
 
-    def _set_pointing(self, header: fits.Header) -> None:
+    def _set_pointing(self, header: Cards) -> None:
         """Check where the telescope pointed; what a calibration frame says amiss is dropped."""
         science = header["DATA-TYP"] == "OBJECT"
         for keyword in (*POINTING_NUMBERS, *POINTING_WORDS):
@@ -333,42 +340,23 @@ class HeaderNormalizer:
         return self.cards.text(keyword)
 
 
-def copy_cards(raw: fits.Header) -> fits.Header:
+def copy_cards(raw: Cards) -> Cards:
     """Copy the cards that describe the observation: strings stripped, first of duplicates.
 
     Cards that cannot be read are left out; whoever needs one of them gets an error from
     `CardReader`.
     """
-    header = fits.Header()
-    seen: set[str] = set()
-    for card in raw.cards:
-        copied = _copy_card(card)
-        if copied is None or copied.keyword in STRUCTURAL or copied.keyword in seen:
+    header = Cards()
+    for keyword, value, comment in raw.cards:
+        if value is None or isinstance(value, Unreadable) or keyword in DROPPED:
             continue
-        if copied.keyword not in COMMENTARY:
-            seen.add(copied.keyword)
-        header.append(copied, end=True)
+        value = value.strip() if isinstance(value, str) else value
+        header[keyword] = (value, _fit_comment(keyword, value, comment))
+    header.prose = [(keyword, text.strip()) for keyword, text in raw.prose]
     return header
 
 
-def _copy_card(card: fits.Card) -> fits.Card | None:
-    """Card with its string stripped and its comment cut to fit; None when it is unreadable."""
-    try:
-        keyword, content, comment = card.keyword.upper(), card.value, card.comment
-        if content is None or isinstance(content, fits.card.Undefined):
-            return None
-        if isinstance(content, str):
-            content = content.strip()
-        if keyword in COMMENTARY:
-            return fits.Card(keyword, content)
-        if len(keyword) > 8 or " " in keyword:
-            keyword = f"HIERARCH {keyword}"
-        return fits.Card(keyword, content, _fit_comment(keyword, content, comment))
-    except (fits.VerifyError, ValueError):
-        return None
-
-
-def _set(header: fits.Header, rows: list[Row]) -> None:
+def _set(header: Cards, rows: list[Row]) -> None:
     for keyword, content, comment in rows:
         header[keyword] = (content, _fit_comment(keyword, content, comment))
 

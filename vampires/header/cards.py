@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from astropy.io import fits
-from astropy.io.fits.card import Undefined
-
 from vampires.errors import HeaderError
+from vampires.utils.cards import Cards, Unreadable
 
 T = TypeVar("T")
 
@@ -23,19 +21,19 @@ class CardReader:
 
     Parameters
     ----------
-    header : `~astropy.io.fits.Header`
+    header : Cards
         Never altered.
     path : path-like
         File of the header, for the messages.
 
     Examples
     --------
-    >>> cards = CardReader(fits.Header({"U_CAMERA": 1.0}), "VMPA00021059.fits")
+    >>> cards = CardReader(Cards({"U_CAMERA": 1.0}), "VMPA00021059.fits")
     >>> cards.integer("U_CAMERA", 1, 2)
     1
     """
 
-    def __init__(self, header: fits.Header, path: str | Path) -> None:
+    def __init__(self, header: Cards, path: str | Path) -> None:
         self.header = header
         self.path = Path(path)
 
@@ -44,15 +42,10 @@ class CardReader:
 
     def value(self, keyword: str) -> object | None:
         """Value as the card has it, strings stripped; None when there is none."""
-        if keyword not in self.header:
-            return None
-        try:
-            found = self.header[keyword]
-        except (fits.VerifyError, ValueError) as error:
-            self.fail(
-                keyword, "a card that breaks the FITS standard", "a readable one", cause=error
-            )
-        if isinstance(found, Undefined) or (isinstance(found, str) and not found.strip()):
+        found = self.header.get(keyword)
+        if isinstance(found, Unreadable):
+            self.fail(keyword, "a card that breaks the FITS standard", "a readable one")
+        if found is None or (isinstance(found, str) and not found.strip()):
             return None
         return found.strip() if isinstance(found, str) else found
 

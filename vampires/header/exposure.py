@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
-from vampires.header import normalize_header
-from vampires.io.header import image_header
 from vampires.sky.geometry import Target, add_geometry
 from vampires.utils.angles import circular_mean
+from vampires.utils.cards import Cards
 
 # Angles that move during a night, with their period: averaged over the files, by frames.
 _ANGLES = {
@@ -20,29 +17,7 @@ _ANGLES = {
 }  # fmt: skip
 
 
-def raw_header(path: str | Path) -> fits.Header:
-    """Canonical header of a raw file.
-
-    Parameters
-    ----------
-    path : str or Path
-        Raw file; the first image in it counts.
-
-    Returns
-    -------
-    fits.Header
-        See `vampires.header.normalize_header`.
-
-    Raises
-    ------
-    FileError, HeaderError
-        The file is not FITS, or a keyword is missing or unusable.
-    """
-    _, header = image_header(path)
-    return normalize_header(header, path)
-
-
-def group_header(headers: Sequence[fits.Header], target: Target | None = None) -> fits.Header:
+def group_header(headers: Sequence[Cards], target: Target | None = None) -> Cards:
     """One canonical header with geometry for all the frames of a group.
 
     Times are the group's, angles are means over the frames (circular, so that a group may
@@ -50,17 +25,21 @@ def group_header(headers: Sequence[fits.Header], target: Target | None = None) -
 
     Parameters
     ----------
-    headers : sequence of fits.Header
+    headers : sequence of Cards
         Canonical headers of the files, in order of time.
     target : Target, optional
-        Default: the coordinates in the header.
+        Default: the coordinates in the header, whose angles a header may have already
+        (`vampires.night.raw.RawFile`).
 
     Returns
     -------
-    fits.Header
+    Cards
     """
-    located = [add_geometry(header, target) for header in headers]
-    out = located[0]
+    located = [
+        header if target is None and "DEROTANG" in header else add_geometry(header, target)
+        for header in headers
+    ]
+    out = located[0].copy()
     if len(located) == 1:
         return out
     frames = np.array([header["NFRAMES"] for header in located], dtype=float)

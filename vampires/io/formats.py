@@ -14,7 +14,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
-from vampires.io.layout import ImageLayout, find_image
+from vampires.io.layout import PLAIN, RICE, ImageLayout
 from vampires.kernels.block import RawBlock
 
 Rows = slice | NDArray[np.int64]
@@ -57,7 +57,7 @@ class _PlainFile:
     """Uncompressed 16-bit unsigned frames (BITPIX 16, BZERO 32768)."""
 
     def __init__(self, layout: ImageLayout) -> None:
-        self.path, self._start = layout.path, layout.data_start
+        self.path, self._start = layout.path, layout.start
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
     def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
@@ -107,13 +107,9 @@ class _RiceFile:
     def __init__(self, layout: ImageLayout, threads: int) -> None:
         self.path, self._threads = layout.path, threads
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
-        header = layout.header
-        self._table_start = layout.data_start
-        self._heap_start = layout.data_start + header.get(
-            "THEAP", header["NAXIS1"] * header["NAXIS2"]
-        )
-        self._descriptor = np.dtype(">i8" if "Q" in header["TFORM1"] else ">i4")
-        self._blocksize = _compression_value(header, "BLOCKSIZE", 32)
+        self._table_start, self._heap_start = layout.start, layout.heap
+        self._descriptor = np.dtype(">i8" if layout.wide else ">i4")
+        self._blocksize = layout.blocksize
 
     def _tiles(self, start: int, stop: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Length and place in the heap of each wanted row, shape (ntiles, 2)."""
@@ -166,7 +162,7 @@ class _AstropyFile:
 
     def __init__(self, layout: ImageLayout) -> None:
         self.path, self._hdu = layout.path, layout.hdu
-        self._cube = layout.header.get("ZNAXIS", layout.header["NAXIS"]) == 3
+        self._cube = layout.cube
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
     def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
@@ -181,34 +177,12 @@ class _AstropyFile:
         return RawBlock(np.ascontiguousarray(data, np.float32), big_endian=False)
 
 
-def open_file(path: Path, threads: int) -> FrameFile:
+def open_layout(layout: ImageLayout, threads: int) -> FrameFile:
     """Open the frames of one file in the way that suits its format.
 
     Mapped when they lie plainly, decoded by our own kernels when Rice tiles hold whole rows; all
     else is read by astropy.
     """
-    layout = find_image(path)
-    header = layout.header
-    unsigned = header.get("BZERO") == 32768 and header.get("BSCALE", 1) == 1
-    if "ZCMPTYPE" in header:
-        rows = header.get("ZTILE1", layout.nx) == layout.nx and header.get("ZTILE2", 1) == 1
-        plain_rice = (
-            str(header["ZCMPTYPE"]).startswith("RICE")
-            and header["ZBITPIX"] == 16
-            and _compression_value(header, "BYTEPIX", 4) == 2
-            and header["TFIELDS"] == 1
-            and header.get("ZTILE3", 1) == 1
-        )
-        if unsigned and rows and plain_rice:
-            return _RiceFile(layout, threads)
-    elif unsigned and header["BITPIX"] == 16:
-        return _PlainFile(layout)
-    return _AstropyFile(layout)
-
-
-def _compression_value(header: fits.Header, name: str, default: int) -> int:
-    """Value of a tile-compression parameter, listed as ZNAMEi / ZVALi."""
-    for i in range(1, 10):
-        if str(header.get(f"ZNAME{i}", "")).strip() == name:
-            return int(header[f"ZVAL{i}"])
-    return default
+    if layout.encoding == RICE:
+        return _RiceFile(layout, threads)
+    return _PlainFile(layout) if layout.encoding == PLAIN else _AstropyFile(layout)

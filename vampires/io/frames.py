@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 
 from vampires.config import ExecutionSettings
 from vampires.errors import FileError
-from vampires.io.formats import FrameFile, Rows, open_file
+from vampires.io.formats import FrameFile, Rows, open_layout
+from vampires.io.layout import ImageLayout, find_image
 from vampires.kernels.block import RawBlock
 from vampires.utils.threads import available_threads
 
@@ -163,7 +164,7 @@ class FrameSource:
 
 
 def open_frames(
-    paths: str | Path | Sequence[str | Path],
+    paths: str | Path | ImageLayout | Sequence[str | Path | ImageLayout],
     frames: ArrayLike | None = None,
     *,
     threads: int | None = None,
@@ -175,8 +176,9 @@ def open_frames(
 
     Parameters
     ----------
-    paths : path or sequence of paths
-        FITS files (plain or tile-compressed) with a 2-D or 3-D image in any HDU.
+    paths : path, layout, or sequence of them
+        FITS files (plain or tile-compressed) with a 2-D or 3-D image in any HDU; of those that
+        `vampires.io.layout.find_image` has looked at, its answer.
     frames : array_like of bool, optional
         Frames to keep, counted over all files in order.
     threads : int, optional
@@ -198,11 +200,12 @@ def open_frames(
     >>> for start, stop in source.chunks(200_000_000):      # doctest: +SKIP
     ...     block = source.read(start, stop)
     """
-    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    listed = [paths] if isinstance(paths, str | Path | ImageLayout) else list(paths)
     if not listed:
         raise FileError("no raw file was given; name at least one FITS file")
     threads = threads or available_threads()
-    files = [open_file(Path(path), threads) for path in listed]
+    layouts = [item if isinstance(item, ImageLayout) else find_image(Path(item)) for item in listed]
+    files = [open_layout(layout, threads) for layout in layouts]
     for file in files[1:]:
         if (file.ny, file.nx) != (files[0].ny, files[0].nx):
             raise FileError(

@@ -6,21 +6,26 @@ so that a damaged header never leads to an allocation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-from astropy.io import fits
+from typing import Any, BinaryIO, Self
 
 from vampires.errors import FileError
+from vampires.io.cards import BLOCK, read_cards
+from vampires.utils.cards import Cards, Unreadable
 
-_BLOCK = 2880
 _BITPIX = (8, 16, 32, 64, -32, -64)
+
+
+PLAIN, RICE, OTHER = "plain", "rice", "other"
+"""Encodings of pixels: 16 bits unsigned as they are, in Rice tiles of whole rows, any other."""
 
 
 @dataclass(frozen=True)
 class ImageLayout:
-    """An image found in a FITS file.
+    """An image found in a FITS file: all that is needed to read its pixels.
 
     Attributes
     ----------
@@ -28,21 +33,42 @@ class ImageLayout:
         The file.
     hdu : int
         Number of the HDU, 0-based.
-    header : Header
-        Its header as it stands; for compressed images that of the binary table.
-    data_start : int
-        Byte at which its data begin.
     n, ny, nx : int
         Frames, rows and columns; a 2-D image is one frame.
+    encoding : str
+        ``plain``, ``rice`` or ``other``.
+    start : int
+        Byte at which its data begin; of Rice tiles, the table of their places.
+    heap : int
+        Byte at which Rice tiles begin.
+    wide : bool
+        Whether that table has 64-bit numbers.
+    blocksize : int
+        Pixels coded together in a Rice tile.
+    cube : bool
+        Whether the image has a third axis.
     """
 
     path: Path
     hdu: int
-    header: fits.Header
-    data_start: int
     n: int
     ny: int
     nx: int
+    encoding: str
+    start: int
+    heap: int = 0
+    wide: bool = False
+    blocksize: int = 32
+    cube: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return {**asdict(self), "path": str(self.path)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Layout of what `to_dict` gave."""
+        return cls(**{**values, "path": Path(values["path"])})
 
 
 def find_image(path: Path) -> ImageLayout:
@@ -66,6 +92,27 @@ def find_image(path: Path) -> ImageLayout:
     --------
     >>> find_image(Path("VMPA00021001.fits")).n            # doctest: +SKIP
     139
+    """
+    return image_and_header(path)[0]
+
+
+def image_and_header(path: Path) -> tuple[ImageLayout, Cards]:
+    """Find the first image as `find_image` does, with its header as if it were not compressed."""
+    hdu = -1
+    for hdu, cards, start in headers_of(path):
+        shape = _image_shape(path, cards)
+        if shape is not None:
+            return _layout(path, hdu, shape, cards, start), uncompressed(cards)
+    raise FileError(f"{path}: holds no 2-D or 3-D image in its {hdu + 1} HDUs; leave it out")
+
+
+def headers_of(path: Path) -> Iterator[tuple[int, Cards, int]]:
+    """Each HDU of a file: number, header as it stands, byte at which its data begin.
+
+    Raises
+    ------
+    FileError
+        As `find_image`, when the HDU is reached.
     """
     if path.is_dir():
         raise FileError(f"{path}: is a directory; give the FITS files in it")
@@ -94,34 +141,93 @@ def find_image(path: Path) -> ImageLayout:
                     f"{path}: is truncated: the header of HDU {hdu} announces "
                     f"{data_start + length} bytes, the file has {size}; copy it again"
                 )
-            shape = _image_shape(path, header)
-            if shape is not None:
-                return ImageLayout(path, hdu, header, data_start, *shape)
-            position = data_start + -(-length // _BLOCK) * _BLOCK
+            yield hdu, header, data_start
+            position = data_start + -(-length // BLOCK) * BLOCK
             hdu += 1
-    raise FileError(f"{path}: holds no 2-D or 3-D image in its {hdu} HDUs; leave it out")
 
 
-def _read_header(path: Path, file: BinaryIO, hdu: int) -> fits.Header:
+_TABLE_CARD = re.compile(
+    r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|(TTYPE|TFORM|TUNIT|TDISP|TDIM|TNULL)\d+"
+    r"|ZIMAGE|ZTENSION|ZSIMPLE|ZEXTEND|ZPCOUNT|ZGCOUNT|ZBLOCKED|ZTILE\d+|ZCMPTYPE|ZNAME\d+|ZVAL\d+"
+    r"|ZQUANTIZ|ZDITHER0|ZBLANK|ZHECKSUM|ZDATASUM|CHECKSUM|DATASUM"
+)
+
+
+def uncompressed(cards: Cards) -> Cards:
+    """Header of the image in a tile-compressed table; any other header as it is."""
+    if cards.get("ZIMAGE") is not True:
+        return cards
+    axes = [f"NAXIS{i + 1}" for i in range(int(cards["ZNAXIS"]))]
+    out = Cards({"SIMPLE": True})
+    for key in ("BITPIX", "NAXIS", *axes):
+        out[key] = (cards[f"Z{key}"], cards.comments[f"Z{key}"])
+    skipped = {"ZBITPIX", "ZNAXIS", *(f"Z{key}" for key in axes)}
+    for key, value, comment in cards.cards:
+        named = key == "EXTNAME" and value == "COMPRESSED_IMAGE"
+        if key not in skipped and not named and not _TABLE_CARD.fullmatch(key):
+            out[key] = (value, comment)
+    out.prose = list(cards.prose)
+    out.repeated = dict(cards.repeated)
+    return out
+
+
+def _layout(
+    path: Path, hdu: int, shape: tuple[int, int, int], cards: Cards, start: int
+) -> ImageLayout:
+    """How the pixels are to be read."""
+    unsigned = cards.get("BZERO") == 32768 and cards.get("BSCALE", 1) == 1
+    compressed = "ZCMPTYPE" in cards
+    cube = cards.get("ZNAXIS" if compressed else "NAXIS") == 3
+    if unsigned and compressed and _is_plain_rice(cards, shape[2]):
+        heap = start + cards.get("THEAP", cards["NAXIS1"] * cards["NAXIS2"])
+        return ImageLayout(
+            path, hdu, *shape, RICE, start, heap, "Q" in cards["TFORM1"],
+            _compression_value(cards, "BLOCKSIZE", 32), cube,
+        )  # fmt: skip
+    plain = unsigned and not compressed and cards["BITPIX"] == 16
+    return ImageLayout(path, hdu, *shape, PLAIN if plain else OTHER, start, cube=cube)
+
+
+def _is_plain_rice(cards: Cards, nx: int) -> bool:
+    """Whether each tile is a row of 16-bit numbers coded by Rice's method."""
+    rows = cards.get("ZTILE1", nx) == nx and cards.get("ZTILE2", 1) == 1
+    return (
+        rows
+        and str(cards["ZCMPTYPE"]).startswith("RICE")
+        and cards["ZBITPIX"] == 16
+        and _compression_value(cards, "BYTEPIX", 4) == 2
+        and cards["TFIELDS"] == 1
+        and cards.get("ZTILE3", 1) == 1
+    )
+
+
+def _compression_value(cards: Cards, name: str, default: int) -> int:
+    """Value of a tile-compression parameter, listed as ZNAMEi / ZVALi."""
+    for i in range(1, 10):
+        if str(cards.get(f"ZNAME{i}", "")).strip() == name:
+            return int(cards[f"ZVAL{i}"])
+    return default
+
+
+def _read_header(path: Path, file: BinaryIO, hdu: int) -> Cards:
     try:
-        return fits.Header.fromfile(file)
-    except (OSError, ValueError, EOFError) as error:
+        return read_cards(file)
+    except EOFError as error:
         raise FileError(
             f"{path}: is truncated or damaged: the header of HDU {hdu} has no end; copy it again"
         ) from error
 
 
-def _integer(path: Path, header: fits.Header, key: str, default: int | None = None) -> int:
-    try:
-        value = header.get(key, default)
-    except (ValueError, fits.VerifyError) as error:
-        raise FileError(f"{path}: {key} cannot be read ({error}); mend the header") from error
+def _integer(path: Path, header: Cards, key: str, default: int | None = None) -> int:
+    value = header.get(key, default)
+    if isinstance(value, Unreadable):
+        raise FileError(f"{path}: {key} cannot be read; mend the header")
     if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and key != "BITPIX"):
         raise FileError(f"{path}: {key} is {value!r}, not a whole number; mend the header")
     return value
 
 
-def _data_length(path: Path, header: fits.Header) -> int:
+def _data_length(path: Path, header: Cards) -> int:
     """Bytes of the data part of an HDU (FITS standard 4.0, equation 2)."""
     bitpix = _integer(path, header, "BITPIX")
     if bitpix not in _BITPIX:
@@ -137,7 +243,7 @@ def _data_length(path: Path, header: fits.Header) -> int:
     return abs(bitpix) // 8 * _integer(path, header, "GCOUNT", 1) * (parameters + pixels)
 
 
-def _image_shape(path: Path, header: fits.Header) -> tuple[int, int, int] | None:
+def _image_shape(path: Path, header: Cards) -> tuple[int, int, int] | None:
     """(n, ny, nx) of an image HDU, None for a table or an empty HDU."""
     compressed = header.get("ZIMAGE") is True
     if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not compressed:

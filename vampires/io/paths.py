@@ -35,6 +35,16 @@ def stem(path: str | Path) -> str:
     return name
 
 
+def index_path(folder: Path) -> Path:
+    """Header index of the raw files of a reduction."""
+    return folder / ".vampires_index.sqlite"
+
+
+def masters_index_path(folder: Path) -> Path:
+    """Header index of the masters of another reduction."""
+    return folder / ".vampires_index_masters.sqlite"
+
+
 def background_path(folder: Path, raw_stem: str) -> Path:
     """Master background made from the raw file called ``raw_stem``."""
     return folder / "master_cals" / "background" / f"{raw_stem}_coll.fits"

@@ -16,6 +16,7 @@ from astropy.table import Table
 
 from vampires.errors import FileError
 from vampires.io.atomic import atomic_path
+from vampires.utils.cards import Cards, as_fits
 from vampires.version import __version__
 
 _STRUCTURAL = {
@@ -27,12 +28,12 @@ _STRUCTURAL = {
 _ONE_CARD = 68  # characters of a string that fit on one card; longer ones take several
 
 
-def product_header(header: fits.Header) -> fits.Header:
+def product_header(header: Cards | fits.Header) -> fits.Header:
     """Copy of a header without the cards that describe another file's layout.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Cards or fits.Header
         Any header.
 
     Returns
@@ -41,7 +42,7 @@ def product_header(header: fits.Header) -> fits.Header:
         The copy; ``DATE`` (time of writing) is dropped as well.
     """
     out = fits.Header()
-    for card in header.cards:
+    for card in as_fits(header).cards:
         key = card.keyword
         structural = key in _STRUCTURAL or (key.startswith("NAXIS") and key[5:].isdigit())
         if not structural and key != "NAXIS":

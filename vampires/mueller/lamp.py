@@ -11,7 +11,6 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.errors import HeaderError, PolarimetryError
-from vampires.header.exposure import raw_header
 from vampires.header.fields import field_centers, field_size
 from vampires.images.differences import pair_exposures
 from vampires.images.image import CameraImage
@@ -19,6 +18,7 @@ from vampires.instrument.flc import flc_state
 from vampires.io.frames import open_frames
 from vampires.log import get_logger
 from vampires.mueller.fit import LampMeasurements
+from vampires.night.raw import raw_header
 
 log = get_logger(__name__)
 

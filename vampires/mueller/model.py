@@ -271,7 +271,7 @@ class MuellerModel:
         ndarray
             Shape (4, 4).
         """
-        if isinstance(angles, fits.Header):
+        if not isinstance(angles, LightPathAngles):
             angles = LightPathAngles.from_header(angles, hwp_sync=hwp_sync)
         telescope = rotator(-angles.altitude) @ self.m3.matrix() @ rotator(angles.pa)
         return self.instrument(angles) @ telescope

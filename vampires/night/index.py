@@ -11,7 +11,6 @@ nothing new, three thousand records load in a few hundredths of a second.
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -19,15 +18,12 @@ from pathlib import Path
 from typing import cast
 
 from vampires.errors import FileError
-from vampires.io.atomic import atomic_path
 from vampires.io.paths import FITS_SUFFIXES
 from vampires.log import get_logger
 from vampires.night.record import Record
+from vampires.night.store import load_records, save
 
 log = get_logger(__name__)
-
-SCHEMA = 2
-"""Version of the record's fields: an index written by another version is made anew."""
 
 
 def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -> list[str]:
@@ -94,7 +90,8 @@ def build_index(
     exclude : sequence of str
         File names, with or without suffix or folders, or glob patterns, to leave out.
     cache_path : str or Path, optional
-        The JSON file that keeps the records; None: nothing is kept.
+        The SQLite file that keeps records and headers (`vampires.night.store`); None: nothing
+        is kept.
 
     Returns
     -------
@@ -109,22 +106,25 @@ def build_index(
 
     Examples
     --------
-    >>> build_index("raw/*.fits*", cache_path=".vampires/index.json")  # doctest: +SKIP
+    >>> build_index("raw/*.fits*", cache_path="index.sqlite")  # doctest: +SKIP
     """
     paths = find_files(patterns, folder)
-    cache = _load(cache_path) if cache_path is not None else {}
+    cache = load_records(cache_path) if cache_path is not None else {}
     records = {path: _fresh(path, cache) for path in paths}
     missing = [path for path, record in records.items() if record is None]
+    scans = []
     if missing:
         # Imported here: scanning needs astropy, a start with nothing new does not.
         from vampires.night.scan import scan_file
 
         log.info("reading headers", n=len(missing), cached=len(paths) - len(missing))
-        for path in missing:
-            records[path] = scan_file(path)
+        scans = [scan_file(path) for path in missing]
+        records.update((scan.record["path"], scan.record) for scan in scans)
     scanned = {path: cast(Record, record) for path, record in records.items()}
-    if cache_path is not None and (missing or len(cache) != len(scanned)):
-        _save(cache_path, scanned)
+    gone = cache.keys() - scanned.keys()
+    if cache_path is not None and (missing or gone):
+        new = [(scan.record, None if scan.raw is None else scan.raw.to_dict()) for scan in scans]
+        save(cache_path, new, gone)
     return _sorted(_mark_duplicates(_mark_excluded(scanned.values(), exclude)))
 
 
@@ -194,28 +194,3 @@ def _sorted(records: Iterable[Record]) -> list[Record]:
         return (float("inf") if mjd is None else mjd, record["name"], record["path"])
 
     return sorted(records, key=key)
-
-
-def _load(cache_path: str | Path) -> dict[str, Record]:
-    try:
-        content = json.loads(Path(cache_path).read_bytes())
-        if content["schema"] != SCHEMA:
-            return {}
-        return {record["path"]: record for record in content["records"]}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("the header index cannot be read and is made anew",
-                    file=str(cache_path), error=str(error))  # fmt: skip
-        return {}
-
-
-def _save(cache_path: str | Path, records: dict[str, Record]) -> None:
-    target = Path(cache_path)
-    content = {"schema": SCHEMA, "records": list(records.values())}
-    try:
-        with atomic_path(target) as temporary:
-            temporary.write_text(json.dumps(content))
-    except OSError as error:
-        log.warning("the header index cannot be kept: the next start will read all headers again",
-                    file=str(target), error=str(error))  # fmt: skip

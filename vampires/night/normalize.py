@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
 from vampires.header import normalize_header
 from vampires.io.atomic import atomic_path
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
-from vampires.io.header import image_header
+from vampires.io.layout import image_and_header
 from vampires.io.paths import stem
 from vampires.io.products import product_header
 from vampires.io.rawfile import write_raw
 from vampires.log import get_logger
 from vampires.night.controller import CORRUPTED, FLC_SUFFIXES, normalized_path
 from vampires.night.scan import is_interleaved
+from vampires.utils.cards import Cards
 
 log = get_logger(__name__)
 
@@ -83,8 +83,8 @@ def normalize_file(
     --------
     >>> normalize_file("HD141569A_00_750-50_LyotStop_00_cam1.fits", ".")  # doctest: +SKIP
     """
-    source = open_frames(path)
-    _, raw = image_header(path)
+    layout, raw = image_and_header(Path(path))
+    source = open_frames(layout)
     header = normalize_header(raw, path)
     split = is_interleaved(header)
     if deinterleave is not None:
@@ -143,7 +143,7 @@ def _selected(
             yield source.read(start, stop).native()[chosen]
 
 
-def _output_header(raw: fits.Header, name: str, flc: str | None, dropped: int) -> fits.Header:
+def _output_header(raw: Cards, name: str, flc: str | None, dropped: int) -> Cards:
     """Cards of the raw file and what the archive adds to them."""
     header = raw.copy()
     header["RAWFMT"] = ("archive", "normalised from the controller's format")

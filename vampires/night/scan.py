@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 
 from vampires.errors import FileError, VampiresError
-from vampires.header import UnsupportedFileError, normalize_header
+from vampires.header import UnsupportedFileError
 from vampires.header.fields import field_centers
-from vampires.io.header import image_header
 from vampires.io.paths import stem
+from vampires.night.raw import CALIBRATION_TYPE, RawFile, read_raw
 from vampires.night.record import Record, empty_record
-from vampires.sky.geometry import pointing
+from vampires.utils.cards import Cards
 
 KINDS = {
     "OBJECT": "science",
@@ -29,39 +28,44 @@ KINDS = {
 BROKEN_HEADER = (ValueError, KeyError, TypeError, IndexError, ArithmeticError, VerifyError)
 """What astropy and arithmetic raise on headers that are no headers."""
 
-CALIBRATION_TYPE = "CALTYPE"
-"""Card that tells a master frame of ours from a raw file; its values: `MASTER_KINDS`."""
-
 MASTER_KINDS = ("BACKGROUND", "FLAT")
+"""Values of `vampires.night.raw.CALIBRATION_TYPE` in master frames of ours."""
 
 
-def scan_file(path: str | Path) -> Record:
+@dataclass(frozen=True)
+class Scan:
+    """One file looked at: its light record and, when it is usable, its headers."""
+
+    record: Record
+    raw: RawFile | None
+
+
+def scan_file(path: str | Path) -> Scan:
     """Read the headers of one file.
 
     Parameters
     ----------
     path : str or Path
-        Raw file or master frame; plain, tile-compressed or gzipped FITS.
+        Raw file or master frame; plain or tile-compressed FITS.
 
     Returns
     -------
-    Record
-        A file that cannot be used has ``ok`` False and the reason in one line.
+    Scan
+        The record of a file that cannot be used has ``ok`` False and the reason in one line.
 
     Examples
     --------
-    >>> scan_file("raw/VMPA00021001.fits")["exptime"]  # doctest: +SKIP
+    >>> scan_file("raw/VMPA00021001.fits").record["exptime"]  # doctest: +SKIP
     0.25
     """
     path = str(Path(path).absolute())
     size = mtime_ns = 0
+    raw = None
     try:
         status = Path(path).stat()
         size, mtime_ns = status.st_size, status.st_mtime_ns
-        with warnings.catch_warnings():
-            # Broken files make astropy warn; what is wrong is said in the record's reason.
-            warnings.simplefilter("ignore")
-            record = _scan(path)
+        raw = read_raw(path)
+        record = _record(raw)
     except UnsupportedFileError as error:
         record = empty_record(path, _one_line(error, path), "unsupported")
     except (VampiresError, OSError) as error:
@@ -69,23 +73,18 @@ def scan_file(path: str | Path) -> Record:
     except BROKEN_HEADER as error:
         record = empty_record(path, f"{path}: its header cannot be read ({_one_line(error)})")
     record["size"], record["mtime_ns"] = size, mtime_ns
-    return record
+    return Scan(record, raw if record["ok"] else None)
 
 
-def _scan(path: str) -> Record:
-    hdu, raw = image_header(path)
-    if CALIBRATION_TYPE in raw:
-        _check_master(raw, path)
-        return record_from_header(raw, path, hdu, "master")
-    if "U_CAMERA" not in raw:
-        _refuse_ancient(path)
-    if raw["BITPIX"] < 0:
-        raise FileError(f"{path}: not a raw file: its pixels are {-raw['BITPIX']}-bit floats")
-    header = normalize_header(raw, path)
-    return record_from_header(header, path, hdu, header["RAWFMT"])
+def _record(raw: RawFile) -> Record:
+    header, path = raw.header, raw.path
+    if CALIBRATION_TYPE in header:
+        _check_master(header, path)
+        return record_from_header(header, path, raw.layout.hdu, "master")
+    return record_from_header(header, path, raw.layout.hdu, header["RAWFMT"])
 
 
-def _check_master(header: fits.Header, path: str) -> None:
+def _check_master(header: Cards, path: Path) -> None:
     """Refuse what says that it is a master frame and has not the header of one."""
     kind = header[CALIBRATION_TYPE]
     if kind not in MASTER_KINDS or "DETGEN" not in header:
@@ -95,22 +94,14 @@ def _check_master(header: fits.Header, path: str) -> None:
         )
 
 
-def _refuse_ancient(path: str) -> None:
-    """Recognise the first format, which keeps most of its header in a second unit."""
-    with fits.open(path, memmap=False) as hdus:
-        for hdu in hdus:
-            if "ACQNCYCS" in hdu.header:
-                normalize_header(hdu.header, path)
-
-
 def record_from_header(
-    header: fits.Header, path: str | Path, hdu: int = 0, form: str = "archive"
+    header: Cards, path: str | Path, hdu: int = 0, form: str = "archive"
 ) -> Record:
     """Light record of a canonical header.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Cards
         Canonical header of a raw file or of a master frame.
     path : str or Path
         Its file.
@@ -138,19 +129,19 @@ def record_from_header(
         filter01=header["FILTER01"], filter02=header["FILTER02"], obsmod=header["OBS-MOD"],
         fields=list(field_centers(header, ny, nx)), nframes=int(header["NFRAMES"]), ny=ny, nx=nx,
         crop=crop, mjd=float(header["MJD"]), mjd_start=float(header["MJD-STR"]),
-        mjd_end=float(header["MJD-END"]), pa=_pa(header) if kind == "science" else None,
+        mjd_end=float(header["MJD-END"]), pa=_optional(float, header, "PA"),
         altitude=_optional(float, header, "ALTITUDE"),
         imr_angle=_optional(float, header, "D_IMRANG"), sync=_optional(bool, header, "U_SYNC"),
         hdu=hdu, format=form, interleaved=form == "controller" and is_interleaved(header),
     )  # fmt: skip
 
 
-def is_interleaved(header: fits.Header) -> bool:
+def is_interleaved(header: Cards) -> bool:
     """Whether FLC states alternate frame by frame in a controller-format file.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Cards
         Canonical header.
 
     Returns
@@ -164,15 +155,9 @@ def is_interleaved(header: fits.Header) -> bool:
     return header["DATA-TYP"] == "OBJECT" and "POL" in header["OBS-MOD"] and several
 
 
-def _pa(header: fits.Header) -> float | None:
-    if "RA" not in header or "DEC" not in header:
-        return None
-    return float(pointing(header).pa)
-
-
-def _optional(kind: type, header: fits.Header, key: str) -> Any:
+def _optional(kind: type, header: Cards, key: str) -> Any:
     value = header.get(key)
-    return None if value is None or isinstance(value, fits.card.Undefined) else kind(value)
+    return None if value is None else kind(value)
 
 
 def _one_line(error: Exception, path: str = "") -> str:

@@ -22,17 +22,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from astropy.io import fits
-
 from vampires.errors import FileError, VampiresError
-from vampires.header import normalize_header
 from vampires.io.atomic import atomic_path
 from vampires.io.frames import open_frames
-from vampires.io.header import image_header
+from vampires.io.layout import image_and_header
 from vampires.io.products import product_header
 from vampires.io.rawfile import write_raw
 from vampires.log import get_logger
+from vampires.night.raw import raw_header
 from vampires.night.scan import BROKEN_HEADER
+from vampires.utils.cards import Cards
 
 log = get_logger(__name__)
 
@@ -86,12 +85,12 @@ def safe_name(text: str) -> str:
     return name[:_LONGEST].rstrip("_.") or "unknown"
 
 
-def sorted_folder(header: fits.Header) -> Path:
+def sorted_folder(header: Cards) -> Path:
     """Folder of a file, relative to the output directory.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Cards
         Canonical header.
 
     Returns
@@ -166,7 +165,7 @@ def _science_folder(target: str) -> str:
     return f"{name}_target" if name.lower() in FOLDERS.values() else name
 
 
-def _emccd_parts(header: fits.Header) -> list[str]:
+def _emccd_parts(header: Cards) -> list[str]:
     parts = [
         f"em{header['DETGAIN']:.0f}",
         f"{round(header['EXPTIME'] * 1e3):05d}ms",
@@ -177,7 +176,7 @@ def _emccd_parts(header: fits.Header) -> list[str]:
     return parts
 
 
-def _qcmos_parts(header: fits.Header) -> list[str]:
+def _qcmos_parts(header: Cards) -> list[str]:
     parts = [f"{round(header['EXPTIME'] * 1e6):09d}us", _size(header)]
     stop = safe_name(str(header.get("U_FLDSTP", "Fieldstop")))
     if stop.lower() not in {"fieldstop", "unknown"}:
@@ -187,7 +186,7 @@ def _qcmos_parts(header: fits.Header) -> list[str]:
     return parts
 
 
-def _size(header: fits.Header) -> str:
+def _size(header: Cards) -> str:
     """Size of the crop; the mode's name for multiband data, whose cameras differ in size."""
     if header["FILTER"] in {"MBI", "MBIR"}:
         return str(header["FILTER"])
@@ -198,8 +197,7 @@ def _target(path: Path, output: Path, decompress: bool) -> Path:
     with warnings.catch_warnings():
         # Broken files make astropy warn; what is wrong is said in the reason.
         warnings.simplefilter("ignore")
-        _, raw = image_header(path)
-        folder = output / sorted_folder(normalize_header(raw, path))
+        folder = output / sorted_folder(raw_header(path))
     name = path.name.removesuffix(".fz") if decompress else path.name
     target = folder / name
     # A folder that is a symbolic link could lead out of the output directory.
@@ -250,8 +248,8 @@ def _copy(path: Path, target: Path, unpacked: bool) -> None:
 
 
 def _decompress(path: Path, target: Path) -> None:
-    source = open_frames(path)
-    _, header = image_header(path)
+    layout, header = image_and_header(path)
+    source = open_frames(layout)
     blocks = (source.read(start, stop).native() for start, stop in source.chunks())
     write_raw(target, product_header(header), (source.n, source.ny, source.nx), blocks)
     shutil.copystat(path, target)

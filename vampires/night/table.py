@@ -6,13 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-from vampires.header.exposure import raw_header
-from vampires.night.scan import scan_file
-
-_PROSE = {"COMMENT", "HISTORY", ""}
+from vampires.night.scan import Scan, scan_file
+from vampires.utils.cards import Cards
 
 
 def header_table(paths: Iterable[str | Path]) -> Table:
@@ -34,21 +31,26 @@ def header_table(paths: Iterable[str | Path]) -> Table:
     --------
     >>> header_table(Path("raw").glob("*.fits"))["file", "kind", "EXPTIME"]  # doctest: +SKIP
     """
-    records = [scan_file(path) for path in paths]
-    records.sort(key=lambda r: (float("inf") if r["mjd"] is None else r["mjd"], r["name"]))
-    headers = [raw_header(r["path"]) if r["ok"] else fits.Header() for r in records]
+    scans = [scan_file(path) for path in paths]
+    scans.sort(key=_time_and_name)
+    records = [scan.record for scan in scans]
+    headers = [Cards() if scan.raw is None else scan.raw.header for scan in scans]
     table = Table()
     table["file"] = [Path(record["path"]).name for record in records]
     table["kind"] = [record["kind"] for record in records]
     table["reason"] = [record["reason"] or "" for record in records]
     for key in dict.fromkeys(key for header in headers for key in header):
-        if key not in _PROSE:
-            table[key] = _column([header.get(key) for header in headers])
+        table[key] = _column([header.get(key) for header in headers])
     return table
 
 
+def _time_and_name(scan: Scan) -> tuple[float, str]:
+    mjd = scan.record["mjd"]
+    return float("inf") if mjd is None else mjd, scan.record["name"]
+
+
 def _column(values: list[Any]) -> MaskedColumn:
-    missing = [value is None or isinstance(value, fits.card.Undefined) for value in values]
+    missing = [value is None for value in values]
     kinds = {type(value) for value, absent in zip(values, missing, strict=True) if not absent}
     if kinds == {int, float}:
         kinds = {float}

@@ -16,7 +16,6 @@ from scipy.interpolate import CubicSpline
 
 from vampires.cube import CameraCube
 from vampires.errors import PolarimetryError
-from vampires.header.exposure import raw_header
 from vampires.images.image import CameraImage
 from vampires.images.recenter import pad_to_diagonal
 from vampires.log import get_logger
@@ -155,10 +154,7 @@ def frame_headers(cube: CameraCube, target: Target | None = None) -> Iterator[fi
 def frame_times(cube: CameraCube) -> NDArray[np.float64]:
     """Mid-exposure MJD of every frame of a cube; frames are evenly spread over their file."""
     source = cube.source
-    spans = []
-    for path in source.paths:
-        header = raw_header(path)
-        spans.append((header["MJD-STR"], header["MJD-END"], header["NFRAMES"]))
+    spans = [(h["MJD-STR"], h["MJD-END"], h["NFRAMES"]) for h in cube.headers]
     start, end, n = np.array(spans, dtype=float)[source.file_index].T
     return np.asarray(start + (source.frame_index + 0.5) / n * (end - start))
 

@@ -46,9 +46,8 @@ def earth_orientation(mjd: float) -> tuple[float, float, float]:
 
 def tai_minus_utc(mjd: float) -> float:
     """Leap seconds at an MJD (UTC), s; those of the last known row for the future."""
-    rows = erfa.leap_seconds.get()
-    starts = [erfa.cal2jd(int(row["year"]), int(row["month"]), 1)[1] for row in rows]
-    return float(rows["tai_utc"][np.searchsorted(starts, mjd, side="right") - 1])
+    starts, seconds = _leap_seconds()
+    return float(seconds[np.searchsorted(starts, mjd, side="right") - 1])
 
 
 class Sky:
@@ -131,6 +130,13 @@ class Sky:
     def _rotation(self, mjd: Any) -> Any:
         """Earth rotation angle, rad."""
         return erfa.era00(MJD_ZERO, mjd + self._ut1_utc / 86400.0)
+
+
+@cache
+def _leap_seconds() -> tuple[np.ndarray, np.ndarray]:
+    """MJD from which each value of TAI-UTC holds, and the values, s."""
+    rows = erfa.leap_seconds.get()
+    return erfa.cal2jd(rows["year"], rows["month"], 1)[1], rows["tai_utc"]
 
 
 @cache

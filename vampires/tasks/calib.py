@@ -9,7 +9,7 @@ from typing import Any
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.errors import CalibrationError, FileError
-from vampires.io.paths import stem
+from vampires.io.paths import index_path, stem
 from vampires.log import get_logger
 from vampires.night.grouping import left_out
 from vampires.tasks.plan import current_plan
@@ -26,8 +26,9 @@ def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
 
     settings = config.calibrate
     master = make_background(
-        raw, method=settings.background_method, memory=config.execution.memory_bytes
-    )
+        raw, method=settings.background_method, memory=config.execution.memory_bytes,
+        index=index_path(config.folder),
+    )  # fmt: skip
     master.with_header(stamp(master.header, config.digest_of("calibrate"), [raw])).write(target)
     return {"bad_pixels": int(master.bad.sum())}
 
@@ -42,7 +43,7 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
 
     master = flat_or_stand_in(
         raw, background, method=config.calibrate.background_method,
-        memory=config.execution.memory_bytes,
+        memory=config.execution.memory_bytes, index=index_path(config.folder),
     )  # fmt: skip
     sources = [raw] if background is None else [raw, background]
     master.with_header(stamp(master.header, config.digest_of("calibrate"), sources)).write(target)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vampires.config import Config
+from vampires.io.paths import index_path
 from vampires.log import get_logger
 from vampires.night.matching import Masters
 
@@ -47,8 +48,9 @@ def open_cube(
     for note in masters.missing if announce else ():
         log.warning("goes on without", file=name, missing=note)
     cube = CameraCube.open(
-        paths, target_of(config), config.data.exclude_frames, config.execution.memory_bytes
-    )
+        paths, target_of(config), config.data.exclude_frames, config.execution.memory_bytes,
+        index_path(config.folder),
+    )  # fmt: skip
     if announce and masters.relaxed:
         log.info("masters fit but for", file=name, relaxed=list(masters.relaxed))
     return cube.with_masters(masters, config.calibrate)

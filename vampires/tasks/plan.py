@@ -17,14 +17,12 @@ from vampires.config import Config, find_config, load_config
 from vampires.engine import executor
 from vampires.engine.actions import loading
 from vampires.errors import ConfigError
-from vampires.io.paths import Layout
+from vampires.io.paths import Layout, index_path, masters_index_path
 from vampires.night.controller import is_controller, with_normalized
 from vampires.night.grouping import Group, group_cubes
 from vampires.night.index import build_index
 from vampires.night.matching import Masters, master_path, match_background, match_masters
 from vampires.night.record import Record
-
-INDEX_NAME = ".vampires_index.json"
 
 
 @dataclass(frozen=True)
@@ -158,13 +156,13 @@ def make_plan(config: Config) -> Plan:
     Plan
     """
     folder = config.folder
-    records = build_index(config.data.raw, folder, config.data.exclude, folder / INDEX_NAME)
+    records = build_index(config.data.raw, folder, config.data.exclude, index_path(folder))
     files = with_normalized(records, folder, config.data.deinterleave)
     calibrations = [record for record in files if record["ok"] and record["kind"] != "science"]
     if config.calibrate.calib_directory is not None:
         directory = config.resolve(config.calibrate.calib_directory)
         known = {master_path(record, folder) for record in calibrations}
-        masters = build_index([directory], folder, (), folder / f"{INDEX_NAME[:-5]}_masters.json")
+        masters = build_index([directory], folder, (), masters_index_path(folder))
         calibrations += [
             record
             for record in masters
