@@ -9,6 +9,7 @@ registration), so that a reduction reads as a sentence::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,14 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy.io import fits
 from astropy.nddata import CCDData, VarianceUncertainty
 
 from vampires.calibration.pixels import pixel_calibration, usable_flat
 from vampires.calibration.screen import screen
 from vampires.config import AnalysisSettings, CalibrateSettings
-from vampires.errors import CalibrationError, MeasurementError
+from vampires.errors import CalibrationError, FileError, MeasurementError
+from vampires.header import normalize_header
 from vampires.header.exposure import group_header
-from vampires.header.fields import field_centers, field_size
+from vampires.header.fields import field_centers, field_index, field_size
 from vampires.images.alignment import align_frames
 from vampires.images.coadd import coadd_frames
 from vampires.images.image import CameraImage
@@ -37,6 +40,7 @@ from vampires.measure.frames import FrameMetrics, measure_frames
 from vampires.measure.psf import header_psf
 from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
 from vampires.night.raw import raw_file
+from vampires.sky.export import export_wcs
 from vampires.sky.geometry import Target
 from vampires.sky.wcs import celestial_wcs, without_wcs
 from vampires.utils.cards import Cards
@@ -132,7 +136,68 @@ class CameraCube:
         source = open_frames([file.layout for file in files])
         if exclude_frames:
             source = source.select(_not_excluded(source, exclude_frames))
-        headers = tuple(file.header for file in files)
+        return cls._of(source, tuple(file.header for file in files), target, memory)
+
+    @classmethod
+    def from_ccddata(
+        cls,
+        ccd: CCDData,
+        target: Target | None = None,
+        name: str = "array.fits",
+        memory: int = DEFAULT_MEMORY,
+    ) -> CameraCube:
+        """Take raw frames that are in memory, for instance after a function of ``ccdproc``.
+
+        Parameters
+        ----------
+        ccd : CCDData
+            Shape (n, ny, nx), or (ny, nx) for one frame; adu, bias included, raw orientation;
+            the header is that of a raw file. Masked pixels count as saturated: they are
+            left out of everything.
+        target : Target, optional
+            Default: the coordinates in the header.
+        name : str
+            What to call the frames in products and messages.
+        memory : int
+            Bytes that any step may use.
+
+        Returns
+        -------
+        CameraCube
+            Errors follow from the numbers by the detector's noise model, as for files.
+
+        Raises
+        ------
+        FileError
+            The frames are not in adu, or come with an uncertainty of their own.
+        HeaderError
+            The header is not one of VAMPIRES.
+
+        Examples
+        --------
+        >>> raw = CCDData.read("VMPA00021001.fits", unit="adu")  # doctest: +SKIP
+        >>> CameraCube.from_ccddata(raw).measure().register().coadd()  # doctest: +SKIP
+        """
+        if ccd.unit != "adu" or ccd.uncertainty is not None:
+            raise FileError(
+                f"{name}: frames in {ccd.unit or 'no unit'}"
+                f"{'' if ccd.uncertainty is None else ' with an uncertainty'}; expected raw "
+                "numbers in adu, bias included, without one (it follows from the noise model)"
+            )
+        source = FrameSource.from_array(ccd.data, name)
+        raw = fits.Header(ccd.header, copy=True)
+        raw.update({"NAXIS": 3, "NAXIS1": source.nx, "NAXIS2": source.ny, "NAXIS3": source.n})
+        header = normalize_header(raw, name)
+        if ccd.mask is not None:
+            frames = ccd.data if ccd.data.dtype == np.uint16 else ccd.data.astype(np.float32)
+            masked = np.where(ccd.mask, frames.dtype.type(math.ceil(header["SATURATE"])), frames)
+            source = FrameSource.from_array(masked, name)
+        return cls._of(source, (header,), target, memory)
+
+    @classmethod
+    def _of(
+        cls, source: FrameSource, headers: tuple[Cards, ...], target: Target | None, memory: int
+    ) -> CameraCube:
         header = group_header(headers, target)
         centers = field_centers(header, source.ny, source.nx)
         rough = np.array([[center] for center in centers.values()])
@@ -422,7 +487,7 @@ class CameraCube:
         Yields
         ------
         CCDData
-            Shape (k, ny, nx), e-/s, with variance and mask.
+            Shape (k, ny, nx), e-/s, with variance, mask and WCS (see `wcs_header`).
         """
         for _, data, variance in self.calibrated(memory):
             yield self._ccddata(data, variance)
@@ -469,13 +534,36 @@ class CameraCube:
             return self.measure().measured
         return self.metrics
 
+    def wcs_header(self, field_name: str | None = None) -> fits.Header:
+        """Header of the whole frames, with the celestial coordinates of one field.
+
+        Parameters
+        ----------
+        field_name : str, optional
+            Default: the first field. The fields of multiband frames show the same sky, so the
+            coordinates hold in that field only.
+
+        Returns
+        -------
+        fits.Header
+            The target is at the mean position of the star, or at its rough one.
+        """
+        index = field_index(self.fields, field_name)
+        places = self.rough[index] if self.centers is None else self.centers[index]
+        y, x = (float(value) for value in np.nanmean(places, axis=0))
+        header = without_wcs(self.header.to_fits())
+        header.update(celestial_wcs(header, self.shape[1:], (y, x)))
+        return header
+
     def _ccddata(self, data: np.ndarray, variance: np.ndarray) -> CCDData:
+        header = self.wcs_header()
         return CCDData(
             data,
             unit="electron / s",
             uncertainty=VarianceUncertainty(variance),
             mask=~np.isfinite(data),
-            meta=self.header.to_fits(),
+            meta=header,
+            wcs=export_wcs(header, ndim=3),
         )
 
     def _centers(self) -> np.ndarray:

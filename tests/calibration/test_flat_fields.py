@@ -119,12 +119,12 @@ def test_simulated_multiband_flat(night: Path) -> None:
     for name in ("F610", "F670", "F720", "F760"):
         y, x = (round(flat.header[f"{name}{axis}"]) for axis in "YX")
         box = np.s_[y - 40 : y + 40, x - 40 : x + 40]
-        good = ~bad[box] & ~flat.bad[box]
+        good = ~bad[box] & ~flat.mask[box]
         ratio = (flat.data[box] / truth[box])[good]
         assert np.std(ratio / np.median(ratio)) == pytest.approx(
-            np.sqrt(np.mean(flat.error[box][good] ** 2)), rel=0.2
+            np.sqrt(np.mean(flat.uncertainty.array[box][good] ** 2)), rel=0.2
         )
-        found = np.append(found, flat.bad[box][bad[box]])
+        found = np.append(found, flat.mask[box][bad[box]])
     assert len(found) > 0
     assert found.mean() >= 0.9
     between = flat.data[:, 240:260]  # no field there

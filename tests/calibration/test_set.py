@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.nddata import CCDData
 from structlog.testing import capture_logs
 
-from vampires.calibration.masters import Master
+from vampires.calibration.masters import master_frame
 from vampires.calibration.pixels import pixel_calibration, scaled_background
 from vampires.calibration.set import CalibrationSet
 from vampires.config import CalibrateSettings
@@ -44,14 +45,13 @@ def science(records: list[Record]) -> fits.Header:
     return raw_header(record["path"])
 
 
-def master(header: fits.Header, data: float, error: float, kind: str, **cards: object) -> Master:
+def master(header: fits.Header, data: float, error: float, kind: str, **cards: object) -> CCDData:
     """A uniform master of the size of a header."""
     shape = (header["NAXIS2"], header["NAXIS1"])
     header = header.copy()
     header["CALTYPE"] = kind
     header.update(cards)
-    return Master(np.full(shape, data, np.float32), np.full(shape, error, np.float32),
-                  np.zeros(shape, bool), header)  # fmt: skip
+    return master_frame(np.full(shape, data), np.full(shape, error), np.zeros(shape, bool), header)
 
 
 def test_masters_of_a_night_recover_its_detector(
@@ -135,23 +135,23 @@ def test_a_required_master_must_be_there(records: list[Record], science: fits.He
 def test_background_of_another_exposure_time_is_scaled(science: fits.Header) -> None:
     bias = science["BIAS"]
     back = master(science, bias + 10.0, 2.0, "BACKGROUND", EXPTIME=2 * science["EXPTIME"])
-    level, variance = scaled_background(back, science, back.data.shape)
-    assert np.allclose(level, bias + 5.0)
-    assert np.allclose(variance, 1.0)
+    level = scaled_background(back, science, back.data.shape)
+    assert np.allclose(level.data, bias + 5.0)
+    assert np.allclose(level.uncertainty.array, 1.0)
 
 
 def test_background_of_another_gain_is_scaled_in_electrons(science: fits.Header) -> None:
     bias = science["BIAS"]
     back = master(science, bias + 10.0, 2.0, "BACKGROUND", EFFGAIN=3 * science["EFFGAIN"])
-    level, variance = scaled_background(back, science, back.data.shape)
-    assert np.allclose(level, bias + 30.0)
-    assert np.allclose(variance, 36.0)
+    level = scaled_background(back, science, back.data.shape)
+    assert np.allclose(level.data, bias + 30.0)
+    assert np.allclose(level.uncertainty.array, 6.0)
 
 
 def test_bad_pixels_of_both_masters_join(science: fits.Header) -> None:
     back = master(science, 150.0, 1.0, "BACKGROUND")
     flat = master(science, 2.0, 0.1, "FLAT")
-    back.bad[1, 2] = flat.bad[3, 4] = True
+    back.mask[1, 2] = flat.mask[3, 4] = True
     flat.data[5, 6] = 0.0
     calibration = pixel_calibration(science, back, flat)
     assert np.argwhere(calibration.bad).tolist() == [[1, 2], [3, 4], [5, 6]]

@@ -25,23 +25,6 @@ from vampires.kernels.reduce import AVERAGES
 GAIN, EXPTIME, BIAS = 0.5, 0.1, 200.0
 
 
-class Frames:
-    """Frames in memory with the reading half of a file."""
-
-    path = "memory"
-
-    def __init__(self, cube):
-        self.cube = cube
-        self.n, self.ny, self.nx = cube.shape
-
-    def read(self, start, stop, rows):
-        return RawBlock(np.ascontiguousarray(self.cube[start:stop, rows]), big_endian=False)
-
-
-def source_of(cube):
-    return FrameSource([Frames(cube)])
-
-
 def make_calibration(shape, **changes):
     one = np.ones(shape, np.float32)
     values = {
@@ -106,7 +89,7 @@ def fixture_night():
 def coadd(night, **settings):
     raw, cal, centers = night
     values = {"flip": False, "keep": np.ones(len(raw), bool), "size": (40, 41)} | settings
-    return coadd_frames(source_of(raw), cal, **({"centers": centers} | values))
+    return coadd_frames(FrameSource.from_array(raw), cal, **({"centers": centers} | values))
 
 
 @pytest.mark.parametrize("size", [(40, 40), (41, 41), (40, 41)])
@@ -124,14 +107,14 @@ def test_noiseless_star_comes_to_the_centre(size, flip):
     middle = (np.array(size) - 1) / 2
     total = 20000 * gaussian(shape, (31, 36), 1.5).sum() * GAIN / EXPTIME
     errors = []
-    for _, data, _ in align_frames(source_of(cube), cal, **arguments, memory=200_000):
+    for _, data, _ in align_frames(FrameSource.from_array(cube), cal, **arguments, memory=200_000):
         for frame in data[:, 0]:
             errors.append(np.subtract(centroid(frame), middle))
             assert frame.sum(dtype=float) == pytest.approx(total, rel=1e-4)
     assert len(errors) == 30
     assert np.sqrt(np.mean(np.square(errors))) < 0.002
     assert np.abs(errors).max() < 0.01
-    result = coadd_frames(source_of(cube), cal, **arguments)
+    result = coadd_frames(FrameSource.from_array(cube), cal, **arguments)
     np.testing.assert_allclose(centroid(result.data[0]), middle, atol=0.002)
 
 
@@ -143,9 +126,9 @@ def test_diffraction_limited_star_is_reproduced():
     arguments = {"flip": False, "centers": centers[None], "keep": np.ones(20, bool)}
     cal = make_calibration((64, 64))
     truth = 1e4 * airy((45, 45), (22, 22)) * GAIN / EXPTIME
-    for _, data, _ in align_frames(source_of(cube), cal, size=(45, 45), **arguments):
+    for _, data, _ in align_frames(FrameSource.from_array(cube), cal, size=(45, 45), **arguments):
         assert np.abs(data[:, 0] - truth).max() < 2.5e-3 * truth.max()
-    result = coadd_frames(source_of(cube), cal, size=(45, 45), **arguments)
+    result = coadd_frames(FrameSource.from_array(cube), cal, size=(45, 45), **arguments)
     assert np.abs(result.data[0] - truth).max() < 1.5e-3 * truth.max()
 
 
@@ -162,11 +145,15 @@ def test_bad_pixels_neither_cost_pixels_nor_flux(method):
     broken[:, bad] = 3e4
     arguments = {"flip": False, "centers": centers[None], "keep": np.ones(25, bool)}
     whole = coadd_frames(
-        source_of(cube), make_calibration(shape), size=(60, 60), method=method, **arguments
+        FrameSource.from_array(cube),
+        make_calibration(shape),
+        size=(60, 60),
+        method=method,
+        **arguments,
     )
     repaired = coadd_frames(
-        source_of(broken), make_calibration(shape, bad=bad), size=(60, 60), method=method,
-        **arguments,
+        FrameSource.from_array(broken), make_calibration(shape, bad=bad), size=(60, 60),
+        method=method, **arguments,
     )  # fmt: skip
     assert np.isfinite(repaired.data).all()
     assert aperture(repaired.data[0]) == pytest.approx(aperture(whole.data[0]), rel=1e-3)
@@ -196,7 +183,7 @@ def test_methods_average_the_aligned_frames(night, flip):
     raw, cal, centers = night
     keep = np.arange(40) % 3 != 0
     arguments = {"flip": flip, "centers": centers, "keep": keep, "size": (40, 41)}
-    parts = list(align_frames(source_of(raw), cal, **arguments, memory=250_000))
+    parts = list(align_frames(FrameSource.from_array(raw), cal, **arguments, memory=250_000))
     assert [start for start, _, _ in parts] == np.cumsum(
         [0, *(len(p[1]) for p in parts[:-1])]
     ).tolist()
@@ -204,8 +191,8 @@ def test_methods_average_the_aligned_frames(night, flip):
     noise = np.concatenate([variance for _, _, variance in parts])[:, 0]
     assert len(stack) == keep.sum()
     count = np.isfinite(stack).sum(axis=0)
-    mean = coadd_frames(source_of(raw), cal, **arguments, method="mean")
-    median = coadd_frames(source_of(raw), cal, **arguments, method="median")
+    mean = coadd_frames(FrameSource.from_array(raw), cal, **arguments, method="mean")
+    median = coadd_frames(FrameSource.from_array(raw), cal, **arguments, method="median")
     np.testing.assert_array_equal(mean.count[0], count)
     np.testing.assert_array_equal(median.count[0], count)
     seen = count > 0
@@ -246,7 +233,12 @@ def test_same_as_ccdproc_and_scipy():
         shifted.append(ndimage.shift(ccd.data / EXPTIME, 31.5 - center, order=5))
     expected = np.mean(shifted, axis=0)
     result = coadd_frames(
-        source_of(raw), cal, flip=False, centers=centers[None], keep=np.ones(12, bool), size=shape
+        FrameSource.from_array(raw),
+        cal,
+        flip=False,
+        centers=centers[None],
+        keep=np.ones(12, bool),
+        size=shape,
     )
     inner = (slice(10, -10), slice(10, -10))
     assert aperture(result.data[0]) == pytest.approx(aperture(expected), rel=1e-4)
@@ -271,7 +263,9 @@ def test_error_plane_is_the_scatter(method):
     images, variances = [], []
     for _ in range(300):
         raw = BIAS + (rng.poisson(light) + rng.normal(0, 2, (n, *shape))) / GAIN
-        result = coadd_frames(source_of(raw.astype(np.float32)), cal, method=method, **arguments)
+        result = coadd_frames(
+            FrameSource.from_array(raw.astype(np.float32)), cal, method=method, **arguments
+        )
         images.append(result.data[0])
         variances.append(result.variance[0])
     ratio = np.var(images, axis=0, ddof=1) / np.mean(variances, axis=0)
@@ -285,7 +279,7 @@ def test_faint_signal_is_not_biased():
     raw = BIAS + (rng.poisson(2, (60, 64, 64)) + rng.normal(0, 2, (60, 64, 64))) / GAIN
     for method in ("mean", "varmean"):
         result = coadd_frames(
-            source_of(raw.astype(np.float32)), make_calibration((64, 64)), flip=False,
+            FrameSource.from_array(raw.astype(np.float32)), make_calibration((64, 64)), flip=False,
             centers=np.full((1, 60, 2), 31.7), keep=np.ones(60, bool), size=(50, 50), method=method,
         )  # fmt: skip
         sigma = np.sqrt(6 / 60) / 50 / EXPTIME
@@ -298,8 +292,8 @@ def test_varmean_prefers_quiet_frames():
     raw = np.full((4, 30, 30), BIAS + 100, np.float32)
     raw[2:] += 10000 + rng.normal(0, 1, (2, 30, 30))
     result = coadd_frames(
-        source_of(raw), make_calibration((30, 30)), flip=False, centers=np.full((1, 4, 2), 14.5),
-        keep=np.ones(4, bool), size=(10, 10), method="varmean",
+        FrameSource.from_array(raw), make_calibration((30, 30)), flip=False,
+        centers=np.full((1, 4, 2), 14.5), keep=np.ones(4, bool), size=(10, 10), method="varmean",
     )  # fmt: skip
     quiet, loud = 100 * GAIN + 4, 10100 * GAIN + 4
     expected = (100 / quiet + 10100 / loud) / (1 / quiet + 1 / loud) * GAIN / EXPTIME
@@ -397,7 +391,7 @@ def test_wrong_arguments_are_refused(night):
 
 def test_mean_image(night):
     raw, cal, _ = night
-    source = source_of(raw)
+    source = FrameSource.from_array(raw)
     np.testing.assert_allclose(mean_image(source), raw.mean(axis=0), rtol=1e-6)
     np.testing.assert_array_equal(mean_image(source, flip=True), mean_image(source)[::-1])
     np.testing.assert_array_equal(mean_image(source, memory=1), mean_image(source))

@@ -11,7 +11,8 @@ from scipy import ndimage
 from vampires.config import AnalysisSettings
 from vampires.cube import CameraCube
 from vampires.errors import FileError, MeasurementError
-from vampires.io.frames import RawBlock
+from vampires.io.frames import FrameSource
+from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate
 from vampires.measure.frames import FrameMetrics, measure_frames, measure_image
 from vampires.measure.metrics import COLUMNS, FRAME_COLUMNS
@@ -20,25 +21,7 @@ from vampires.simulate.cube import simulate_cube
 from vampires.simulate.spec import NightSpec
 
 BIAS, GAIN, EXPTIME = 200.0, 0.1, 0.5
-
-
-class MemorySource:
-    """Frames held in memory, with the interface of a FrameSource."""
-
-    def __init__(self, raw):
-        self.raw = raw
-        self.n, self.ny, self.nx = raw.shape
-        self.paths = (Path("night/VMPA1.fits"),)
-        self.file_index = np.zeros(self.n, int)
-        self.frame_index = np.arange(self.n)
-
-    def read(self, start, stop, rows=slice(None)):
-        return RawBlock(self.raw[start:stop, rows], big_endian=False)
-
-    def chunks(self, memory):
-        step = max(1, memory // (10 * self.ny * self.nx))
-        for start in range(0, self.n, step):
-            yield start, min(start + step, self.n)
+NAME = Path("night/VMPA1.fits")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +64,7 @@ def night(psf):
 
 
 def measure(raw, psf, *, flip=False, rough=((38.0, 44.0),), cal=None, memory=10**9, **settings):
-    source = MemorySource(raw)
+    source = FrameSource.from_array(raw, NAME)
     cal = calibration(*raw.shape[1:]) if cal is None else cal
     return measure_frames(
         source, cal, flip=flip, rough=np.array(rough)[None], psfs=psf[None],
@@ -388,7 +371,7 @@ def test_practice_with_fields_of_different_filters(psf):
     other = synthetic_psf("F610", 5.91, -38.4, 31)
     scene = 2e4 * star((80, 160), 40.3, 38.8, psf) + 1e4 * star((80, 160), 39.1, 121.4, other)
     metrics = measure_frames(
-        MemorySource(observe([scene])), calibration(80, 160), flip=False,
+        FrameSource.from_array(observe([scene])), calibration(80, 160), flip=False,
         rough=[[[40, 40]], [[40, 120]]], psfs=np.stack([psf, other]), fields=("F760", "F610"),
     )  # fmt: skip
     assert metrics.shape == (2, 1, 1)

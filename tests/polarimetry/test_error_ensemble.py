@@ -10,24 +10,12 @@ import pytest
 from vampires.cube import CameraCube
 from vampires.images.recenter import shift
 from vampires.io.frames import FrameSource
-from vampires.kernels.block import RawBlock
 from vampires.measure.psf import header_psf
 from vampires.simulate import NightSpec
 from vampires.simulate.cube import simulate_cube
 
 FRAMES, SIZE, WIDTH, NIGHTS = 17, 64, 48, 80
 STAR, SKY = 60_000.0, 300.0  # electrons in a frame, and in each of its pixels
-
-
-class Frames:
-    """Frames in memory with the reading half of a file."""
-
-    def __init__(self, path, cube):
-        self.path, self.cube = path, cube
-        self.n, self.ny, self.nx = cube.shape
-
-    def read(self, start, stop, rows):
-        return RawBlock(np.ascontiguousarray(self.cube[start:stop, rows]), big_endian=False)
 
 
 @pytest.fixture(name="cube", scope="module")
@@ -57,7 +45,7 @@ def realisations(cube, method, transmission):
     for _ in range(NIGHTS):
         electrons = rng.poisson(light) + rng.normal(0, noise, light.shape)
         raw = np.round(bias + electrons / gain).clip(0, 65535).astype(np.uint16)
-        night = replace(cube, source=FrameSource([Frames(cube.source.paths[0], raw)]))
+        night = replace(cube, source=FrameSource.from_array(raw, cube.source.paths[0]))
         image = night.measure().register("dft").coadd(
             method, crop_width=WIDTH, pad=False, recenter=None
         )  # fmt: skip

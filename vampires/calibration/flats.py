@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from astropy.nddata import CCDData, StdDevUncertainty
 
 from vampires.calibration.badpixels import (
     Mask,
@@ -16,7 +17,13 @@ from vampires.calibration.badpixels import (
     unresponsive_pixels,
 )
 from vampires.calibration.flat_fields import cells, find_fields
-from vampires.calibration.masters import Master, master_header, temporal_statistics
+from vampires.calibration.masters import (
+    TemporalStatistics,
+    master_frame,
+    master_header,
+    read_master,
+    temporal_statistics,
+)
 from vampires.calibration.pixels import scaled_background
 from vampires.errors import CalibrationError
 from vampires.instrument.fields import FIELD_NAMES, raw_field_centers
@@ -35,19 +42,19 @@ _NOISY_FLAT = 0.2  # relative error a pixel, beyond which a flat adds more noise
 
 def make_flat(
     path: str | Path,
-    background: str | Path | Master | None = None,
+    background: str | Path | CCDData | None = None,
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
     index: Path | None = None,
-) -> Master:
+) -> CCDData:
     """Make the master flat of one raw flat file.
 
     Parameters
     ----------
     path : str or Path
         Raw file.
-    background : str, Path or Master, optional
+    background : str, Path or CCDData, optional
         Matching master background; default: the nominal bias level.
     method : str
         See `vampires.calibration.masters.make_background`.
@@ -58,7 +65,7 @@ def make_flat(
 
     Returns
     -------
-    Master
+    CCDData
         The median of the lit area is 1; of multiband data, that of each field. Where the lamp
         does not reach (outside the field stop, between fields) the response is unknown, set
         to 1 and not corrected for.
@@ -78,17 +85,15 @@ def make_flat(
     raw = raw_file(path, index)
     header = raw.header
     statistics = temporal_statistics(open_frames(raw.layout), header, method, memory)
-    master = Master.read(background) if isinstance(background, str | Path) else background
-    level, level_variance = scaled_background(master, header, statistics.center.shape)
-    signal = statistics.center - level
-    error = np.sqrt(statistics.error**2 + level_variance)
+    master = read_master(background) if isinstance(background, str | Path) else background
+    level = scaled_background(master, header, statistics.center.shape)
+    light = _light(statistics, level)
+    signal, error = light.data, light.uncertainty.array
     lamp = _lamp_light(path, signal, header)
     _check_light(path, lamp, error, statistics.center, header["SATURATE"])
-    bad = unresponsive_pixels(signal, error, lamp.lit, lamp.smooth)
+    bad = unresponsive_pixels(signal, error, lamp.lit, lamp.smooth) | light.mask
     bad |= noisy_pixels(statistics.variances, statistics.nframes)
     bad |= statistics.center >= header["SATURATE"]
-    if master is not None:
-        bad |= master.bad
     usable = lamp.lit & ~bad
     neighbours = np.where(lamp.lit, lamp.smooth / lamp.level, 1.0)
     data = np.where(usable, signal / lamp.level, neighbours)
@@ -100,10 +105,20 @@ def make_flat(
     header["BACKFILE"] = (
         "none" if master is None else master.header["RAWFILE"], "background subtracted",
     )  # fmt: skip
-    return Master(data.astype(np.float32), error.astype(np.float32), bad, header)
+    return master_frame(data, error, bad, header)
 
 
-def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> Master:
+def _light(statistics: TemporalStatistics, level: CCDData) -> CCDData:
+    """Signal of the lamp, adu, with the errors of flat and background and the latter's mask."""
+    import ccdproc  # takes half a second: only those who make flats wait for it
+
+    combined = CCDData(
+        statistics.center, unit="adu", uncertainty=StdDevUncertainty(statistics.error)
+    )
+    return ccdproc.subtract_bias(combined, level)
+
+
+def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> CCDData:
     """Stand in for a flat that cannot be made, so that the science goes on without.
 
     Parameters
@@ -117,7 +132,7 @@ def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> M
 
     Returns
     -------
-    Master
+    CCDData
         1 everywhere, without error or bad pixel; ``FLATOK`` is F and ``FLATWHY`` the reason.
         Whoever applies it warns (`vampires.calibration.pixels.pixel_calibration`).
     """
@@ -127,17 +142,17 @@ def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> M
     header = master_header(header, path, "FLAT", "", "none", 0, bad)
     header["FLATOK"] = (False, "flat was made; F: 1 everywhere stands in")
     header["FLATWHY"] = (" ".join(reason.split()), "why not")
-    return Master(np.ones(shape, np.float32), np.zeros(shape, np.float32), bad, header)
+    return master_frame(np.ones(shape), np.zeros(shape), bad, header)
 
 
 def flat_or_stand_in(
     path: str | Path,
-    background: str | Path | Master | None = None,
+    background: str | Path | CCDData | None = None,
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
     index: Path | None = None,
-) -> Master:
+) -> CCDData:
     """Make a master flat, or what stands in for one that cannot be made; says so in the log.
 
     Parameters and returned value are those of `make_flat` and `unusable_flat`.

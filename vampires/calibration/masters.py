@@ -7,11 +7,12 @@ bounded whatever its length. All planes are in raw orientation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
 from vampires.night.raw import CALIBRATION_TYPE, raw_file
-from vampires.utils.cards import Cards
+from vampires.utils.cards import Cards, as_fits
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
 _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, gives the error
@@ -30,76 +31,86 @@ _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, give
 Stack = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Master:
-    """A master background (adu, bias included) or flat (relative response).
+def master_frame(
+    data: NDArray[Any], error: NDArray[Any], bad: Mask, header: Cards | fits.Header
+) -> CCDData:
+    """Make a master frame of its planes.
 
     Parameters
     ----------
-    data : ndarray, shape (ny, nx)
-        float32, raw orientation.
-    error : ndarray, shape (ny, nx)
-        Its standard error, same unit.
+    data, error : ndarray, shape (ny, nx)
+        A background (adu, bias included) or a flat (relative response), and its standard
+        error; kept as float32, raw orientation.
     bad : ndarray of bool, shape (ny, nx)
         Pixels not to be used.
-    header : Cards
+    header : Cards or fits.Header
         Canonical header of the raw file and how the master was made.
+
+    Returns
+    -------
+    CCDData
+        Without WCS: a master belongs to the detector, not to the sky.
     """
+    return CCDData(
+        np.asarray(data, np.float32),
+        unit="adu" if header[CALIBRATION_TYPE] == "BACKGROUND" else "",
+        uncertainty=StdDevUncertainty(np.asarray(error, np.float32)),
+        mask=bad,
+        meta=as_fits(header),
+    )
 
-    data: Plane
-    error: Plane
-    bad: Mask
-    header: Cards
 
-    @property
-    def ccddata(self) -> CCDData:
-        """The master as `~astropy.nddata.CCDData`, for anything of ``ccdproc``."""
-        return CCDData(
-            self.data,
-            unit="adu" if self.header["BUNIT"] == "adu" else "",
-            uncertainty=StdDevUncertainty(self.error),
-            mask=self.bad,
-            meta=self.header.copy(),
+def write_master(path: str | Path, master: CCDData) -> None:
+    """Write a master frame: the planes data, ``ERR`` and ``MASK`` (1: bad).
+
+    Parameters
+    ----------
+    path : str or Path
+        Target; appears only when complete.
+    master : CCDData
+        From `make_background` or `vampires.calibration.flats.make_flat`.
+
+    Notes
+    -----
+    ``CCDData.read(path, hdu_uncertainty="ERR")`` reads the same planes. The file is not
+    written by `CCDData.write` because a product must appear whole and with the same bytes
+    each time.
+    """
+    planes: dict[str, NDArray[Any]] = {
+        "": master.data,
+        "ERR": master.uncertainty.array,
+        "MASK": master.mask.astype(np.uint8),
+    }
+    write_fits(path, planes, master.header)
+
+
+def read_master(path: str | Path) -> CCDData:
+    """Read a master frame written by `write_master`.
+
+    Parameters
+    ----------
+    path : str or Path
+        FITS file.
+
+    Returns
+    -------
+    CCDData
+
+    Raises
+    ------
+    FileError
+        The file is missing or damaged.
+    CalibrationError
+        It is not a master frame.
+    """
+    planes, header, _ = read_fits(path)
+    if "ERR" not in planes or CALIBRATION_TYPE not in header:
+        raise CalibrationError(
+            f"{path}: is not a master frame of this software (no ERR plane or no "
+            f"{CALIBRATION_TYPE} card); delete it and run doit again to remake it"
         )
-
-    def write(self, path: str | Path) -> None:
-        """Write the planes data, ``ERR`` and ``MASK`` (1: bad)."""
-        planes: dict[str, NDArray[Any]] = {
-            "": self.data, "ERR": self.error, "MASK": self.bad.astype(np.uint8),
-        }  # fmt: skip
-        write_fits(path, planes, self.header)
-
-    def with_header(self, header: Cards) -> Master:
-        """Return the same planes under another header."""
-        return replace(self, header=header)
-
-    @classmethod
-    def read(cls, path: str | Path) -> Master:
-        """Read a master written by `write`.
-
-        Raises
-        ------
-        FileError
-            The file is missing or damaged.
-        CalibrationError
-            It is not a master frame.
-        """
-        planes, header, _ = read_fits(path)
-        if "ERR" not in planes or CALIBRATION_TYPE not in header:
-            raise CalibrationError(
-                f"{path}: is not a master frame of this software (no ERR plane or no "
-                f"{CALIBRATION_TYPE} card); delete it and run doit again to remake it"
-            )
-        bad = planes.get("MASK", np.zeros_like(planes[""]))
-        return cls(planes[""].astype(np.float32), planes["ERR"].astype(np.float32), bad > 0, header)
-
-    def __repr__(self) -> str:
-        h, (ny, nx) = self.header, self.data.shape
-        return (
-            f"<Master {str(h[CALIBRATION_TYPE]).lower()} {h.get('RAWFILE', '?')} "
-            f"cam{h['U_CAMERA']} {h['EXPTIME']:g} s, {ny} x {nx}, {h['NCOMBINE']} frames "
-            f"({h['COMBMETH']}), {int(self.bad.sum())} bad pixels>"
-        )
+    bad = planes.get("MASK", np.zeros_like(planes[""]))
+    return master_frame(planes[""], planes["ERR"], bad > 0, header)
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ def make_background(
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
     index: Path | None = None,
-) -> Master:
+) -> CCDData:
     """Make the master background of one raw dark or sky file.
 
     Parameters
@@ -149,8 +160,8 @@ def make_background(
 
     Returns
     -------
-    Master
-        In adu, bias included.
+    CCDData
+        In adu, bias included; with standard error, mask of bad pixels and header.
 
     Raises
     ------
@@ -166,8 +177,8 @@ def make_background(
 
     Examples
     --------
-    >>> make_background("raw/VMPA00021033.fits")  # doctest: +SKIP
-    <Master background VMPA00021033.fits cam1 0.25 s, 160 x 160, 20 frames (median), ...>
+    >>> background = make_background("raw/VMPA00021033.fits")  # doctest: +SKIP
+    >>> ccdproc.subtract_bias(frame, background)  # doctest: +SKIP
     """
     raw = raw_file(path, index)
     header = raw.header
@@ -178,7 +189,7 @@ def make_background(
     bad |= statistics.center >= header["SATURATE"]
     data = statistics.center + _level_offset(statistics, bad)
     header = master_header(header, path, "BACKGROUND", "adu", method, statistics.nframes, bad)
-    return Master(data, statistics.error, bad, header)
+    return master_frame(data, statistics.error, bad, header)
 
 
 def temporal_statistics(

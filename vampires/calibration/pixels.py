@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
-from vampires.calibration.badpixels import Plane
-from vampires.calibration.masters import Master
+from vampires.calibration.masters import read_master
 from vampires.errors import CalibrationError
 from vampires.kernels.calibrate import PixelCalibration
 from vampires.log import get_logger
@@ -17,17 +18,17 @@ from vampires.night.matching import same_exptime
 
 log = get_logger(__name__)
 
-MasterLike = Master | str | Path | None
+MasterLike: TypeAlias = CCDData | str | Path | None
 
 
 def scaled_background(
-    background: Master | None, header: fits.Header, shape: tuple[int, ...]
-) -> tuple[Plane, Plane]:
-    """Level to subtract from the frames of a header, bias included, and its variance.
+    background: CCDData | None, header: fits.Header, shape: tuple[int, ...]
+) -> CCDData:
+    """Level to subtract from the frames of a header, bias included.
 
     Parameters
     ----------
-    background : Master or None
+    background : CCDData or None
         Master background; None: the nominal bias level, without error.
     header : fits.Header
         Canonical header of the frames.
@@ -36,8 +37,8 @@ def scaled_background(
 
     Returns
     -------
-    level, variance : ndarray, shape (ny, nx)
-        adu and adu^2.
+    CCDData
+        adu, with standard error and the mask of bad pixels.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def scaled_background(
     """
     bias = np.float32(header["BIAS"])
     if background is None:
-        return np.full(shape, bias, np.float32), np.zeros(shape, np.float32)
+        return _level(np.full(shape, bias), np.zeros(shape), np.zeros(shape, bool))
     if background.data.shape != shape:
         raise CalibrationError(
             f"background {background.header.get('RAWFILE', '?')} has {background.data.shape} "
@@ -63,7 +64,12 @@ def scaled_background(
     if not same_exptime(header["EXPTIME"], theirs["EXPTIME"]):
         factor *= np.float32(header["EXPTIME"] / theirs["EXPTIME"])
     level = bias + factor * (background.data - np.float32(theirs["BIAS"]))
-    return level, (factor * background.error) ** 2
+    return _level(level, factor * background.uncertainty.array, background.mask)
+
+
+def _level(data: NDArray[Any], error: NDArray[Any], bad: NDArray[np.bool_]) -> CCDData:
+    uncertainty = StdDevUncertainty(np.asarray(error, np.float32))
+    return CCDData(np.asarray(data, np.float32), unit="adu", uncertainty=uncertainty, mask=bad)
 
 
 def pixel_calibration(
@@ -75,9 +81,9 @@ def pixel_calibration(
     ----------
     header : fits.Header
         Canonical header of the frames.
-    background : Master, str, Path or None
+    background : CCDData, str, Path or None
         Master background; None: the nominal bias level.
-    flat : Master, str, Path or None
+    flat : CCDData, str, Path or None
         Master flat; None: 1 everywhere.
 
     Returns
@@ -96,38 +102,36 @@ def pixel_calibration(
     """
     shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
     back, response = _master(background), usable_flat(flat)
-    level, level_variance = scaled_background(back, header, shape)
-    bad: NDArray[np.bool_] = np.zeros(shape, dtype=bool)
-    if back is not None:
-        bad |= back.bad
+    level = scaled_background(back, header, shape)
+    bad: NDArray[np.bool_] = level.mask.copy()
     gain, exptime = header["EFFGAIN"], header["EXPTIME"]
     scale = np.full(shape, gain / exptime, dtype=np.float32)
     flat_variance = np.zeros(shape, dtype=np.float32)
     if response is not None:
         _check_flat(response, header, shape)
-        bad |= response.bad | ~(response.data > 0)
+        bad |= response.mask | ~(response.data > 0)
         safe = np.where(response.data > 0, response.data, np.float32(1))
         scale /= safe
-        flat_variance = ((response.error / safe) ** 2).astype(np.float32)
+        flat_variance = ((response.uncertainty.array / safe) ** 2).astype(np.float32)
     return PixelCalibration(
-        background=level, scale=scale, bad=bad, bias=float(header["BIAS"]),
+        background=level.data, scale=scale, bad=bad, bias=float(header["BIAS"]),
         read_noise=float(header["RN"]), excess_noise=float(header["ENF"]), gain=float(gain),
-        saturation=float(header["SATURATE"]), background_variance=level_variance,
+        saturation=float(header["SATURATE"]), background_variance=level.uncertainty.array**2,
         flat_variance=flat_variance,
     )  # fmt: skip
 
 
-def usable_flat(flat: MasterLike) -> Master | None:
+def usable_flat(flat: MasterLike) -> CCDData | None:
     """Read a master flat, and set one aside, with a warning, that only stands in.
 
     Parameters
     ----------
-    flat : Master, str, Path or None
+    flat : CCDData, str, Path or None
         Master flat.
 
     Returns
     -------
-    Master or None
+    CCDData or None
         None for none, and for one that could not be made
         (`vampires.calibration.flats.unusable_flat`).
     """
@@ -139,11 +143,11 @@ def usable_flat(flat: MasterLike) -> Master | None:
     return None
 
 
-def _master(master: MasterLike) -> Master | None:
-    return Master.read(master) if isinstance(master, str | Path) else master
+def _master(master: MasterLike) -> CCDData | None:
+    return read_master(master) if isinstance(master, str | Path) else master
 
 
-def _check_flat(flat: Master, header: fits.Header, shape: tuple[int, int]) -> None:
+def _check_flat(flat: CCDData, header: fits.Header, shape: tuple[int, int]) -> None:
     place = ("U_CAMERA", "PRD-MIN1", "PRD-MIN2", "PRD-RNG1", "PRD-RNG2")
     differ = [key for key in place if flat.header.get(key) != header.get(key)]
     if flat.data.shape != shape or differ:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vampires.calibration.flats import flat_or_stand_in
-from vampires.calibration.masters import make_background
+from vampires.calibration.masters import make_background, write_master
 from vampires.config import CalibrateSettings
 from vampires.header import as_cards
 from vampires.io.frames import DEFAULT_MEMORY
@@ -114,17 +114,16 @@ class CalibrationSet:
         for record in self.flats:
             if master_path(record, self.folder) == path:
                 match = match_background(record, self.backgrounds)
-                background = None
+                dark = None
                 if match.record is not None:
-                    background = master_path(match.record, self.folder)
-                    self.ready(Masters(background, None))
-                flat = flat_or_stand_in(
-                    record["path"], background, method=method, memory=self.memory
-                )
-                flat.write(path)
+                    dark = master_path(match.record, self.folder)
+                    self.ready(Masters(dark, None))
+                flat = flat_or_stand_in(record["path"], dark, method=method, memory=self.memory)
+                write_master(path, flat)
         for record in self.backgrounds:
             if master_path(record, self.folder) == path:
-                make_background(record["path"], method=method, memory=self.memory).write(path)
+                background = make_background(record["path"], method=method, memory=self.memory)
+                write_master(path, background)
 
     def __repr__(self) -> str:
         lines = [f"<CalibrationSet: {len(self.backgrounds)} backgrounds, {len(self.flats)} flats"]

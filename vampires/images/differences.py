@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
 from vampires.errors import PolarimetryError
+from vampires.header.fields import field_index
 from vampires.header.merge import merge_headers
 from vampires.images.image import CameraImage
 from vampires.images.units import RATE, FluxScale
 from vampires.instrument.flc import flc_state
 from vampires.night.pairing import Span, pair_spans
+from vampires.sky.export import export_wcs
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,24 @@ class DifferenceImage:
         """Planes as stored: difference, ERR, SUM; a single field has no field axis."""
         stored = {"": self.difference, "ERR": self.error, "SUM": self.total}
         return {k: v[0] if len(self.fields) == 1 else v for k, v in stored.items()}
+
+    def ccddata(self, field_name: str | None = None) -> CCDData:
+        """Difference in one field as `~astropy.nddata.CCDData` with error, mask, unit and WCS.
+
+        Parameters
+        ----------
+        field_name : str, optional
+            Default: the first field.
+        """
+        index = field_index(self.fields, field_name)
+        return CCDData(
+            self.difference[index],
+            unit="electron / s",
+            uncertainty=StdDevUncertainty(self.error[index]),
+            mask=~np.isfinite(self.difference[index]),
+            meta=self.header.copy(),
+            wcs=export_wcs(self.header),
+        )
 
     def __repr__(self) -> str:
         nf, ny, nx = self.difference.shape

@@ -14,6 +14,7 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from vampires.header.fields import field_index
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
 from vampires.io.products import read_fits, write_fits
+from vampires.sky.export import export_wcs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +94,7 @@ class CameraImage:
         Returns
         -------
         CCDData
-            With standard-deviation uncertainty, mask (True where unseen), unit and header.
+                With standard-deviation uncertainty, mask (True where unseen), unit, header and WCS.
         """
         index = field_index(self.fields, field_name)
         return CCDData(
@@ -102,6 +103,7 @@ class CameraImage:
             uncertainty=StdDevUncertainty(self.err[index]),
             mask=~np.isfinite(self.data[index]),
             meta=self.header.copy(),
+            wcs=export_wcs(self.header),
         )
 
     @property

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
+from photutils.aperture import CircularAnnulus, CircularAperture
 
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import merge_headers
@@ -21,7 +22,6 @@ from vampires.images.image import CameraImage
 from vampires.images.reproject import Similarity, reproject, transform
 from vampires.images.units import FluxScale
 from vampires.instrument.filters import FILTERS
-from vampires.kernels.aperture import circle_sum
 
 Float32 = NDArray[np.float32]
 
@@ -42,15 +42,22 @@ class StarRegion:
     inner: float = 0.0
 
     def flux(self, data: Float32, variance: Float32) -> tuple[float, float]:
-        """Sum and its variance, exact overlap; pixels masked in `data` are left out."""
+        """Sum and its variance, exact overlap; pixels masked in `data` are left out.
+
+        NaN where the region reaches beyond the image.
+        """
+        if self.radius > min(data.shape) / 2:
+            return np.nan, np.nan
         valid = np.isfinite(data)
         clean, noise = np.where(valid, data, 0), np.where(valid, variance, 0)
-        y, x = ((side - 1) / 2 for side in data.shape)
-        total, scatter, _ = circle_sum(clean, noise, y, x, self.radius)
-        if self.inner > 0:
-            hole, hole_scatter, _ = circle_sum(clean, noise, y, x, self.inner)
-            total, scatter = total - hole, scatter - hole_scatter
-        return float(total), float(scatter)
+        center = ((data.shape[1] - 1) / 2, (data.shape[0] - 1) / 2)
+        region = (
+            CircularAnnulus(center, self.inner, self.radius)
+            if self.inner > 0
+            else CircularAperture(center, self.radius)
+        )
+        (total,), (error,) = region.do_photometry(clean, error=np.sqrt(noise))
+        return float(total), float(error) ** 2
 
 
 def flux_ratio(image: CameraImage, other: CameraImage, region: StarRegion) -> tuple[float, float]:

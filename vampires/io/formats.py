@@ -7,7 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from astropy.io import fits
@@ -175,6 +175,27 @@ class _AstropyFile:
         if data.dtype == np.uint16:
             return RawBlock(np.ascontiguousarray(data), big_endian=False)
         return RawBlock(np.ascontiguousarray(data, np.float32), big_endian=False)
+
+
+class ArrayFile:
+    """Frames held in memory, with the interface of a file.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (n, ny, nx)
+        Raw numbers; anything but uint16 is taken as float32.
+    path : Path
+        The name they go by.
+    """
+
+    def __init__(self, frames: NDArray[Any], path: Path) -> None:
+        self.path = path
+        self.n, self.ny, self.nx = frames.shape
+        self._frames = frames if frames.dtype == np.uint16 else frames.astype(np.float32)
+
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        """Copy frames, and of each the given rows."""
+        return RawBlock(np.ascontiguousarray(self._frames[start:stop, rows]), big_endian=False)
 
 
 def open_layout(layout: ImageLayout, threads: int) -> FrameFile:

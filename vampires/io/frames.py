@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from vampires.config import ExecutionSettings
 from vampires.errors import FileError
-from vampires.io.formats import FrameFile, Rows, open_layout
+from vampires.io.formats import ArrayFile, FrameFile, Rows, open_layout
 from vampires.io.layout import ImageLayout, find_image
 from vampires.kernels.block import RawBlock
 from vampires.utils.threads import available_threads
@@ -59,6 +59,41 @@ class FrameSource:
         self.file_index = np.repeat(np.arange(len(files)), counts)
         self.frame_index = np.concatenate([np.arange(count) for count in counts])
         self.n = len(self.file_index)
+
+    @classmethod
+    def from_array(cls, frames: ArrayLike, name: str | Path = "array.fits") -> FrameSource:
+        """Take frames that are in memory already.
+
+        Parameters
+        ----------
+        frames : array_like, shape (n, ny, nx), or (ny, nx) for one frame
+            Raw numbers, adu, bias included, in raw orientation. uint16 stays as it is,
+            anything else becomes float32.
+        name : str or Path
+            What to call them in products and messages.
+
+        Returns
+        -------
+        FrameSource
+
+        Raises
+        ------
+        FileError
+            The array has another number of axes, or no pixel.
+
+        Examples
+        --------
+        >>> source = FrameSource.from_array(np.zeros((5, 32, 48), np.uint16))
+        >>> source
+        <FrameSource array.fits: 5 frames, 32 x 48>
+        >>> source.read(1, 3).data.shape
+        (2, 32, 48)
+        """
+        array = np.asarray(frames)
+        cube = array[None] if array.ndim == 2 else array
+        if cube.ndim != 3 or cube.size == 0:
+            raise FileError(f"{name}: an array of shape {array.shape} is no cube (n, ny, nx)")
+        return cls([ArrayFile(cube, Path(name))])
 
     def __repr__(self) -> str:
         names = self.paths[0].name + (f" +{len(self.paths) - 1}" if len(self.paths) > 1 else "")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from vampires.errors import FileError, PolarimetryError
@@ -29,6 +28,7 @@ from vampires.polarimetry.propagation import (
     transform_planes,
 )
 from vampires.polarimetry.shares import MasterShares
+from vampires.sky.export import export_wcs
 from vampires.sky.wcs import turn_wcs
 
 if TYPE_CHECKING:
@@ -348,14 +348,13 @@ class StokesFrame:
         """
         index = field_index(self.fields, field_name)
         data = self.products()[plane][index]
-        wcs = WCS(self.header, naxis=2, fix=False) if "CTYPE1" in self.header else None
         return CCDData(
             data,
             uncertainty=StdDevUncertainty(self.errors()[plane][index]),
             mask=~np.isfinite(data),
             unit=ASTROPY_UNITS["deg" if plane == "AOLP" else self.header.get("BUNIT", RATE)],
             meta=self.header.copy(),
-            wcs=wcs,
+            wcs=export_wcs(self.header),
         )
 
     def write(self, path: str | Path) -> None:

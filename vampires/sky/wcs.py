@@ -80,6 +80,11 @@ def celestial_wcs(
     return fits.Header(cards)
 
 
+def wcs_cards(header: fits.Header) -> fits.Header:
+    """WCS cards of a header, those of alternate descriptions included."""
+    return fits.Header([card for card in header.cards if _WCS_CARD.fullmatch(card.keyword)])
+
+
 def without_wcs(header: fits.Header) -> fits.Header:
     """Copy of a header without any WCS card, the per-field ones of raw files included."""
     out = header.copy()

@@ -21,7 +21,7 @@ log = get_logger(__name__)
 
 def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
     """Make one master background."""
-    from vampires.calibration.masters import make_background
+    from vampires.calibration.masters import make_background, write_master
     from vampires.io.products import stamp
 
     settings = config.calibrate
@@ -29,8 +29,9 @@ def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
         raw, method=settings.background_method, memory=config.execution.memory_bytes,
         index=index_path(config.folder),
     )  # fmt: skip
-    master.with_header(stamp(master.header, config.digest_of("calibrate"), [raw])).write(target)
-    return {"bad_pixels": int(master.bad.sum())}
+    master.header = stamp(master.header, config.digest_of("calibrate"), [raw])
+    write_master(target, master)
+    return {"bad_pixels": int(master.mask.sum())}
 
 
 def make_flat(raw: Path, background: Path | None, target: Path, config: Config) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
     The science goes on without that flat and says so; `check_flat` fails with the reason.
     """
     from vampires.calibration.flats import flat_or_stand_in
+    from vampires.calibration.masters import write_master
     from vampires.io.products import stamp
 
     master = flat_or_stand_in(
@@ -46,8 +48,9 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
         memory=config.execution.memory_bytes, index=index_path(config.folder),
     )  # fmt: skip
     sources = [raw] if background is None else [raw, background]
-    master.with_header(stamp(master.header, config.digest_of("calibrate"), sources)).write(target)
-    return {"bad_pixels": int(master.bad.sum())}
+    master.header = stamp(master.header, config.digest_of("calibrate"), sources)
+    write_master(target, master)
+    return {"bad_pixels": int(master.mask.sum())}
 
 
 def check_flat(target: Path) -> dict[str, Any]:
@@ -58,9 +61,9 @@ def check_flat(target: Path) -> dict[str, Any]:
     CalibrationError
         The master only stands in for one.
     """
-    from vampires.calibration.masters import Master
+    from vampires.calibration.masters import read_master
 
-    header = Master.read(target).header
+    header = read_master(target).header
     if not header.get("FLATOK", True):
         raise CalibrationError(f"{header['FLATWHY']} (the science goes on without this flat)")
     return {}
