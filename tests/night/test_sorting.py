@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from vampires.errors import FileError
 from vampires.header import normalize_header
+from vampires.io.paths import safe_name
 from vampires.night import sorting
-from vampires.night.sorting import safe_name, sort_files, sorted_folder
+from vampires.night.sorting import sort_files, sorted_folder
 from vampires.simulate import NightSpec, simulate_night
 
 HEADERS = Path(__file__).parents[1] / "data" / "headers"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vampires.io.paths import Layout
-from vampires.tasks.polarimetry import product_layout
+from vampires.tasks.sets import product_layout
 
 
 def test_the_filter_is_in_the_name_only_where_it_must_be():

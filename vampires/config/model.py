@@ -32,6 +32,11 @@ GENERAL = "general"
 """Name under which `Config.section_values` gives the keys above the first table."""
 
 
+_CHOICE = ("raw", "exclude", "include", "object", "kinds")
+"""Keys of ``[data]`` that choose files: every product names its files, so that it is the same
+however they were chosen."""
+
+
 @dataclass(frozen=True, repr=False)
 class Config:
     """Validated, defaults-filled settings of one reduction; immutable.
@@ -130,6 +135,8 @@ class Config:
         """
         values = {section: self.section_values(section) for section in sections}
         values.get(GENERAL, {}).pop("dpp_version", None)
+        for key in _CHOICE:
+            values.get("data", {}).pop(key, None)
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -13,6 +13,7 @@ _MEMORY_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _MINIMUM_MEMORY = 64 * 10**6
 # a text, not a compiled pattern: few configurations need it, every start would pay for it
 _EPOCH = r"[JB]\d{4}(\.\d*)?|\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d*)?)?)?"
+_KINDS = ("science", "background", "sky", "flat", "pinhole")
 _REQUIREMENTS = ("background", "flat")
 
 
@@ -119,6 +120,14 @@ def read_requirements(value: Any) -> tuple[str, ...]:
     if not isinstance(items, list | tuple) or any(item not in _REQUIREMENTS for item in items):
         raise ValueError('a list of "background", "flat" (or empty)')
     return tuple(name for name in _REQUIREMENTS if name in items)
+
+
+def read_kinds(value: Any) -> tuple[str, ...]:
+    """Accept a list of kinds of raw files."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or any(item not in _KINDS for item in items):
+        raise ValueError(f"a list of {', '.join(_KINDS)} (or empty)")
+    return tuple(name for name in _KINDS if name in items)
 
 
 def read_frame_lists(value: Any) -> dict[str, tuple[int, ...]]:

@@ -18,6 +18,7 @@ from vampires.config.readers import (
     read_dec,
     read_epoch,
     read_frame_lists,
+    read_kinds,
     read_memory,
     read_ra,
     read_ratios,
@@ -90,6 +91,16 @@ class DataSettings:
     exclude: tuple[str, ...] = option(
         (), "Files to leave out: names or patterns, matched against the name and the path."
     )
+    include: tuple[str, ...] = option(
+        (),
+        "Science files to take, as names or patterns; empty: all. Calibrations are always taken.",
+    )
+    object: tuple[str, ...] = option(
+        (),
+        "Objects to take, as their headers name them (case, blanks and punctuation do not "
+        "matter); empty: all, each reduced on its own.",
+    )
+    kinds: tuple[str, ...] = option((), "Kinds of files to take; empty: all.", read=read_kinds)
     exclude_frames: dict[str, tuple[int, ...]] = option(  # noqa: RUF009  (a dataclass field)
         {}, "Frames to leave out, per file name, counted from 0.", read=read_frame_lists
     )

@@ -5,8 +5,11 @@ Only the standard library is imported: this module is read at every start of ``d
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+_LONGEST = 100  # characters of a name made of header values
 
 FITS_SUFFIXES = (".fits.fz", ".fits.gz", ".fits", ".fit", ".fts")
 
@@ -43,6 +46,28 @@ def index_path(folder: Path) -> Path:
 def masters_index_path(folder: Path) -> Path:
     """Header index of the masters of another reduction."""
     return folder / ".vampires_index_masters.sqlite"
+
+
+def safe_name(text: str) -> str:
+    """Make a file or folder name of a header value.
+
+    Parameters
+    ----------
+    text : str
+        Anything: spaces, slashes, control characters, nothing at all.
+
+    Returns
+    -------
+    str
+        Letters, digits and ``.+-_`` only, not starting with a dot, 1 to 100 characters.
+
+    Examples
+    --------
+    >>> safe_name("HD 141569 A"), safe_name("../../etc"), safe_name("")
+    ('HD_141569_A', 'etc', 'unknown')
+    """
+    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", text.strip()).strip("_.")
+    return name[:_LONGEST].rstrip("_.") or "unknown"
 
 
 def background_path(folder: Path, raw_stem: str) -> Path:
@@ -113,6 +138,10 @@ class Layout:
     def table(self) -> Path:
         """Table of the coadds' headers."""
         return self.folder / "products" / f"{self.name}_table.ecsv"
+
+    def files(self) -> Path:
+        """Table of every raw file and what became of it."""
+        return self.folder / "products" / f"{self.name}_files.ecsv"
 
     def adi(self, suffix: str) -> Path:
         """ADI cube or angles; ``suffix`` such as ``adi_cube_cam1``."""

@@ -13,13 +13,13 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
 
 from vampires.errors import FileError
 from vampires.io.paths import FITS_SUFFIXES
 from vampires.log import get_logger
+from vampires.night import choice
 from vampires.night.record import Record
 from vampires.night.store import load_records, save
 
@@ -125,7 +125,7 @@ def build_index(
     if cache_path is not None and (missing or gone):
         new = [(scan.record, None if scan.raw is None else scan.raw.to_dict()) for scan in scans]
         save(cache_path, new, gone)
-    return _sorted(_mark_duplicates(_mark_excluded(scanned.values(), exclude)))
+    return _sorted(_mark_duplicates(choice.exclude(scanned.values(), exclude)))
 
 
 def _fits_below(folder: str) -> list[str]:
@@ -150,25 +150,6 @@ def _fresh(path: str, cache: dict[str, Record]) -> Record | None:
         return None
     same = (record["size"], record["mtime_ns"]) == (status.st_size, status.st_mtime_ns)
     return record if same else None
-
-
-def _mark_excluded(records: Iterable[Record], exclude: Sequence[str]) -> list[Record]:
-    marked = []
-    for record in records:
-        pattern = next((item for item in exclude if _names(record, item)), None)
-        if pattern is not None:
-            reason = f"{record['name']}: left out by [data] exclude ({pattern!r})"
-            record = Record(**{**record, "ok": False, "kind": "excluded", "reason": reason})
-        marked.append(record)
-    return marked
-
-
-def _names(record: Record, pattern: str) -> bool:
-    """Whether a pattern names a file: by its name or, when it holds a folder, by its path."""
-    path = Path(record["path"])
-    if "/" in pattern:
-        return path.match(pattern) or str(path) == pattern
-    return fnmatchcase(record["name"], pattern) or fnmatchcase(path.name, pattern)
 
 
 def _mark_duplicates(records: Iterable[Record]) -> list[Record]:

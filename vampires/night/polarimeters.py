@@ -106,9 +106,8 @@ def sets_of_groups(groups: Iterable[Group], method: str, *, max_rotation: float 
             own, own_fates = (), tuple(Fate(e, None, "no complete set") for e in exposures)
         found += own
         fates += own_fates
-    if not found:
-        return NightSets((), (), "; ".join(problems) or "no science exposures")
-    return _numbered(found, fates)
+    sets = _numbered(found, fates)
+    return sets if found else replace(sets, problem="; ".join(problems) or "no science exposures")
 
 
 def _numbered(found: list[StokesSet], fates: list[Fate]) -> NightSets:

@@ -30,6 +30,8 @@ class Record(TypedDict):
     kind: str
     generation: str | None
     object: str | None
+    ra: float | None
+    dec: float | None
     camera: int | None
     flc: str | None
     flc_in: bool | None
@@ -42,6 +44,8 @@ class Record(TypedDict):
     filter01: str | None
     filter02: str | None
     obsmod: str | None
+    fieldstop: str | None
+    mask: str | None
     fields: list[str]
     nframes: int
     ny: int
@@ -77,9 +81,9 @@ def empty_record(path: str, reason: str, kind: str = "unusable") -> Record:
     """
     return Record(
         path=path, name=stem(path), size=0, mtime_ns=0, ok=False, reason=reason, kind=kind,
-        generation=None, object=None, camera=None, flc=None, flc_in=None, hwp=None,
-        hwp_sync=None, exptime=None, detgain=None, readmode=None, filter=None, filter01=None,
-        filter02=None, obsmod=None, fields=[], nframes=0, ny=0, nx=0, crop=None, mjd=None,
-        mjd_start=None, mjd_end=None, pa=None, altitude=None, imr_angle=None, sync=None, hdu=0,
-        format="archive", interleaved=False,
+        generation=None, object=None, ra=None, dec=None, camera=None, flc=None, flc_in=None,
+        hwp=None, hwp_sync=None, exptime=None, detgain=None, readmode=None, filter=None,
+        filter01=None, filter02=None, obsmod=None, fieldstop=None, mask=None, fields=[],
+        nframes=0, ny=0, nx=0, crop=None, mjd=None, mjd_start=None, mjd_end=None, pa=None,
+        altitude=None, imr_angle=None, sync=None, hdu=0, format="archive", interleaved=False,
     )  # fmt: skip

@@ -8,12 +8,13 @@ from typing import Any
 
 from astropy.io.fits.verify import VerifyError
 
-from vampires.errors import FileError, VampiresError
+from vampires.errors import FileError, HeaderError, VampiresError
 from vampires.header import UnsupportedFileError
 from vampires.header.fields import field_centers
 from vampires.io.paths import stem
 from vampires.night.raw import CALIBRATION_TYPE, RawFile, read_raw
 from vampires.night.record import Record, empty_record
+from vampires.sky.geometry import Target
 from vampires.utils.cards import Cards
 
 KINDS = {
@@ -119,14 +120,17 @@ def record_from_header(
         kind = "background"
     ny, nx = int(header["NAXIS2"]), int(header["NAXIS1"])
     crop = [int(header[key]) for key in ("PRD-MIN1", "PRD-MIN2", "PRD-RNG1", "PRD-RNG2")]
+    ra, dec = _coordinates(header) if kind == "science" else (None, None)
     return Record(
         path=str(path), name=stem(path), size=0, mtime_ns=0, ok=True, reason=None, kind=kind,
-        generation=header["DETGEN"], object=header["OBJECT"], camera=int(header["U_CAMERA"]),
-        flc=header["U_FLC"], flc_in=header["U_FLCST"] == "IN", hwp=float(header["RET-ANG1"]),
+        generation=header["DETGEN"], object=header["OBJECT"], ra=ra, dec=dec,
+        camera=int(header["U_CAMERA"]), flc=header["U_FLC"], flc_in=header["U_FLCST"] == "IN",
+        hwp=float(header["RET-ANG1"]),
         hwp_sync=bool(header["HWPSYNC"]), exptime=float(header["EXPTIME"]),
         detgain=_optional(float, header, "DETGAIN"), readmode=_optional(str, header, "READMODE")
         or _optional(str, header, "U_DETMOD"), filter=header["FILTER"],
         filter01=header["FILTER01"], filter02=header["FILTER02"], obsmod=header["OBS-MOD"],
+        fieldstop=_word(header, "U_FLDSTP"), mask=_word(header, "U_MASK"),
         fields=list(field_centers(header, ny, nx)), nframes=int(header["NFRAMES"]), ny=ny, nx=nx,
         crop=crop, mjd=float(header["MJD"]), mjd_start=float(header["MJD-STR"]),
         mjd_end=float(header["MJD-END"]), pa=_optional(float, header, "PA"),
@@ -153,6 +157,20 @@ def is_interleaved(header: Cards) -> bool:
     states = header.get("U_NPOLST", 4)
     several = not isinstance(states, int | float) or states > 1
     return header["DATA-TYP"] == "OBJECT" and "POL" in header["OBS-MOD"] and several
+
+
+def _coordinates(header: Cards) -> tuple[float, float] | tuple[None, None]:
+    """Right ascension and declination where the telescope pointed, deg."""
+    try:
+        star = Target.from_header(header)
+    except HeaderError:
+        return None, None  # the configuration may give the target's place
+    return round(float(star.ra_deg), 6), round(float(star.dec_deg), 6)
+
+
+def _word(header: Cards, key: str) -> str | None:
+    value = _optional(str, header, key)
+    return None if value is None else value.strip() or None
 
 
 def _optional(kind: type, header: Cards, key: str) -> Any:

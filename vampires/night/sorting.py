@@ -15,7 +15,6 @@ only once its copy is complete; a run that was interrupted is repeated to finish
 from __future__ import annotations
 
 import filecmp
-import re
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -26,6 +25,7 @@ from vampires.errors import FileError, VampiresError
 from vampires.io.atomic import atomic_path
 from vampires.io.frames import open_frames
 from vampires.io.layout import image_and_header
+from vampires.io.paths import safe_name
 from vampires.io.products import product_header
 from vampires.io.rawfile import write_raw
 from vampires.log import get_logger
@@ -40,8 +40,6 @@ ACTIONS = ("copy", "link", "move")
 
 FOLDERS = {"DARK": "darks", "FLAT": "flats", "SKYFLAT": "skies", "COMPARISON": "pinholes"}
 """Folder of calibration files by ``DATA-TYP``; science goes to one named by its target."""
-
-_LONGEST = 100  # characters of one folder name
 
 
 @dataclass(frozen=True)
@@ -61,28 +59,6 @@ class Sorted:
     source: Path
     target: Path | None
     reason: str | None = None
-
-
-def safe_name(text: str) -> str:
-    """Make a folder name of a header value.
-
-    Parameters
-    ----------
-    text : str
-        Anything: spaces, slashes, control characters, nothing at all.
-
-    Returns
-    -------
-    str
-        Letters, digits and ``.+-_`` only, not starting with a dot, 1 to 100 characters.
-
-    Examples
-    --------
-    >>> safe_name("HD 141569 A"), safe_name("../../etc"), safe_name("")
-    ('HD_141569_A', 'etc', 'unknown')
-    """
-    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", text.strip()).strip("_.")
-    return name[:_LONGEST].rstrip("_.") or "unknown"
 
 
 def sorted_folder(header: Cards) -> Path:

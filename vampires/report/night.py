@@ -39,8 +39,8 @@ class NightReport:
         Pictures (PNG) of final products, shown first.
     stokes_tables : tuple of Path
         Tables of the Stokes frames, one per product.
-    sets_table : Path, optional
-        What became of every exposure in the polarimetry.
+    sets_tables : tuple of Path
+        What became of every exposure in the polarimetry, one table a setup.
     centroids : tuple of Path
         Pictures (PNG) of the rough centroids.
     products : tuple of Path
@@ -55,7 +55,7 @@ class NightReport:
     settings: tuple[str, ...] = ()
     pictures: tuple[Path, ...] = ()
     stokes_tables: tuple[Path, ...] = ()
-    sets_table: Path | None = None
+    sets_tables: tuple[Path, ...] = ()
     centroids: tuple[Path, ...] = ()
     products: tuple[Path, ...] = ()
     folder: Path = field(default_factory=Path.cwd)

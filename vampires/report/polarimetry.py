@@ -42,9 +42,16 @@ def results(report: NightReport) -> Section | None:
 
 def sets(report: NightReport) -> Section | None:
     """Half-wave-plate sets, and the exposures that are in none."""
-    if report.sets_table is None:
-        return None
-    fates = AstropyTable.read(report.sets_table, format="ascii.ecsv")
+    parts: list[Part] = []
+    for path in report.sets_tables:
+        setup = path.name.removesuffix("_stokes_sets.ecsv").removeprefix(report.name).strip("_")
+        parts += _sets_of(AstropyTable.read(path, format="ascii.ecsv"), setup)
+    return Section("Sets", tuple(parts)) if parts else None
+
+
+def _sets_of(fates: AstropyTable, setup: str) -> list[Part]:
+    """Sets of one setup, and its exposures that are in none."""
+    of_setup = f" of {setup}" if setup else ""
     used = fates[fates["set"] >= 0]
     counts = Counter(int(number) for number in used["set"])
     rows = []
@@ -59,7 +66,7 @@ def sets(report: NightReport) -> Section | None:
     columns = (
         "set", "filter", "from", "to", "exposures", "of them fill a gap", "rotation within [deg]",
     )  # fmt: skip
-    parts: list[Part] = [Table(columns, rows, "Half-wave-plate sets")]
+    parts: list[Part] = [Table(columns, rows, f"Half-wave-plate sets{of_setup}")]
     lost = [[str(row["file"]), str(row["reason"]), int(row["camera"]), str(row["flc"]),
              float(row["hwp"]), iso(float(row["mjd"]))[11:]]
             for row in fates if row["set"] < 0]  # fmt: skip
@@ -67,9 +74,9 @@ def sets(report: NightReport) -> Section | None:
         parts.append(
             Table(
                 ("exposure", "why it is in no set", "camera", "FLC", "HWP [deg]", "UTC"), lost,
-                "Exposures in no set",
+                f"Exposures in no set{of_setup}",
             )
         )  # fmt: skip
     else:
         parts.append(Text("Every exposure is in a set."))
-    return Section("Sets", tuple(parts))
+    return parts

@@ -146,17 +146,18 @@ def _jitter(report: NightReport) -> list[Verdict]:
 
 
 def _sets(report: NightReport) -> list[Verdict]:
-    if report.sets_table is None:
+    tables = [Table.read(path, format="ascii.ecsv") for path in report.sets_tables]
+    if not tables:
         return []
-    fates = Table.read(report.sets_table, format="ascii.ecsv")
-    lost = int((fates["set"] < 0).sum())
-    sets = len(set(fates["set"]) - {-1})
+    lost = sum(int((fates["set"] < 0).sum()) for fates in tables)
+    total = sum(len(fates) for fates in tables)
+    sets = sum(len(set(fates["set"]) - {-1}) for fates in tables)
     if lost:
         return [
-            Verdict("look", f"{lost} of {len(fates)} exposures are in none of the {sets} sets.",
+            Verdict("look", f"{lost} of {total} exposures are in none of the {sets} sets.",
                     "The reasons are under “Sets”.")
         ]  # fmt: skip
-    return [Verdict("good", f"All {len(fates)} exposures are in {sets} complete sets.")]
+    return [Verdict("good", f"All {total} exposures are in {sets} complete sets.")]
 
 
 def _alike(measured: Sequence[Measured]) -> dict[tuple[object, ...], list[Measured]]:

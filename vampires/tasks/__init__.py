@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "task_files": "files",
+    "task_setup": "files",
     "task_normalize": "normalize",
     "task_background": "calib",
     "task_flat": "calib",

@@ -30,11 +30,12 @@ def task_adi() -> Iterator[Task]:
     yield {"basename": "adi", "name": None, "doc": task_adi.__doc__}
     if not plan.config.save_adi_cubes:
         return
-    filters = sorted({group.filter for group in plan.groups})
-    for name in filters:
-        for label, frames in _frames_of(plan, name).items():
-            parts = [name] if len(filters) > 1 else []
-            yield _adi_task(plan, [*parts, label], frames)
+    for part in plan.parts:
+        filters = sorted({group.filter for group in part.groups})
+        for name in filters:
+            for label, frames in _frames_of(part, name).items():
+                names = [name] if len(filters) > 1 else []
+                yield _adi_task(part, [*names, label], frames)
 
 
 def _frames_of(plan: Plan, filter_name: str) -> dict[str, list[Frame]]:
@@ -53,7 +54,7 @@ def _adi_task(plan: Plan, parts: list[str], frames: list[Frame]) -> Task:
     suffix = "".join(f"_{part}" for part in parts if part != "both")
     cube, angles = (plan.layout.adi(f"adi_{what}{suffix}") for what in ("cube", "angles"))
     return make_task(
-        "adi", "_".join(parts), make_adi, (frames, cube, angles, plan.config),
+        "adi", plan.named("_".join(parts)), make_adi, (frames, cube, angles, plan.config),
         file_dep=[path for frame in frames for path in frame], targets=[cube, angles],
         settings={}, version=1, doc=f"ADI cube of {len(frames)} frames, {' '.join(parts)}",
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,19 +88,22 @@ def task_diff() -> Iterator[Task]:
     for kind, doc in kinds.items():
         yield {"basename": kind, "name": None, "doc": doc}
     settings = plan.config.diff_images
+    pairs = [(part, pair_cameras(part.groups)) for part in plan.parts]
     if settings.multiband_sdi:
-        yield from _multiband(plan)
-    if not settings.make_diff:
-        return
-    pairs = pair_cameras(plan.groups)
-    yield from _singles(plan, pairs)
-    if settings.save_double:
-        yield from _doubles(plan, pairs)
+        yield from _of_parts("diff:sdi", map(_multiband, plan.parts), _NO_FIELDS)
+    if settings.make_diff:
+        yield from _of_parts("diff:single", (_singles(*both) for both in pairs), _NO_PAIRS)
+    if settings.make_diff and settings.save_double:
+        yield from _of_parts("diff:double", (_doubles(*both) for both in pairs), _NO_DOUBLES)
+
+
+def _of_parts(basename: str, parts: Iterable[Iterator[Task]], reason: str) -> Iterator[Task]:
+    """Tasks of all setups, or one that fails with the reason why there are none."""
+    tasks = [task for part in parts for task in part]
+    yield from tasks or [_nothing(basename, reason)]
 
 
 def _singles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
-    if not pairs:
-        yield _nothing("diff:single", _NO_PAIRS)
     for pair in pairs:
         coadds, target = _coadds(plan, pair), plan.layout.difference("single", pair.key)
         yield make_task(
@@ -111,10 +114,7 @@ def _singles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
 
 
 def _doubles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
-    doubles = pair_states(pairs)
-    if not doubles:
-        yield _nothing("diff:double", _NO_DOUBLES)
-    for first, second in doubles:
+    for first, second in pair_states(pairs):
         coadds = _coadds(plan, first), _coadds(plan, second)
         target = plan.layout.difference("double", first.key)
         yield make_task(
@@ -126,8 +126,6 @@ def _doubles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
 
 def _multiband(plan: Plan) -> Iterator[Task]:
     groups = [group for group in plan.groups if len(group.fields) > 1]
-    if not groups:
-        yield _nothing("diff:sdi", _NO_FIELDS)
     for group in groups:
         coadd, target = plan.layout.coadd(group.key), plan.layout.difference("sdi", group.key)
         yield make_task(

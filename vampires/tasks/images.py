@@ -138,22 +138,23 @@ def task_coadd() -> Iterator[Task]:
     """Coadds, one per exposure group."""
     plan = current_plan()
     yield {"basename": "coadd", "name": None, "doc": task_coadd.__doc__}
-    for group in plan.groups if plan.config.coadd.coadd else ():
-        yield _coadd_task(plan, group)
+    if not plan.config.coadd.coadd:
+        return
+    for part, group in plan.groups_of_parts():
+        yield _coadd_task(part, group)
 
 
 def task_coadd_table() -> Iterator[Task]:
     """Table of the coadds' headers (ECSV and CSV)."""
     plan = current_plan()
-    if not plan.groups or not plan.config.coadd.coadd:
-        return
-    coadds = [plan.layout.coadd(group.key) for group in plan.groups]
-    target = plan.layout.table()
-    yield make_task(
-        "coadd_table", None, make_table, (coadds, target), file_dep=coadds,
-        targets=[target, target.with_suffix(".csv")], settings={}, version=1,
-        doc=str(task_coadd_table.__doc__),
-    )  # fmt: skip
+    for part in plan.parts if plan.config.coadd.coadd else ():
+        coadds = [part.layout.coadd(group.key) for group in part.groups]
+        target = part.layout.table()
+        yield make_task(
+            "coadd_table", part.label or None, make_table, (coadds, target), file_dep=coadds,
+            targets=[target, target.with_suffix(".csv")], settings={}, version=1,
+            doc=str(task_coadd_table.__doc__),
+        )  # fmt: skip
 
 
 def _coadd_task(plan: Plan, group: Group) -> Task:

@@ -8,6 +8,7 @@ from typing import Any
 
 from vampires.config import Config
 from vampires.engine.actions import make_task
+from vampires.io.paths import Layout
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
 from vampires.tasks.cubes import open_cube
@@ -83,10 +84,10 @@ def task_combined() -> Iterator[Task]:
     yield {"basename": "combined", "name": None, "doc": task_combined.__doc__}
     if not plan.config.combine.save_intermediate:
         return
-    for group in plan.groups:
-        target = plan.layout.combined(group.key)
+    for part, group in plan.groups_of_parts():
+        target = part.layout.combined(group.key)
         yield make_task(
-            "combined", group.key, make_combined, (group, target, plan.config),
+            "combined", group.key, make_combined, (group, target, part.config),
             file_dep=group.paths, targets=[target], version=1,
             settings={"excluded": excluded_frames(plan.config, group.paths)},
             doc=f"raw frames of {group.key}",
@@ -99,13 +100,13 @@ def task_calibrated() -> Iterator[Task]:
     yield {"basename": "calibrated", "name": None, "doc": task_calibrated.__doc__}
     if not plan.config.calibrate.save_intermediate:
         return
-    for group in plan.groups:
-        masters, target = plan.masters_of(group.first), plan.layout.calibrated(group.key)
+    for part, group in plan.groups_of_parts():
+        masters, target = plan.masters_of(group.first), part.layout.calibrated(group.key)
         yield make_task(
-            "calibrated", group.key, make_calibrated, (group, masters, target, plan.config),
+            "calibrated", group.key, make_calibrated, (group, masters, target, part.config),
             file_dep=[*group.paths, *masters.paths], targets=[target], version=1,
             settings={
-                **plan.settings("general", "target", "calibrate"),
+                **part.settings("general", "target", "calibrate"),
                 "excluded": excluded_frames(plan.config, group.paths),
             },
             doc=f"calibrated frames of {group.key}",
@@ -117,7 +118,7 @@ def task_selected() -> Iterator[Task]:
     plan = current_plan()
     yield {"basename": "selected", "name": None, "doc": task_selected.__doc__}
     if plan.config.frame_select.save_intermediate:
-        yield from _measured(plan, "selected", make_selected, plan.layout.selected)
+        yield from _measured(plan, "selected", make_selected, Layout.selected)
 
 
 def task_aligned() -> Iterator[Task]:
@@ -125,24 +126,24 @@ def task_aligned() -> Iterator[Task]:
     plan = current_plan()
     yield {"basename": "aligned", "name": None, "doc": task_aligned.__doc__}
     if plan.config.align.save_intermediate or not plan.config.coadd.coadd:
-        yield from _measured(plan, "aligned", make_aligned, plan.layout.aligned)
+        yield from _measured(plan, "aligned", make_aligned, Layout.aligned)
 
 
 def _measured(
     plan: Plan,
     basename: str,
     function: Callable[..., dict[str, Any]],
-    path_of: Callable[[str], Path],
+    path_of: Callable[[Layout, str], Path],
 ) -> Iterator[Task]:
     """Tasks of cubes that need the measurements of their frames."""
-    for group in plan.groups:
-        masters, metrics = plan.masters_of(group.first), plan.layout.metrics(group.key)
-        target = path_of(group.key)
+    for part, group in plan.groups_of_parts():
+        masters, metrics = plan.masters_of(group.first), part.layout.metrics(group.key)
+        target = path_of(part.layout, group.key)
         yield make_task(
-            basename, group.key, function, (group, masters, metrics, target, plan.config),
+            basename, group.key, function, (group, masters, metrics, target, part.config),
             file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=1,
             settings={
-                **plan.settings(*COADD_SECTIONS),
+                **part.settings(*COADD_SECTIONS),
                 "excluded": excluded_frames(plan.config, group.paths),
             },
             doc=f"{basename} frames of {group.key}",

@@ -102,49 +102,26 @@ def task_psf() -> Iterator[Task]:
     yield {"basename": "psf", "name": None, "doc": task_psf.__doc__}
     if plan.config.planetary:
         return  # a disc takes its place, of the radius that the centroid file gives
-    size = plan.config.analysis.psf_size
-    wanted = {(g.first["generation"], g.camera, name) for g in plan.groups for name in g.fields}
-    for generation, camera, name in sorted(wanted, key=str):
-        target = plan.layout.psf(name, camera)
-        yield make_task(
-            "psf", f"{name}_cam{camera}", make_psf, (generation, camera, name, size, target),
-            file_dep=[], targets=[target], version=1,
-            settings={"generation": generation, "camera": camera, "filter": name, "size": size},
-            doc=f"synthetic PSF of {name}, camera {camera}",
-        )  # fmt: skip
+    for part in plan.parts:
+        yield from _psf_tasks(part)
 
 
 def task_centroid() -> Iterator[Task]:
     """Rough centroids of each camera; a file written by hand is left alone."""
     plan = current_plan()
     yield {"basename": "centroid", "name": None, "doc": task_centroid.__doc__}
-    for camera in sorted({group.camera for group in plan.groups}):
-        target = plan.layout.centroids(camera)
-        if is_written_by_hand(target):
-            continue
-        # The first ones, so that files that arrive later change nothing.
-        records = [r for g in plan.groups if g.camera == camera for r in g.records]
-        records = records[:CENTROID_FILES]
-        masters = plan.masters_of(records[0])
-        yield make_task(
-            "centroid", f"cam{camera}", make_centroid,
-            (camera, [Path(r["path"]) for r in records], masters, target, plan.config),
-            file_dep=[*(r["path"] for r in records), *masters.paths],
-            targets=[target, target.with_suffix(".reg"), target.with_suffix(".png")],
-            settings={
-                **plan.settings("general", "calibrate"),
-                "excluded": excluded_frames(plan.config, [r["path"] for r in records]),
-            },
-            version=1, doc=f"rough centroids of camera {camera}",
-        )  # fmt: skip
+    for part in plan.parts:
+        for camera in sorted({group.camera for group in part.groups}):
+            if not is_written_by_hand(part.layout.centroids(camera)):
+                yield _centroid_task(part, camera)
 
 
 def task_metrics() -> Iterator[Task]:
     """Measurements of every frame, one file per exposure group."""
     plan = current_plan()
     yield {"basename": "metrics", "name": None, "doc": task_metrics.__doc__}
-    for group in plan.groups:
-        yield _metrics_task(plan, group)
+    for part, group in plan.groups_of_parts():
+        yield _metrics_task(part, group)
 
 
 def is_written_by_hand(path: Path) -> bool:
@@ -173,6 +150,38 @@ def content_digest(text: str) -> str:
 
 AUTOMATIC = "# found automatically, digest "
 """Start of the last line of a centroid file that the pipeline wrote."""
+
+
+def _psf_tasks(plan: Plan) -> Iterator[Task]:
+    size = plan.config.analysis.psf_size
+    wanted = {(g.first["generation"], g.camera, name) for g in plan.groups for name in g.fields}
+    for generation, camera, name in sorted(wanted, key=str):
+        target = plan.layout.psf(name, camera)
+        yield make_task(
+            "psf", plan.named(f"{name}_cam{camera}"), make_psf,
+            (generation, camera, name, size, target), file_dep=[], targets=[target], version=1,
+            settings={"generation": generation, "camera": camera, "filter": name, "size": size},
+            doc=f"synthetic PSF of {name}, camera {camera}",
+        )  # fmt: skip
+
+
+def _centroid_task(plan: Plan, camera: int) -> Task:
+    target = plan.layout.centroids(camera)
+    # The first ones, so that files that arrive later change nothing.
+    records = [r for g in plan.groups if g.camera == camera for r in g.records]
+    records = records[:CENTROID_FILES]
+    masters = plan.masters_of(records[0])
+    return make_task(
+        "centroid", plan.named(f"cam{camera}"), make_centroid,
+        (camera, [Path(r["path"]) for r in records], masters, target, plan.config),
+        file_dep=[*(r["path"] for r in records), *masters.paths],
+        targets=[target, target.with_suffix(".reg"), target.with_suffix(".png")],
+        settings={
+            **plan.settings("general", "calibrate"),
+            "excluded": excluded_frames(plan.config, [r["path"] for r in records]),
+        },
+        version=1, doc=f"rough centroids of camera {camera}",
+    )  # fmt: skip
 
 
 def _metrics_task(plan: Plan, group: Group) -> Task:

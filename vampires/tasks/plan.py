@@ -7,22 +7,25 @@ is loaded unless a raw file is new.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from doit import get_var
 
-from vampires.config import Config, find_config, load_config
+from vampires.config import Config, TargetSettings, find_config, load_config
 from vampires.engine import executor
 from vampires.engine.actions import loading
 from vampires.errors import ConfigError
 from vampires.io.paths import Layout, index_path, masters_index_path
+from vampires.night.choice import choose, star_name
 from vampires.night.controller import is_controller, with_normalized
 from vampires.night.grouping import Group, group_cubes
 from vampires.night.index import build_index
 from vampires.night.matching import Masters, master_path, match_background, match_masters
 from vampires.night.record import Record
+from vampires.night.setups import OTHER_STAR, Setup, find_setups, separation
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Plan:
         Science exposure groups, in order of time.
     calibrations : tuple of Record
         Raw calibration files and masters made earlier.
+    setups : tuple of Setup
+        What was observed alike, see `vampires.night.setups`.
     """
 
     config: Config
@@ -49,6 +54,43 @@ class Plan:
     records: tuple[Record, ...]
     groups: tuple[Group, ...]
     calibrations: tuple[Record, ...]
+    setups: tuple[Setup, ...] = ()
+
+    @functools.cached_property
+    def parts(self) -> tuple[Plan, ...]:
+        """One plan for each setup of the night, as if it were alone.
+
+        In a night of several setups, that of a setup is the plan of a night called
+        ``NAME_LABEL`` that has nothing else; its ``groups`` are those of the setup.
+        """
+        if not self.setups:
+            return ()
+        homes = {record["path"]: setup.label for setup in self.setups for record in setup.records}
+        several_stars = len({setup.view.target for setup in self.setups}) > 1
+        parts = []
+        for setup in self.setups:
+            config = self.config
+            if setup.label:
+                config = replace(config, name=f"{config.name}_{setup.label}")
+            if several_stars and not is_target(setup, config.target):
+                config = replace(config, target=None)
+            own = tuple(g for g in self.groups if homes[g.first["path"]] == setup.label)
+            layout = Layout(config.folder, config.name)
+            parts.append(replace(self, config=config, layout=layout, groups=own, setups=(setup,)))
+        return tuple(parts)
+
+    def groups_of_parts(self) -> Iterator[tuple[Plan, Group]]:
+        """Every group with the plan of its setup."""
+        return ((part, group) for part in self.parts for group in part.groups)
+
+    @property
+    def label(self) -> str:
+        """Label of the only setup; empty for a night of one setup, or a whole night."""
+        return self.setups[0].label if len(self.setups) == 1 else ""
+
+    def named(self, name: str) -> str:
+        """Name of a task of this setup: with its label where the night has several."""
+        return f"{self.label}_{name}" if self.label else name
 
     @property
     def unusable(self) -> tuple[Record, ...]:
@@ -157,6 +199,10 @@ def make_plan(config: Config) -> Plan:
     """
     folder = config.folder
     records = build_index(config.data.raw, folder, config.data.exclude, index_path(folder))
+    chosen = config.data
+    records = choose(
+        records, include=chosen.include, objects=chosen.object, kinds=chosen.kinds
+    )  # fmt: skip
     files = with_normalized(records, folder, config.data.deinterleave)
     calibrations = [record for record in files if record["ok"] and record["kind"] != "science"]
     if config.calibrate.calib_directory is not None:
@@ -168,10 +214,29 @@ def make_plan(config: Config) -> Plan:
             for record in masters
             if record["format"] == "master" and Path(record["path"]) not in known
         ]
+    setups = find_setups(files)
+    groups = [
+        group for setup in setups for group in group_cubes(setup.records, config.combine.method)
+    ]
     return Plan(
         config=config,
         layout=Layout(folder, config.name),
         records=tuple(records),
-        groups=tuple(group_cubes(files, config.combine.method)),
+        groups=tuple(sorted(groups, key=lambda group: (group.mjd, group.key))),
         calibrations=tuple(calibrations),
+        setups=setups,
     )
+
+
+def is_target(setup: Setup, target: TargetSettings | None) -> bool:
+    """Whether ``[target]`` means the star of a setup, in a night of several stars.
+
+    By place, or by name where place is not known; a target without either means any.
+    """
+    if target is None:
+        return True
+    if target.ra_deg is not None and target.dec_deg is not None and setup.position is not None:
+        return separation(setup.position, (target.ra_deg, target.dec_deg)) < OTHER_STAR
+    if target.name:
+        return star_name(target.name) == star_name(setup.records[0]["object"])
+    return target.ra_deg is None

@@ -8,23 +8,27 @@ found anew without it, and the table of the sets says what became of the rest.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vampires.config import Config, PolarimetrySettings
+from vampires.config import Config
 from vampires.engine.actions import make_task
-from vampires.errors import PolarimetryError
-from vampires.io.paths import Layout
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
-from vampires.night.polarimeters import NightSets, sets_of_groups
-from vampires.night.sets import Fate, StokesSet
+from vampires.night.sets import StokesSet
 from vampires.tasks.images import FLUX_SECTIONS, flux_calibration, registered_cube
 from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import Plan, current_plan
+from vampires.tasks.sets import (
+    polarimetry_settings,
+    product_layout,
+    report_no_sets,
+    sets_name,
+    sets_of_parts,
+    sets_task,
+)
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -166,27 +170,6 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     return {"sets": len(stokes)}
 
 
-def polarimetry_settings(config: Config) -> PolarimetrySettings:
-    """The [polarimetry] table, in tasks that exist only with it."""
-    if config.polarimetry is None:
-        raise PolarimetryError(f"{config.path}: no [polarimetry] table; add it")
-    return config.polarimetry
-
-
-def make_sets_table(fates: tuple[Fate, ...], target: Path) -> dict[str, Any]:
-    """Write what became of every exposure."""
-    from vampires.io.products import write_table
-    from vampires.night.sets import fates_table
-
-    write_table(target, fates_table(fates))
-    return {"exposures": len(fates)}
-
-
-def report_no_sets(reason: str) -> dict[str, Any]:
-    """Fail with the reason why there is no Stokes product."""
-    raise PolarimetryError(reason)
-
-
 def task_mueller() -> Iterator[Task]:
     """Mueller matrices of the light path, one file per exposure group."""
     plan = current_plan()
@@ -196,10 +179,10 @@ def task_mueller() -> Iterator[Task]:
     keys = ("mm_correct", "use_ideal_mm", "hwp_adi_sync", "mueller_table")
     values = plan.config.section_values("polarimetry")
     table = plan.config.polarimetry.mueller_table
-    for group in plan.groups:
-        coadd, target = plan.layout.coadd(group.key), plan.layout.mueller(group.key)
+    for part, group in plan.groups_of_parts():
+        coadd, target = part.layout.coadd(group.key), part.layout.mueller(group.key)
         yield make_task(
-            "mueller", group.key, make_mueller, (coadd, target, plan.config),
+            "mueller", group.key, make_mueller, (coadd, target, part.config),
             file_dep=[coadd, *([plan.config.resolve(table)] if table else [])],
             targets=[target], settings={key: values[key] for key in keys}, version=1,
             doc=f"Mueller matrices of {group.key}",
@@ -212,23 +195,10 @@ def task_stokes() -> Iterator[Task]:
     yield {"basename": "stokes", "name": None, "doc": task_stokes.__doc__}
     if plan.config.polarimetry is None:
         return
-    night = night_sets()
-    if night.problem:
-        task = make_task(
-            "stokes", "sets", report_no_sets, (night.problem,), file_dep=[], targets=[],
-            settings={}, version=1, doc=night.problem,
-        )  # fmt: skip
-        yield {**task, "uptodate": [False]}
-        return
-    table = plan.layout.stokes_sets()
-    yield make_task(
-        "stokes", "sets", make_sets_table, (night.fates, table), file_dep=[],
-        targets=[table, table.with_suffix(".csv")], version=1,
-        settings={"fates": [(f.exposure.key, f.set, f.reason) for f in night.fates]},
-        doc="which exposures make which Stokes frame",
-    )  # fmt: skip
-    for item in night.sets:
-        yield _stokes_task(plan, item)
+    for part, found in sets_of_parts():
+        yield sets_task(part, found)
+        for item in found.sets:
+            yield _stokes_task(part, item)
 
 
 def task_pdi() -> Iterator[Task]:
@@ -236,22 +206,19 @@ def task_pdi() -> Iterator[Task]:
     plan = current_plan()
     if plan.config.polarimetry is None:
         return
-    night = night_sets()
-    if night.problem:
+    several = len(plan.parts) > 1
+    if several:
+        yield {"basename": "pdi", "name": None, "doc": task_pdi.__doc__}
+    for part, found in sets_of_parts():
+        for name, own in found.by_filter().items():
+            yield _pdi_task(part, own, name)
+    if not any(found.sets for _, found in sets_of_parts()):
+        problem = "; ".join(found.problem for _, found in sets_of_parts()) or "no science exposures"
         yield make_task(
-            "pdi", None, report_no_sets, (night.problem,), file_dep=[], targets=[], settings={},
-            version=1, doc=str(task_pdi.__doc__), task_dep=["stokes:sets"],
+            "pdi", "sets" if several else None, report_no_sets, (problem,), file_dep=[],
+            targets=[], settings={}, version=1, doc=str(task_pdi.__doc__),
+            task_dep=[sets_name(part) for part, _ in sets_of_parts()],
         )  # fmt: skip
-        return
-    for name, own in night.by_filter().items():
-        yield _pdi_task(plan, own, name)
-
-
-def product_layout(layout: Layout, filter_name: str | None) -> Layout:
-    """Where a product goes: with several filters in the night its name holds the filter."""
-    if filter_name is None:
-        return layout
-    return replace(layout, name=f"{layout.name}_{filter_name}")
 
 
 def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Task:
@@ -268,25 +235,18 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
     fields = next(group.fields for group in plan.groups if group.key == sets[0].keys[0])
     if len(fields) > 1:
         targets["cube"] = layout.stokes_cube()
+    name = "_".join(part for part in (plan.label, filter_name) if part)
     return make_task(
-        "pdi", filter_name, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
+        "pdi", name or None, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
         targets=[*targets.values(), targets["table"].with_suffix(".csv")],
         settings=plan.settings("polarimetry"), version=3, doc=str(task_pdi.__doc__),
-        task_dep=["stokes:sets"],
+        task_dep=[sets_name(plan)],
     )  # fmt: skip
-
-
-@functools.cache
-def night_sets() -> NightSets:
-    """HWP sets of the night; see `vampires.night.polarimeters`."""
-    plan = current_plan()
-    settings = polarimetry_settings(plan.config)
-    return sets_of_groups(plan.groups, settings.method, max_rotation=settings.set_max_rotation)
 
 
 def _stokes_task(plan: Plan, item: StokesSet) -> Task:
     target = plan.layout.stokes(item.number)
-    name, doc = f"{item.number:03d}", f"Stokes frame of HWP set {item.number}"
+    name, doc = plan.named(f"{item.number:03d}"), f"Stokes frame of HWP set {item.number}"
     settings = plan.settings("polarimetry")
     if polarimetry_settings(plan.config).stream:
         groups = {group.key: group for group in plan.groups}

@@ -24,7 +24,7 @@ class Made:
 
     pictures: tuple[Path, ...]
     stokes_tables: tuple[Path, ...]
-    sets_table: Path | None
+    sets_tables: tuple[Path, ...]
     centroids: tuple[Path, ...]
     files: tuple[Path, ...]
 
@@ -54,7 +54,7 @@ def make_report(
     settings = tuple(repr(config).removesuffix(">").splitlines()[1:])
     report = NightReport(
         config.name, records, groups, settings, made.pictures, made.stokes_tables,
-        made.sets_table, made.centroids, made.files, config.folder,
+        made.sets_tables, made.centroids, made.files, config.folder,
     )  # fmt: skip
     report.write(target)
     return {"groups": len(groups)}
@@ -69,10 +69,10 @@ def task_report() -> Iterator[Task]:
         (
             group,
             plan.masters_of(group.first),
-            layout.metrics(group.key),
-            layout.coadd(group.key) if coadded else None,
+            part.layout.metrics(group.key),
+            part.layout.coadd(group.key) if coadded else None,
         )
-        for group in plan.groups
+        for part, group in plan.groups_of_parts()
     ]
     made = _made(plan)
     measured = [path for part in parts for path in part[2:] if path is not None]
@@ -110,19 +110,21 @@ def _made(plan: Plan) -> Made:
     return Made(tuple(pictures), tuple(tables), sets, tuple(centroids), tuple(files))
 
 
-def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path], Path | None]:
-    """Pictures and tables of the Stokes products, if there are any, and that of the sets."""
+def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path], tuple[Path, ...]]:
+    """Pictures and tables of the Stokes products, if there are any, and those of the sets."""
     if plan.config.polarimetry is None:
-        return [], [], None
-    from vampires.tasks.polarimetry import night_sets, product_layout
+        return [], [], ()
+    from vampires.tasks.sets import product_layout, sets_of_parts
 
-    layouts = [product_layout(plan.layout, name) for name in night_sets().by_filter()]
-    if not layouts:
-        return [], [], None
+    found = [(part, sets) for part, sets in sets_of_parts() if sets.sets]
+    layouts = [
+        product_layout(part.layout, name) for part, sets in found for name in sets.by_filter()
+    ]
     pictures = [
         layout.stokes_picture(what) for layout in layouts for what in ("qphi", "stokes", "ip")
     ]
-    return pictures, [layout.stokes_table() for layout in layouts], plan.layout.stokes_sets()
+    tables = tuple(part.layout.stokes_sets() for part, _ in found)
+    return pictures, [layout.stokes_table() for layout in layouts], tables
 
 
 def _digest(records: Iterable[Record]) -> str:
