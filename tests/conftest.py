@@ -21,7 +21,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 
-pytest_plugins = ["fixtures.project", "fixtures.toy"]
+pytest_plugins = ["fixtures.nights", "fixtures.project", "fixtures.toy"]
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from vampires.config import config_from_dict, load_config
 from vampires.config.write import (
     Setting,
     apply_settings,
+    exclude_in,
     parse_setting,
     read_template,
     template_folder,
@@ -139,3 +140,19 @@ def test_an_invalid_text_is_not_written(tmp_path):
         write_config(path, "[coadd\n")
     assert path.read_text() == "# mine\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_exclusions_keep_comments_patterns_and_what_was_not_decided():
+    text = (
+        '[data]\nexclude = [\n    "bad_*",  # clouds\n    "a",  # short\n    "other.fits",\n]\n'
+        '\n[data.exclude_frames]\n"b.fits" = [1, 2]  # jump\n"c.fits" = [7]\n'
+    )
+    known = ["a.fits", "b.fits", "d.fits"]
+    changed = exclude_in(text, ["d.fits"], {"a.fits": [0]}, known)
+    assert "# clouds" in changed
+    assert tomllib.loads(changed)["data"] == {
+        "exclude": ["bad_*", "other.fits", "d.fits"],
+        "exclude_frames": {"c.fits": [7], "a.fits": [0]},
+    }
+    assert exclude_in(text, ["a.fits"], {"b.fits": [1, 2]}, known) == text
+    assert exclude_in("# mine\n", [], {}, known).startswith("# mine\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,3 +234,79 @@ def _toml_or_text(written: str, field: dataclasses.Field[Any]) -> Any:
     if isinstance(value, str) or (isinstance(value, list) and not wants_text):
         return value
     return written if takes_text else value
+
+
+def exclude_in(
+    text: str, files: Iterable[str], frames: Mapping[str, Iterable[int]], known: Iterable[str]
+) -> str:
+    r"""Make the lists of what is left out say what a person has decided; all else stays.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    files : iterable of str
+        Names of files to leave out.
+    frames : mapping of str to iterable of int
+        Frames to leave out of others.
+    known : iterable of str
+        Files that were decided upon: entries for others, and patterns, stay as they are.
+
+    Returns
+    -------
+    str
+        The changed text.
+
+    Examples
+    --------
+    >>> print(exclude_in('[data]\nraw = "*.fits"  # mine\n', ["a.fits"], {"b.fits": [3]},
+    ...                  ["a.fits", "b.fits"]))
+    [data]
+    raw = "*.fits"  # mine
+    exclude = ["a.fits"]
+    exclude_frames = {"b.fits" = [3]}
+    <BLANKLINE>
+    """
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    if "data" not in document:
+        document.append("data", tomlkit.table())
+    data: Any = document["data"]
+    decided = {spelling for name in known for spelling in (name, name.partition(".")[0])}
+    _set_files(data, sorted(files), decided)
+    _set_frames(data, {name: list(frames[name]) for name in sorted(frames)}, decided)
+    return tomlkit.dumps(document)
+
+
+def _set_files(data: Any, files: list[str], decided: set[str]) -> None:
+    """Change the entries of an array one by one: comments between them stay."""
+    present = data.get("exclude", [])
+    if isinstance(present, str):  # one name may stand without brackets
+        data["exclude"] = [present]
+    elif "exclude" not in data and files:
+        data["exclude"] = []
+    if "exclude" not in data:
+        return
+    array = data["exclude"]
+    wanted = {*files, *(name.partition(".")[0] for name in files)}
+    for entry in [entry for entry in array if entry in decided - wanted]:
+        array.remove(entry)
+    for name in files:
+        if name not in array and name.partition(".")[0] not in array:
+            array.append(name)
+
+
+def _set_frames(data: Any, frames: dict[str, list[int]], decided: set[str]) -> None:
+    import tomlkit
+
+    if "exclude_frames" not in data and frames:
+        data["exclude_frames"] = tomlkit.inline_table()
+    if "exclude_frames" not in data:
+        return
+    table = data["exclude_frames"]
+    for entry in [entry for entry in table if entry in decided and entry not in frames]:
+        del table[entry]
+    for name, numbers in frames.items():
+        if list(table.get(name, ())) != numbers:
+            table[name] = numbers

@@ -89,10 +89,10 @@ def draw_metrics(
     return figure
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path, dpi: float = 120) -> None:
     """Save a figure as PNG, the same bytes for the same figure."""
     with atomic_path(Path(path)) as temporary:
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
 
 
 def _noise(data: np.ndarray) -> float:

@@ -1,0 +1,168 @@
+"""`doit select` with and without a terminal, and in a window."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from fixtures.nights import ENVIRONMENT, run_doit, spawn_doit
+
+from vampires.config import load_config
+
+DIM, JUMPS = "VMPA00021005.fits", "VMPA00021010.fits"
+
+
+def left_out(folder):
+    data = load_config(folder / "night.toml").data
+    return data.exclude, dict(data.exclude_frames)
+
+
+def test_without_a_terminal_it_suggests_and_changes_nothing_unasked(spotty_night):
+    before = (spotty_night / "night.toml").read_text()
+    done = run_doit(spotty_night, "select")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert any(DIM in line and "of the usual" in line for line in lines)
+    assert any(f"{JUMPS} 2-3" in line for line in lines)
+    assert sum("of the usual" in line or "off the" in line for line in lines) == 2
+    assert (spotty_night / "night.toml").read_text() == before
+    assert len(list((spotty_night / "aux" / "select").glob("sheet_*.png"))) == 2
+
+    done = run_doit(spotty_night, "select", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert left_out(spotty_night) == ((DIM,), {JUMPS: (2, 3)})
+    assert "# " in (spotty_night / "night.toml").read_text()
+    selected = (spotty_night / "filelist_select.txt").read_text().splitlines()
+    assert len(selected) == 15
+    assert (spotty_night / "filelist_reject.txt").read_text().split() == [
+        str(spotty_night / "raw" / DIM)
+    ]
+    assert "VMPA00021005" not in run_doit(spotty_night, "list", "metrics", "--all").stdout
+
+    # Others than these two are not touched by a look at a part of the night.
+    done = run_doit(
+        spotty_night, "select", f"raw/{DIM}", "raw/VMPA00021001.fits", "--keep", DIM,
+        "--reject", "VMPA00021001:0-1", "--yes",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert left_out(spotty_night) == ((), {JUMPS: (2, 3), "VMPA00021001.fits": (0, 1)})
+
+
+def test_the_conversation_edits_the_suggestions(spotty_night):
+    child = spawn_doit(spotty_night, "select")
+    child.expect("Enter accepts")
+    conversation = (
+        ("drop 1", "suggested to leave out"),
+        ("reject VMPA00021001 1-2", "will be left out"),
+        ("reject VMPA00021002", "will be left out"),
+        ("undo", "undone"),
+        ("keep nobody", "is none of the 16 science files"),
+        ("reject VMPA00021006 90", "it has frames 0 to 5"),
+        ("?", "drop N"),
+    )
+    for line, answer in conversation:
+        child.expect("select: ")
+        child.sendline(line)
+        child.expect(answer)
+    child.expect("select: ")
+    child.sendline("")
+    child.expect("wrote night.toml")
+    child.wait()
+    assert left_out(spotty_night) == ((), {JUMPS: (2, 3), "VMPA00021001.fits": (1, 2)})
+    child = spawn_doit(spotty_night, "select")
+    child.expect(f"{JUMPS}: 2 frames rejected")
+    child.expect("select: ")
+    child.sendline("quit")
+    child.expect("nothing was changed")
+    child.wait()
+
+
+def test_mistakes_are_one_line(spotty_night, tmp_path_factory):
+    done = run_doit(spotty_night, "select", "--reject", "nobody", "--yes")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "'nobody' is none of the 16" in done.stderr
+    done = run_doit(tmp_path_factory.mktemp("empty"), "select")
+    assert done.returncode == 3
+    assert "no configuration here" in done.stderr
+    if shutil.which("ds9") is None:
+        done = run_doit(spotty_night, "select", "--ds9", "--yes")
+        assert "DS9 is not installed" in done.stderr
+
+
+needs_window = pytest.mark.skipif(
+    not (shutil.which("Xvfb") and shutil.which("xdotool")),
+    reason="no Xvfb and xdotool: apt-get install xvfb xdotool",
+)
+
+
+@pytest.fixture(scope="module", name="display")
+def fixture_display():
+    """A display nobody sees."""
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1000x24"],
+        pass_fds=[writer], stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        os.close(writer)
+        with os.fdopen(reader) as stream:
+            name = f":{stream.readline().strip()}"
+        yield name
+        server.terminate()
+
+
+def xdo(display, *arguments):
+    done = subprocess.run(
+        ["xdotool", *map(str, arguments)], env={**os.environ, "DISPLAY": display},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def wait_for(check, what):
+    for _ in range(600):
+        if check():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"waited a minute for {what}")
+
+
+@needs_window
+def test_keys_and_drags_in_the_window(spotty_night, display):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    journal = spotty_night / ".vampires_select.json"
+    arguments = [sys.executable, "-m", "doit", "select", "raw/VMPA0002100[1-6].fits"]
+    environment = {**ENVIRONMENT, "DISPLAY": display}
+
+    def start():
+        process = subprocess.Popen(arguments, cwd=spotty_night, env=environment)
+        window = xdo(display, "search", "--sync", "--onlyvisible", "--name", "vampires select")
+        xdo(display, "mousemove", "--window", window.split()[0], 300, 300)
+        return process, window.split()[0]
+
+    process, window = start()
+    xdo(display, "key", "--delay", 50, "x", "Right", "x", "u", "Right", "x")
+    wait_for(lambda: journal.exists() and journal.read_text().count("VMPA0002100") == 3, "keys")
+    # From the left end of the curves to their middle: about the first half of six frames.
+    left, right, y = 13 * 100 * 0.545, 13 * 100 * 0.76, 700 * 0.4
+    xdo(display, "key", "Right")
+    for what in (("mousemove", "--window", window, left, y), ("mousedown", 1),
+                 ("mousemove", "--window", window, (left + right) / 2, y),
+                 ("mousemove", "--window", window, right, y), ("mouseup", 1)):  # fmt: skip
+        xdo(display, *what)
+        time.sleep(0.2)
+    wait_for(lambda: '"frames": {"VMPA' in journal.read_text(), "the drag")
+    xdo(display, "key", "q")
+    assert process.wait(timeout=60) == 0
+    assert left_out(spotty_night) == ((), {})  # closed without writing
+
+    process, _ = start()  # it goes on from there
+    xdo(display, "key", "w")
+    assert process.wait(timeout=60) == 0
+    files, frames = left_out(spotty_night)
+    assert len(files) == 2
+    (numbers,) = frames.values()
+    assert numbers[0] == 0
+    assert 1 <= numbers[-1] <= 4
+    assert not journal.exists()
