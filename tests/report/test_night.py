@@ -12,6 +12,7 @@ from vampires.cube import CameraCube
 from vampires.night.grouping import group_cubes
 from vampires.night.index import build_index
 from vampires.night.record import empty_record
+from vampires.night.setups import find_setups
 from vampires.report.groups import GroupReport
 from vampires.report.night import NightReport
 from vampires.simulate import NightSpec, simulate_night
@@ -83,7 +84,9 @@ def fixture_report(tmp_path_factory):
             )
         )
     settings = ("coadd.method = 'median'",)
-    return NightReport("20240115_<test>", tuple(records), tuple(parts), settings)
+    return NightReport(
+        "20240115_<test>", tuple(records), tuple(parts), settings, setups=find_setups(records)
+    )
 
 
 def test_the_page_is_whole_and_refers_to_nothing_outside(report):
@@ -118,6 +121,7 @@ def test_it_says_what_was_reduced_and_what_was_not(report):
         assert item.group.key in text
     assert "4 science, 1 unusable" in text
     assert "frames coadded 16" in text
+    assert re.search(r"the only one ABAUR 750-50 .* 1, 2 NA .* 4 16 \d\d:", text)
     assert "0.4 s on one camera" in text
     assert re.search(r"broken<&> .*FITS", text)
     assert "background dark_coll.fits 4" in text

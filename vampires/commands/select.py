@@ -154,13 +154,18 @@ def science_files(config: Config, wanted: Sequence[str]) -> list[Record]:
     FileError
         There are none, or a name in `wanted` is none of them.
     """
+    from vampires.io.paths import index_path
+    from vampires.night.choice import choose
     from vampires.night.grouping import science_records
     from vampires.night.index import build_index, find_files
-    from vampires.tasks.plan import INDEX_NAME
 
     patterns = [name for name in config.data.exclude if set(name) & set("*?[")]
     folder = config.folder
-    found = science_records(build_index(config.data.raw, folder, patterns, folder / INDEX_NAME))
+    records = build_index(config.data.raw, folder, patterns, index_path(folder))
+    data = config.data
+    found = science_records(
+        choose(records, include=data.include, objects=data.object, kinds=data.kinds)
+    )
     if not found:
         raise FileError(f"{config.path}: no science file among {', '.join(config.data.raw)}")
     if not wanted:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from vampires.io.atomic import atomic_path
 from vampires.night.record import Record
+from vampires.night.setups import Setup
 from vampires.report import groups, overview, polarimetry, products, sources, stages
 from vampires.report.groups import GroupReport, Measured
 from vampires.report.page import render
@@ -47,6 +48,8 @@ class NightReport:
         Files that the reduction has made.
     folder : Path
         The reduction directory, from which paths are shown.
+    setups : tuple of Setup
+        What the science files fall into.
     """
 
     name: str
@@ -59,6 +62,7 @@ class NightReport:
     centroids: tuple[Path, ...] = ()
     products: tuple[Path, ...] = ()
     folder: Path = field(default_factory=Path.cwd)
+    setups: tuple[Setup, ...] = ()
 
     @cached_property
     def measured(self) -> tuple[Measured, ...]:

@@ -44,28 +44,16 @@ def figures(report: NightReport) -> Section:
 
 
 def setups(report: NightReport) -> Section | None:
-    """Instrument setups of the science files: what was taken how, and how much of it."""
-    found: dict[tuple[object, ...], list[Record]] = {}
-    for one in report.measured:
-        for record in one.item.group.records:
-            found.setdefault(_setup(record), []).append(record)
-    if not found:
+    """Setups of the night, each reduced as if it were alone: what was taken how, and how much."""
+    if not report.setups:
         return None
     columns = (
-        "object", "filter", "mode", "exposure [s]", "gain", "read mode", "frame [px]", "cameras",
-        "FLC", "HWP [deg]", "files", "frames", "from", "to",
+        "setup", "star", "filter", "mode", "generation", "masks", "frame", "gain", "exposure",
+        "cameras", "FLC", "HWP [deg]", "files", "frames", "from", "to",
     )  # fmt: skip
-    rows = [[*key[:-2], f"{key[-2]} x {key[-1]}", *_amount(own)] for key, own in found.items()]
+    rows = [[one.label or "the only one", *one.facets, *_amount(one.records)]
+            for one in report.setups]  # fmt: skip
     return Section("Setups", (Table(columns, rows, "Setups of the science files"),))
-
-
-def _setup(record: Record) -> tuple[object, ...]:
-    exptime = record["exptime"]
-    return (
-        record["object"], record["filter"], record["obsmod"],
-        None if exptime is None else float(f"{exptime:.3g}"), record["detgain"],
-        record["readmode"], record["nx"], record["ny"],
-    )  # fmt: skip
 
 
 def _amount(records: Sequence[Record]) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from vampires.engine.actions import make_task
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
 from vampires.night.record import Record
+from vampires.night.setups import Setup
 from vampires.tasks.plan import Plan, current_plan
 
 Task = dict[str, Any]
@@ -20,13 +21,14 @@ Task = dict[str, Any]
 
 @dataclass(frozen=True)
 class Made:
-    """What the report shows of the products, and the list of them all."""
+    """What the report shows of the setups and products, and the list of all files."""
 
     pictures: tuple[Path, ...]
     stokes_tables: tuple[Path, ...]
     sets_tables: tuple[Path, ...]
     centroids: tuple[Path, ...]
     files: tuple[Path, ...]
+    setups: tuple[Setup, ...]
 
 
 Part = tuple[Group, Masters, Path, Path | None]
@@ -54,7 +56,7 @@ def make_report(
     settings = tuple(repr(config).removesuffix(">").splitlines()[1:])
     report = NightReport(
         config.name, records, groups, settings, made.pictures, made.stokes_tables,
-        made.sets_tables, made.centroids, made.files, config.folder,
+        made.sets_tables, made.centroids, made.files, config.folder, made.setups,
     )  # fmt: skip
     report.write(target)
     return {"groups": len(groups)}
@@ -107,7 +109,7 @@ def _made(plan: Plan) -> Made:
         if str(target).endswith(".png")
     ]
     pictures, tables, sets = _stokes_products(plan)
-    return Made(tuple(pictures), tuple(tables), sets, tuple(centroids), tuple(files))
+    return Made(tuple(pictures), tuple(tables), sets, tuple(centroids), tuple(files), plan.setups)
 
 
 def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path], tuple[Path, ...]]:
