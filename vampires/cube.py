@@ -27,16 +27,17 @@ from vampires.errors import CalibrationError, FileError, MeasurementError
 from vampires.header import normalize_header
 from vampires.header.exposure import group_header
 from vampires.header.fields import field_centers, field_index, field_size
-from vampires.images.alignment import align_frames
+from vampires.images.alignment import Alignment, align_frames
 from vampires.images.coadd import coadd_frames
 from vampires.images.image import CameraImage
 from vampires.images.mean import mean_image
 from vampires.images.recenter import pad_to_diagonal, recenter_image
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.kernels.calibrate import PixelCalibration, calibrate
+from vampires.kernels.windows import brightest
 from vampires.log import get_logger
 from vampires.measure.discs import MARGIN, PSF_SIZE, centre_of_limb, checked_radius, limb_template
-from vampires.measure.frames import FrameMetrics, measure_frames
+from vampires.measure.frames import FrameMetrics, Locator, Measurement, measure_frames
 from vampires.measure.psf import header_psf
 from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
 from vampires.night.raw import raw_file
@@ -321,11 +322,7 @@ class CameraCube:
             psfs = np.stack(
                 [header_psf(self.header, name, settings.psf_size) for name in self.fields]
             )
-        metrics = measure_frames(
-            self.source, self.pixel_calibration, flip=self.flip, rough=rough, psfs=psfs,
-            settings=settings, memory=self.memory, fields=self.fields,
-        )  # fmt: skip
-        return replace(self, metrics=metrics, rough=rough)
+        return self._with_measurements(rough, psfs, settings)
 
     def measure_discs(
         self, discs: Sequence[RoughCentroid], settings: AnalysisSettings
@@ -360,13 +357,9 @@ class CameraCube:
             limb_template(radius, header_psf(self.header, name, PSF_SIZE), window + MARGIN)
             for radius, name in zip(radii, self.fields, strict=True)
         ]
-        metrics = measure_frames(
-            self.source, self.pixel_calibration, flip=self.flip, rough=rough,
-            psfs=np.stack(templates),
-            settings=replace(settings, window_size=window, strehl=False), memory=self.memory,
-            fields=self.fields, locate=partial(centre_of_limb, radius=float(np.mean(radii))),
-        )  # fmt: skip
-        return replace(self, metrics=metrics, rough=rough)
+        settings = replace(settings, window_size=window, strehl=False)
+        locate = partial(centre_of_limb, radius=float(np.mean(radii)))
+        return self._with_measurements(rough, np.stack(templates), settings, locate)
 
     def select(self, metric: str = "strehl", cutoff: float = 0.0) -> CameraCube:
         """Discard the worst frames.
@@ -435,10 +428,7 @@ class CameraCube:
         CameraImage
         """
         size = self.crop(crop_width)
-        stack = coadd_frames(
-            self.source, self.pixel_calibration, flip=self.flip, centers=self._cut_centers(size),
-            keep=self.selected, size=size, method=method, memory=self.memory,
-        )  # fmt: skip
+        stack = coadd_frames(self.alignment(size), method, self.memory)
         header = self.product_header(method)
         header.update(celestial_wcs(header, size))
         pixels = round(stack.master_pixels, 4)
@@ -461,10 +451,19 @@ class CameraCube:
 
         Data and variance have shape (k, nfields, ny, nx), e-/s and (e-/s)^2.
         """
-        size = self.crop(crop_width)
-        return align_frames(
+        return align_frames(self.alignment(self.crop(crop_width)), self.memory)
+
+    def alignment(self, size: tuple[int, int]) -> Alignment:
+        """Where each selected frame goes in images of a size (ny, nx), the star at the centre.
+
+        Raises
+        ------
+        MeasurementError
+            No frame is both selected and has a measured centre.
+        """
+        return Alignment.of_frames(
             self.source, self.pixel_calibration, flip=self.flip, centers=self._cut_centers(size),
-            keep=self.selected, size=size, memory=self.memory,
+            keep=self.selected, size=size,
         )  # fmt: skip
 
     def calibrated(self, memory: int | None = None) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -533,6 +532,19 @@ class CameraCube:
         if self.metrics is None:
             return self.measure().measured
         return self.metrics
+
+    def _with_measurements(
+        self,
+        rough: np.ndarray,
+        psfs: np.ndarray,
+        settings: AnalysisSettings,
+        locate: Locator = brightest,
+    ) -> CameraCube:
+        job = Measurement(
+            self.source, self.pixel_calibration, self.flip, rough, psfs, self.fields, settings,
+            locate,
+        )  # fmt: skip
+        return replace(self, metrics=measure_frames(job, self.memory), rough=rough)
 
     def wcs_header(self, field_name: str | None = None) -> fits.Header:
         """Header of the whole frames, with the celestial coordinates of one field.

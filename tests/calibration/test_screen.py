@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 from vampires.calibration.screen import screen
+from vampires.images.alignment import Alignment
 from vampires.images.coadd import coadd_frames
 from vampires.io.frames import open_frames
 from vampires.kernels.calibrate import PixelCalibration
@@ -69,11 +70,12 @@ def test_cosmic_rays_are_found_and_lost_in_no_coadd(tmp_path, gain, amplified):
     assert not found[~hit].any()
     settings = {
         "flip": False, "centers": np.full((1, 20, 2), (SIZE - 1) / 2), "keep": np.ones(20, bool),
-        "size": (SIZE, SIZE), "method": "mean",
+        "size": (SIZE, SIZE),
     }  # fmt: skip
-    wanted = coadd_frames(clean, cal, **settings)
-    masked = coadd_frames(screen(source, cal, 10.0), cal, **settings)
-    spoilt = coadd_frames(source, cal, **settings)
+    wanted, masked, spoilt = (
+        coadd_frames(Alignment.of_frames(frames, cal, **settings))
+        for frames in (clean, screen(source, cal, 10.0), source)
+    )
     assert np.isfinite(masked.data).all()
     error = np.sqrt(wanted.variance)
     quiet = ~hit.any(axis=0) | (found & hit).any(axis=0)

@@ -14,10 +14,10 @@ from scipy import ndimage
 from scipy.special import j1
 
 from vampires.errors import MeasurementError
-from vampires.images.alignment import align_frames
+from vampires.images.alignment import Alignment, align_frames
 from vampires.images.coadd import coadd_frames
 from vampires.images.mean import mean_image
-from vampires.io.frames import FrameSource, open_frames
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate
 from vampires.kernels.reduce import AVERAGES
@@ -86,10 +86,18 @@ def fixture_night():
     return raw.clip(0, 65535).astype(np.uint16), cal, centers[None]
 
 
+def average(source, cal, method="mean", memory=DEFAULT_MEMORY, threads=None, **arguments):
+    return coadd_frames(Alignment.of_frames(source, cal, **arguments), method, memory, threads)
+
+
+def registered(source, cal, memory=DEFAULT_MEMORY, **arguments):
+    return align_frames(Alignment.of_frames(source, cal, **arguments), memory)
+
+
 def coadd(night, **settings):
     raw, cal, centers = night
     values = {"flip": False, "keep": np.ones(len(raw), bool), "size": (40, 41)} | settings
-    return coadd_frames(FrameSource.from_array(raw), cal, **({"centers": centers} | values))
+    return average(FrameSource.from_array(raw), cal, **({"centers": centers} | values))
 
 
 @pytest.mark.parametrize("size", [(40, 40), (41, 41), (40, 41)])
@@ -107,14 +115,14 @@ def test_noiseless_star_comes_to_the_centre(size, flip):
     middle = (np.array(size) - 1) / 2
     total = 20000 * gaussian(shape, (31, 36), 1.5).sum() * GAIN / EXPTIME
     errors = []
-    for _, data, _ in align_frames(FrameSource.from_array(cube), cal, **arguments, memory=200_000):
+    for _, data, _ in registered(FrameSource.from_array(cube), cal, **arguments, memory=200_000):
         for frame in data[:, 0]:
             errors.append(np.subtract(centroid(frame), middle))
             assert frame.sum(dtype=float) == pytest.approx(total, rel=1e-4)
     assert len(errors) == 30
     assert np.sqrt(np.mean(np.square(errors))) < 0.002
     assert np.abs(errors).max() < 0.01
-    result = coadd_frames(FrameSource.from_array(cube), cal, **arguments)
+    result = average(FrameSource.from_array(cube), cal, **arguments)
     np.testing.assert_allclose(centroid(result.data[0]), middle, atol=0.002)
 
 
@@ -126,9 +134,9 @@ def test_diffraction_limited_star_is_reproduced():
     arguments = {"flip": False, "centers": centers[None], "keep": np.ones(20, bool)}
     cal = make_calibration((64, 64))
     truth = 1e4 * airy((45, 45), (22, 22)) * GAIN / EXPTIME
-    for _, data, _ in align_frames(FrameSource.from_array(cube), cal, size=(45, 45), **arguments):
+    for _, data, _ in registered(FrameSource.from_array(cube), cal, size=(45, 45), **arguments):
         assert np.abs(data[:, 0] - truth).max() < 2.5e-3 * truth.max()
-    result = coadd_frames(FrameSource.from_array(cube), cal, size=(45, 45), **arguments)
+    result = average(FrameSource.from_array(cube), cal, size=(45, 45), **arguments)
     assert np.abs(result.data[0] - truth).max() < 1.5e-3 * truth.max()
 
 
@@ -144,14 +152,14 @@ def test_bad_pixels_neither_cost_pixels_nor_flux(method):
     broken = cube.copy()
     broken[:, bad] = 3e4
     arguments = {"flip": False, "centers": centers[None], "keep": np.ones(25, bool)}
-    whole = coadd_frames(
+    whole = average(
         FrameSource.from_array(cube),
         make_calibration(shape),
         size=(60, 60),
         method=method,
         **arguments,
     )
-    repaired = coadd_frames(
+    repaired = average(
         FrameSource.from_array(broken), make_calibration(shape, bad=bad), size=(60, 60),
         method=method, **arguments,
     )  # fmt: skip
@@ -173,7 +181,7 @@ def test_result_does_not_depend_on_memory_threads_or_format(night, method, tmp_p
         (packed, {"memory": 300_000, "threads": 2}),
         (packed, {}),
     ]:
-        result = coadd_frames(open_frames(path), cal, method=method, **arguments, **settings)
+        result = average(open_frames(path), cal, method=method, **arguments, **settings)
         for name in ("data", "variance", "systematic", "count"):
             np.testing.assert_array_equal(getattr(result, name), getattr(reference, name))
 
@@ -183,7 +191,7 @@ def test_methods_average_the_aligned_frames(night, flip):
     raw, cal, centers = night
     keep = np.arange(40) % 3 != 0
     arguments = {"flip": flip, "centers": centers, "keep": keep, "size": (40, 41)}
-    parts = list(align_frames(FrameSource.from_array(raw), cal, **arguments, memory=250_000))
+    parts = list(registered(FrameSource.from_array(raw), cal, **arguments, memory=250_000))
     assert [start for start, _, _ in parts] == np.cumsum(
         [0, *(len(p[1]) for p in parts[:-1])]
     ).tolist()
@@ -191,8 +199,8 @@ def test_methods_average_the_aligned_frames(night, flip):
     noise = np.concatenate([variance for _, _, variance in parts])[:, 0]
     assert len(stack) == keep.sum()
     count = np.isfinite(stack).sum(axis=0)
-    mean = coadd_frames(FrameSource.from_array(raw), cal, **arguments, method="mean")
-    median = coadd_frames(FrameSource.from_array(raw), cal, **arguments, method="median")
+    mean = average(FrameSource.from_array(raw), cal, **arguments, method="mean")
+    median = average(FrameSource.from_array(raw), cal, **arguments, method="median")
     np.testing.assert_array_equal(mean.count[0], count)
     np.testing.assert_array_equal(median.count[0], count)
     seen = count > 0
@@ -232,7 +240,7 @@ def test_same_as_ccdproc_and_scipy():
         ccd = ccdproc.gain_correct(ccd, GAIN * u.electron / u.adu)
         shifted.append(ndimage.shift(ccd.data / EXPTIME, 31.5 - center, order=5))
     expected = np.mean(shifted, axis=0)
-    result = coadd_frames(
+    result = average(
         FrameSource.from_array(raw),
         cal,
         flip=False,
@@ -263,7 +271,7 @@ def test_error_plane_is_the_scatter(method):
     images, variances = [], []
     for _ in range(300):
         raw = BIAS + (rng.poisson(light) + rng.normal(0, 2, (n, *shape))) / GAIN
-        result = coadd_frames(
+        result = average(
             FrameSource.from_array(raw.astype(np.float32)), cal, method=method, **arguments
         )
         images.append(result.data[0])
@@ -278,7 +286,7 @@ def test_faint_signal_is_not_biased():
     rng = np.random.default_rng(6)
     raw = BIAS + (rng.poisson(2, (60, 64, 64)) + rng.normal(0, 2, (60, 64, 64))) / GAIN
     for method in ("mean", "varmean"):
-        result = coadd_frames(
+        result = average(
             FrameSource.from_array(raw.astype(np.float32)), make_calibration((64, 64)), flip=False,
             centers=np.full((1, 60, 2), 31.7), keep=np.ones(60, bool), size=(50, 50), method=method,
         )  # fmt: skip
@@ -291,7 +299,7 @@ def test_varmean_prefers_quiet_frames():
     rng = np.random.default_rng(8)
     raw = np.full((4, 30, 30), BIAS + 100, np.float32)
     raw[2:] += 10000 + rng.normal(0, 1, (2, 30, 30))
-    result = coadd_frames(
+    result = average(
         FrameSource.from_array(raw), make_calibration((30, 30)), flip=False,
         centers=np.full((1, 4, 2), 14.5), keep=np.ones(4, bool), size=(10, 10), method="varmean",
     )  # fmt: skip

@@ -14,7 +14,7 @@ from vampires.errors import FileError, MeasurementError
 from vampires.io.frames import FrameSource
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import PixelCalibration, calibrate
-from vampires.measure.frames import FrameMetrics, measure_frames, measure_image
+from vampires.measure.frames import FrameMetrics, Measurement, measure_frames, measure_image
 from vampires.measure.metrics import COLUMNS, FRAME_COLUMNS
 from vampires.measure.psf import synthetic_psf
 from vampires.simulate.cube import simulate_cube
@@ -66,10 +66,11 @@ def night(psf):
 def measure(raw, psf, *, flip=False, rough=((38.0, 44.0),), cal=None, memory=10**9, **settings):
     source = FrameSource.from_array(raw, NAME)
     cal = calibration(*raw.shape[1:]) if cal is None else cal
-    return measure_frames(
-        source, cal, flip=flip, rough=np.array(rough)[None], psfs=psf[None],
-        settings=AnalysisSettings(**settings), memory=memory, fields=("750-50",),
+    job = Measurement(
+        source, cal, flip, np.array(rough)[None], psf[None], ("750-50",),
+        AnalysisSettings(**settings),
     )  # fmt: skip
+    return measure_frames(job, memory)
 
 
 def test_positions_flux_and_strehl_are_recovered(night, psf):
@@ -370,10 +371,11 @@ def test_four_spots_in_real_frames(psf):
 def test_practice_with_fields_of_different_filters(psf):
     other = synthetic_psf("F610", 5.91, -38.4, 31)
     scene = 2e4 * star((80, 160), 40.3, 38.8, psf) + 1e4 * star((80, 160), 39.1, 121.4, other)
-    metrics = measure_frames(
+    job = Measurement(
         FrameSource.from_array(observe([scene])), calibration(80, 160), flip=False,
         rough=[[[40, 40]], [[40, 120]]], psfs=np.stack([psf, other]), fields=("F760", "F610"),
     )  # fmt: skip
+    metrics = measure_frames(job)
     assert metrics.shape == (2, 1, 1)
     np.testing.assert_allclose(metrics.positions()[:, 0], [[40.3, 38.8], [39.1, 121.4]], atol=0.04)
     np.testing.assert_allclose(metrics.strehl.ravel(), 1, atol=0.05)

@@ -328,7 +328,10 @@ def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
 def master_header(
     header: Cards, path: str | Path, kind: str, unit: str, method: str, n: int, bad: Mask
 ) -> Cards:
-    """Header of a master frame: the raw file's, and how the master was made."""
+    """Header of a master frame: the raw file's, and how the master was made.
+
+    Many arguments, because each becomes a card.
+    """
     out = header.copy()
     out["BUNIT"] = (unit, "unit of the pixels")
     out[CALIBRATION_TYPE] = (kind, "kind of master frame")

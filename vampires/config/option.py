@@ -69,6 +69,8 @@ def option(
 ) -> Any:
     """Declare a setting as a dataclass field; the arguments are those of `Option`.
 
+    Many arguments, because a setting is declared in one place; all but two are seldom given.
+
     Examples
     --------
     >>> @dataclass(frozen=True)

@@ -86,6 +86,8 @@ def make_task(
 ) -> dict[str, Any]:
     """Make the dictionary of one task.
 
+    Many arguments, because doit's dictionary has as many entries; all are given by name.
+
     Parameters
     ----------
     basename, name : str

@@ -31,8 +31,10 @@ class Alignment:
     ----------
     source : FrameSource
         The frames that are used.
+    cal : PixelCalibration
+        Their calibration, raw orientation.
     planes : CalibrationPlanes
-        Their calibration.
+        The same as compiled loops take it.
     flip : bool
         Whether the calibrated orientation reverses the rows.
     centers : ndarray, shape (nfields, n, 2)
@@ -42,6 +44,7 @@ class Alignment:
     """
 
     source: FrameSource
+    cal: PixelCalibration
     planes: CalibrationPlanes
     flip: bool
     centers: NDArray[np.float64]
@@ -98,7 +101,7 @@ class Alignment:
             log.warning("frames without a centre left out", n=lost)
         places = np.ascontiguousarray(places[:, kept])
         chosen = source if kept.all() else source.select(kept)
-        return cls(chosen, calibration_planes(cal), flip, places, size)
+        return cls(chosen, cal, calibration_planes(cal), flip, places, size)
 
     def rows(self, field: int, y0: int, y1: int) -> slice:
         """Raw rows that output rows `y0` to `y1` of a field may need."""
@@ -116,21 +119,14 @@ class Alignment:
 
 
 def align_frames(
-    source: FrameSource,
-    cal: PixelCalibration,
-    *,
-    flip: bool,
-    centers: NDArray[np.float64],
-    keep: NDArray[np.bool_],
-    size: Size,
-    memory: int = DEFAULT_MEMORY,
+    alignment: Alignment, memory: int = DEFAULT_MEMORY
 ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-    """Calibrate and register frames, some at a time.
+    """Calibrate and register frames one by one.
 
     Parameters
     ----------
-    source, cal, flip, centers, keep, size
-        See `Alignment.of_frames`.
+    alignment : Alignment
+        The frames and where they go.
     memory : int
         Bytes to stay within.
 
@@ -141,13 +137,12 @@ def align_frames(
     data, variance : ndarray of float32, shape (k, nfields, ny, nx)
         Aligned frames [e-/s] and their variance.
     """
-    alignment = Alignment.of_frames(source, cal, flip=flip, centers=centers, keep=keep, size=size)
-    nfields = len(alignment.centers)
+    source, size, nfields = alignment.source, alignment.size, len(alignment.centers)
     pixels = source.ny * source.nx * 2 + nfields * size[0] * size[1] * 8
     step = max(1, memory // pixels)
-    for start in range(0, alignment.source.n, step):
-        stop = min(start + step, alignment.source.n)
-        band = alignment.band(alignment.source.read(start, stop))
+    for start in range(0, source.n, step):
+        stop = min(start + step, source.n)
+        band = alignment.band(source.read(start, stop))
         data = np.empty((nfields, stop - start, *size), np.float32)
         variance = np.empty_like(data)
         for field, places in enumerate(alignment.centers[:, start:stop]):

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.images.alignment import Alignment, Size
+from vampires.images.alignment import Alignment
 from vampires.images.master_errors import systematic_variance
-from vampires.io.frames import DEFAULT_MEMORY, FrameSource
+from vampires.io.frames import DEFAULT_MEMORY
 from vampires.kernels.block import RawBlock
 from vampires.kernels.calibrate import (
     PixelCalibration,
@@ -68,13 +68,7 @@ class Coadd:
 
 
 def coadd_frames(
-    source: FrameSource,
-    cal: PixelCalibration,
-    *,
-    flip: bool,
-    centers: NDArray[np.float64],
-    keep: NDArray[np.bool_],
-    size: Size,
+    job: Alignment,
     method: str = "mean",
     memory: int = DEFAULT_MEMORY,
     threads: int | None = None,
@@ -83,18 +77,8 @@ def coadd_frames(
 
     Parameters
     ----------
-    source : FrameSource
-        Raw frames.
-    cal : PixelCalibration
-        Their calibration, raw orientation.
-    flip : bool
-        Whether the calibrated orientation reverses the rows.
-    centers : ndarray, shape (nfields, n, 2)
-        The star (y, x) in each field of each frame, calibrated orientation, 0-based.
-    keep : ndarray of bool, shape (n,)
-        Frames to use. Those without a finite centre in every field are left out.
-    size : tuple of int
-        Rows and columns of the output; the star comes to ((ny - 1) / 2, (nx - 1) / 2).
+    job : Alignment
+        The frames and where they go.
     method : {'mean', 'median', 'varmean', 'biweight'}
         The average. `varmean` weights each frame by the inverse of its mean variance over
         the detector: weights by the pixel's own variance would favour low fluctuations and
@@ -112,8 +96,6 @@ def coadd_frames(
 
     Raises
     ------
-    MeasurementError
-        When no frame is left.
     FileError
         When a file turns out to be damaged.
 
@@ -125,12 +107,10 @@ def coadd_frames(
 
     Examples
     --------
-    >>> coadd = coadd_frames(source, cal, flip=True, centers=centers,   # doctest: +SKIP
-    ...                      keep=metrics.select("strehl", 0.5), size=(536, 536))
+    >>> coadd = coadd_frames(cube.alignment((536, 536)), "median")  # doctest: +SKIP
     """
     if method not in AVERAGES:
         raise ValueError(f"coadd method {method!r}: choose one of {', '.join(AVERAGES)}")
-    job = Alignment.of_frames(source, cal, flip=flip, centers=centers, keep=keep, size=size)
     threads = threads or available_threads()
     with ThreadPoolExecutor(threads) as pool:
         if method in ("median", "biweight"):
@@ -140,8 +120,8 @@ def coadd_frames(
             if method == "varmean":
                 weights = _inverse_variances(job, memory)
             data, variance, count = _coadd_stream(job, weights, memory, threads, pool)
-    systematic, pixels = systematic_variance(job, cal, data)
-    return Coadd(data, _positive(variance, count, cal), systematic, count, pixels)
+    systematic, pixels = systematic_variance(job, data)
+    return Coadd(data, _positive(variance, count, job.cal), systematic, count, pixels)
 
 
 def _positive(

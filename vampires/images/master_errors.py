@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.images.alignment import Alignment, Size
-from vampires.kernels.calibrate import PixelCalibration
 from vampires.kernels.displaced import average_displaced
 from vampires.kernels.sinc import ORDER, exact_weights
 
@@ -18,16 +17,14 @@ Shares = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 def systematic_variance(
-    alignment: Alignment, cal: PixelCalibration, data: NDArray[np.float32]
+    alignment: Alignment, data: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], float]:
     """Variance that the masters' errors leave in an average of registered frames.
 
     Parameters
     ----------
     alignment : Alignment
-        The frames.
-    cal : PixelCalibration
-        Their calibration, with the variances of background and flat.
+        The frames, whose calibration holds the variances of background and flat.
     data : ndarray of float32, shape (nfields, ny, nx)
         Their average, e-/s.
 
@@ -44,6 +41,7 @@ def systematic_variance(
     the detector pixels that passed under it, with shares K that sum to one (see
     `pixel_shares`); errors of detector pixels are independent, so ``var = sum(K^2 sigma^2)``.
     """
+    cal = alignment.cal
     unusable = cal.unusable
     background = np.where(unusable, np.nan, cal.background_variance * cal.scale**2)
     flat = np.where(unusable, np.nan, cal.flat_variance)

@@ -192,6 +192,8 @@ def calibrate_row(
 ) -> int:
     """Calibrate a stretch of one raw row.
 
+    Many arguments, because compiled loops take arrays and numbers, not objects.
+
     Parameters
     ----------
     frame : ndarray, shape (rows, nx)

@@ -26,6 +26,8 @@ def mask_outliers(
 ) -> int:
     """Replace outlying pixels of every frame.
 
+    Many arguments, because compiled loops take arrays and numbers, not objects.
+
     Parameters
     ----------
     raw : ndarray (n, rows, nx)

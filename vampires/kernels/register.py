@@ -140,6 +140,8 @@ def register_frame(
 ) -> None:
     """Calibrate a raw frame and shift it so that a point falls on the output's centre.
 
+    Many arguments, because compiled loops take arrays and numbers, not objects.
+
     Parameters
     ----------
     band : RawBand
@@ -286,6 +288,8 @@ def register_sum(
     count: NDArray[np.int32],
 ) -> None:
     """Register frames and add up their valid pixels: w d, w^2 v, w and their number.
+
+    Many arguments, because compiled loops take arrays and numbers, not objects.
 
     See `register_stack`. Frames are added in order into double precision, so the sums do not
     depend on how the frames are split over calls; the sums of the weights do not if these are

@@ -21,6 +21,8 @@ def cut_stamps(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cut one square out of every raw frame, calibrated and with bad pixels rebuilt.
 
+    Many arguments, because compiled loops take arrays and numbers, not objects.
+
     Parameters
     ----------
     raw : ndarray (n, rows, nx)

@@ -9,8 +9,8 @@ the rows of the stamps and a sample of the others; nothing else is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +28,7 @@ from vampires.kernels.strehl import reference_spectrum, strehl_scale
 from vampires.kernels.windows import brightest, cut_stamps, measure_windows
 from vampires.measure.metrics import CENTROIDS, COLUMNS, FRAME_COLUMNS, FrameMetrics
 
-__all__ = ["FrameMetrics", "measure_frames", "measure_image"]
+__all__ = ["FrameMetrics", "Measurement", "measure_frames", "measure_image"]
 
 #: Frames read at a time: their stamps stay in the processor's cache.
 _BLOCK = 64
@@ -70,21 +70,11 @@ class _Recipe:
         return 2 * (reach + around) + 1
 
 
-def measure_frames(
-    source: FrameSource,
-    cal: PixelCalibration,
-    *,
-    flip: bool,
-    rough: ArrayLike,
-    psfs: ArrayLike,
-    settings: AnalysisSettings | None = None,
-    memory: int = DEFAULT_MEMORY,
-    fields: Sequence[str] | None = None,
-    locate: Locator = brightest,
-) -> FrameMetrics:
-    """Measure every frame of a group.
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured on which frames.
 
-    Parameters
+    Attributes
     ----------
     source : FrameSource
         Raw frames; read once, only the rows that are needed.
@@ -98,23 +88,49 @@ def measure_frames(
         together.
     psfs : array_like (nfields, k, k)
         Reference PSF of each field: unit sum, centred.
+    fields : tuple of str
+        Names of the fields; default their numbers.
     settings : AnalysisSettings
         What to measure.
-    memory : int
-        Bytes that may be used.
-    fields : sequence of str, optional
-        Names of the fields; default their numbers.
     locate : callable
         Where in a stamp the window belongs; default: the maximum of the smoothed pixels.
-
-    Returns
-    -------
-    FrameMetrics
 
     Raises
     ------
     MeasurementError
         When the shapes of `rough`, `psfs` and `fields` disagree, or a PSF lies off the frame.
+    """
+
+    source: FrameSource
+    cal: PixelCalibration
+    flip: bool
+    rough: NDArray[np.float64]
+    psfs: NDArray[np.float64]
+    fields: tuple[str, ...] = ()
+    settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+    locate: Locator = brightest
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rough", np.asarray(self.rough, dtype=float))
+        object.__setattr__(self, "psfs", np.asarray(self.psfs, dtype=float))
+        names = tuple(self.fields) or tuple(str(i) for i in range(len(self.rough)))
+        object.__setattr__(self, "fields", names)
+        _check(self.source, self.rough, self.psfs, names)
+
+
+def measure_frames(job: Measurement, memory: int = DEFAULT_MEMORY) -> FrameMetrics:
+    """Measure every frame of a group.
+
+    Parameters
+    ----------
+    job : Measurement
+        The frames, and what is measured on them.
+    memory : int
+        Bytes that may be used.
+
+    Returns
+    -------
+    FrameMetrics
 
     Notes
     -----
@@ -124,13 +140,9 @@ def measure_frames(
     from some of their rows, see `vampires.kernels.frame_statistics.row_weights`. Results depend
     neither on `memory` nor on the format of the files.
     """
-    rough = np.asarray(rough, dtype=float)
-    psfs = np.asarray(psfs, dtype=float)
-    names = tuple(fields) if fields is not None else tuple(str(i) for i in range(len(rough)))
-    _check(source, rough, psfs, names)
-    settings = settings or AnalysisSettings()
-    recipes = [_Recipe.prepare(psf, settings) for psf in psfs]
-    planes = calibration_planes(cal)
+    source, rough, flip = job.source, job.rough, job.flip
+    recipes = [_Recipe.prepare(psf, job.settings) for psf in job.psfs]
+    planes = calibration_planes(job.cal)
     columns = {name: np.full((*rough.shape[:2], source.n), np.nan) for name in COLUMNS}
     whole = {name: np.full(source.n, np.nan) for name in FRAME_COLUMNS}
     size = recipes[0].stamp_size
@@ -149,13 +161,13 @@ def measure_frames(
                 for first, (y, x) in zip(firsts[index], corners[index], strict=True)
             ]
             cubes = np.stack([data for data, _ in stamps]), np.stack([v for _, v in stamps])
-            for name, values in _measure_stamps(*cubes, corners[index], recipe, locate).items():
+            for name, values in _measure_stamps(*cubes, corners[index], recipe, job.locate).items():
                 columns[name][index, :, start:stop] = values
     return FrameMetrics(
         **columns,
         **whole,
         row_weights=weights,
-        fields=names,
+        fields=job.fields,
         files=tuple(path.name for path in source.paths),
         file_index=source.file_index,
         frame_index=source.frame_index,

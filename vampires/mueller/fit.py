@@ -78,6 +78,8 @@ class LampMeasurements:
     ) -> LampMeasurements:
         """Make the normalised differences from the fluxes of the two cameras.
 
+        Many arguments, because each is a column of the lamp's measurements.
+
         Examples
         --------
         >>> import numpy as np

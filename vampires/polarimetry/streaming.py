@@ -14,6 +14,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from vampires.config import AlignSettings, PolarimetrySettings
 from vampires.cube import CameraCube
 from vampires.errors import PolarimetryError
 from vampires.images.image import CameraImage
@@ -37,14 +38,9 @@ _SHARE = 0.5
 def reduce_cubes(
     cubes: Sequence[CameraCube],
     models: Models,
-    *,
+    settings: PolarimetrySettings | None = None,
+    align: AlignSettings | None = None,
     target: Target | None = None,
-    crop_width: int = 536,
-    pad: bool = True,
-    method: str = "mean",
-    mm_correct: bool = True,
-    hwp_sync: bool | None = None,
-    turn: bool = True,
 ) -> StokesFrame:
     """Make the Stokes frame of a set, subtracting frame by frame before combining.
 
@@ -56,14 +52,15 @@ def reduce_cubes(
     ----------
     cubes : sequence of CameraCube
         All states of one set, registered; their `memory` bounds the whole.
-    models, mm_correct, hwp_sync, turn
+    models : MuellerModel or sequence of them
         As in `vampires.polarimetry.inversion.reduce_set`.
+    settings : PolarimetrySettings, optional
+        ``mm_correct``, ``hwp_adi_sync`` and ``derotate`` as in `reduce_set`; ``collapse`` says how
+        Stokes frames are combined, see `vampires.polarimetry.collapse.collapse`.
+    align : AlignSettings, optional
+        ``crop_width`` and ``pad`` as in `CameraCube.coadd`; there is no second registration.
     target : Target, optional
         Default: the coordinates in the headers.
-    crop_width, pad
-        As in `CameraCube.coadd`; there is no second registration.
-    method : str
-        How Stokes frames are combined, see `vampires.polarimetry.collapse.collapse`.
 
     Returns
     -------
@@ -75,6 +72,7 @@ def reduce_cubes(
     PolarimetryError
         If no frames remain in step, or a median would need more memory than allowed.
     """
+    settings, align = settings or PolarimetrySettings(), align or AlignSettings()
     matched = _in_step(cubes)
     counts = [int(cube.selected.sum()) for cube in matched]
     n = min(counts)
@@ -85,13 +83,17 @@ def reduce_cubes(
         )
     if max(counts) > n:
         log.warning("states of a set differ in frames; the last ones are left out", frames=counts)
-    _check_memory(matched[0], crop_width, n, method)
+    _check_memory(matched[0], align.crop_width, n, settings.collapse)
     share = int(matched[0].memory * _SHARE / len(matched))
     streams = [
-        aligned_images(replace(cube, memory=share), target, crop_width, pad) for cube in matched
+        aligned_images(replace(cube, memory=share), target, align.crop_width, align.pad)
+        for cube in matched
     ]
-    frames = reduce_frames(streams, models, mm_correct=mm_correct, hwp_sync=hwp_sync, turn=turn)
-    product = collapse(frames, method)
+    frames = reduce_frames(
+        streams, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
+        turn=settings.derotate,
+    )  # fmt: skip
+    product = collapse(frames, settings.collapse)
     header = product.header.copy()
     del header["NSETS"]
     header["NSTREAM"] = (n, "Stokes frames combined, frame by frame")

@@ -97,6 +97,8 @@ def make_bank(
 ) -> PsfBank:
     """Compute the images of a star for each phase screen.
 
+    Many arguments, because the optics are stated once here; the optional ones are given by name.
+
     Behind the coronagraph the star's field is ``P (exp(i phi) - r <exp(i phi)>)``: an ideal mask
     that rejects a fraction `coronagraph` = r of the coherent light (Cavarroc et al. 2006).
 

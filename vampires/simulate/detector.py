@@ -124,6 +124,8 @@ def make_pixels(
 ) -> PixelMap:
     """Draw a detector.
 
+    Many arguments, because each is a flaw of its own; they are given by name.
+
     Parameters
     ----------
     light

@@ -151,6 +151,8 @@ def star_psf(
 ) -> Real:
     """Image of a star without wavefront errors.
 
+    Many arguments, because the optics are stated once here; the optional ones are given by name.
+
     Parameters
     ----------
     band

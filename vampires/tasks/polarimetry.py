@@ -115,9 +115,8 @@ def make_streamed(streams: tuple[Stream, ...], target: Path, config: Config) -> 
     settings = polarimetry_settings(config)
     cubes = [registered_cube(s.group, s.masters, s.metrics, config) for s in streams]
     frame = reduce_cubes(
-        cubes, light_path(cubes[0].header, cubes[0].fields, config), target=target_of(config),
-        crop_width=config.align.crop_width, pad=config.align.pad, method=settings.collapse,
-        mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync, turn=settings.derotate,
+        cubes, light_path(cubes[0].header, cubes[0].fields, config), settings, config.align,
+        target_of(config),
     )  # fmt: skip
     scale = FluxScale.mean([flux_calibration(c.header, c, config).scale for c in cubes])
     sources = [Path(p) for s in streams for p in s.group.paths]
