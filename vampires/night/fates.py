@@ -52,6 +52,9 @@ def file_fates(
 ) -> list[FileFate]:
     """Tell the fate of every file.
 
+    Many arguments, because a file's fate is decided at many stations; those that a night may
+    lack are given by name.
+
     Parameters
     ----------
     records : iterable of Record
