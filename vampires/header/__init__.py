@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from vampires.errors import HeaderError
 from vampires.header.base import HeaderNormalizer
-from vampires.header.cards import CardReader
+from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.emccd import EMCCDHeader
 from vampires.header.qcmos import QCMOSAfterNBSHeader, QCMOSHeader
 from vampires.utils.cards import Cards
@@ -29,10 +29,6 @@ __all__ = [
     "normalize_header",
     "normalizer_for",
 ]
-
-
-class UnsupportedFileError(HeaderError):
-    """A VAMPIRES file of a kind that is not supported: left out, with a warning."""
 
 
 def normalizer_for(raw: Cards | fits.Header, path: str | Path) -> type[HeaderNormalizer]:

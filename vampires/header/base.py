@@ -11,11 +11,11 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from vampires.errors import HeaderError
-from vampires.header.cards import CardReader
+from vampires.header.cards import CardReader, UnsupportedFileError
+from vampires.header.exptime import exposure_time
 from vampires.header.times import ExposureTimes, clock_text, date_text, exposure_times
 from vampires.instrument.detectors import Detector, Generation, detector
-from vampires.instrument.fields import FIELD_NAMES
+from vampires.instrument.fields import FIELD_NAMES, doubt_about_wcs
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.flc import DUBIOUS, NO_FLC, SWITCHED, flc_state
 from vampires.utils.cards import Cards, Unreadable
@@ -36,6 +36,9 @@ GEOMETRY = frozenset(
      "TARG-RA", "TARG-DEC")
 )  # fmt: skip
 
+# The status server's default, written where it does not answer.
+NO_ANSWER = -1.0
+
 DATA_TYPES = {
     "OBJECT": "OBJECT",
     "STANDARD": "OBJECT",  # a standard star is reduced as any other star
@@ -44,6 +47,12 @@ DATA_TYPES = {
     "DOMEFLAT": "FLAT",
     "SKYFLAT": "SKYFLAT",
     "COMPARISON": "COMPARISON",
+}
+# What the control software can write besides: neither science nor calibration.
+LEFT_OUT_TYPES = {
+    "TEST": "a test",
+    "FOCUSING": "taken while focusing",
+    "BIAS": "a bias frame, which no step uses: take darks of the science's exposure time",
 }
 # Words of original file names, for files from before 2023-02-02, in the order they are tried.
 NAME_WORDS = (
@@ -54,13 +63,17 @@ NAME_WORDS = (
     ("pinhole", "COMPARISON"),
 )
 NO_FILTER = frozenset(("OPEN", "UNKNOWN", "NA", "NONE"))
+UNKNOWN_FILTER = frozenset(("UNKNOWN", "NA", "NONE"))
+BLOCKED = "BLOCK"
 HST_OFFSET = 10.0 / 24.0  # Hawaii standard time is ten hours behind UTC
 
-# Numbers that only science frames need; a dark may lack them or hold nonsense.
+# Where the telescope pointed: what cannot be used is left out, and found otherwise or missed by
+# whoever needs it.
 POINTING_NUMBERS = {
     "ALTITUDE": (-90.0, 90.0),
     "AZIMUTH": (-360.0, 720.0),
     "D_IMRANG": (-720.0, 720.0),
+    "D_IMRPAD": (-720.0, 720.0),
 }
 POINTING_WORDS = ("RA", "DEC", "D_IMRMOD")
 
@@ -106,14 +119,13 @@ class HeaderNormalizer:
         """Electron multiplication as set, 1 without."""
         return 1.0
 
-    def exposure_time(self) -> float:
-        """Exposure time of a frame, s."""
-        exptime = self.cards.number("EXPTIME", 1e-6, 86400.0)
-        return self.cards.need(exptime, "EXPTIME", "exposure time of a frame in seconds")
-
     def hwp_angle(self) -> float | None:
-        """Nominal angle of the half-wave plate, deg."""
-        return self.cards.number("RET-ANG1", -720.0, 720.0)
+        """Nominal angle of the half-wave plate, deg; None when nothing tells."""
+        angle = self.cards.number("RET-ANG1", -720.0, 720.0)
+        if angle == NO_ANSWER:
+            self.cards.note("RET-ANG1 was -1, the default of a status server that is away")
+            return None
+        return angle
 
     def hwp_synchronised(self) -> bool:
         """Whether the half-wave plate follows the pupil."""
@@ -142,16 +154,20 @@ class HeaderNormalizer:
         HeaderError
             When a necessary card is missing or cannot be used.
         """
+        self.data_type()  # first of all: what is left out may lack anything
         times = exposure_times(self.cards)
         camera = self.camera()
         header = copy_cards(self.cards.header)
         nx, ny, nframes = self.shape()
         device = self.device(camera, times.middle)
-        _set(header, self._frame_cards(nx, ny, nframes))
+        exptime = exposure_time(self.cards, times, nframes)
+        _set(header, self._frame_cards(nx, ny, nframes, exptime))
         _set(header, self._time_cards(times))
         _set(header, self._mode_cards(camera))
         _set(header, self._detector_cards(device))
         self._set_pointing(header)
+        self._set_fields(header)
+        add_notes(header, self.cards.notes)
         return header
 
     def device(self, camera: int, mjd: float) -> Detector:  # noqa: ARG002
@@ -183,9 +199,13 @@ class HeaderNormalizer:
 
     def data_type(self) -> str:
         """Kind of data; guessed from the original name when the header says ACQUISITION."""
-        stated = self.cards.choice("DATA-TYP", (*DATA_TYPES, "ACQUISITION"))
+        stated = self.cards.choice("DATA-TYP", (*DATA_TYPES, *LEFT_OUT_TYPES, "ACQUISITION"))
         if stated is None:
             return self.missing_data_type()
+        if stated in LEFT_OUT_TYPES:
+            raise UnsupportedFileError(
+                f"{self.cards.path}: left out, DATA-TYP is {stated}: {LEFT_OUT_TYPES[stated]}"
+            )
         return DATA_TYPES[stated] if stated in DATA_TYPES else self.guess_data_type()
 
     def missing_data_type(self) -> str:
@@ -216,11 +236,25 @@ class HeaderNormalizer:
 
     def filters(self) -> tuple[str, str]:
         """``FILTER01`` and ``FILTER02``; 'Open' when there is none."""
-        first = self.cards.text("FILTER01") or self.cards.text("U_FILTER")
-        second = self.cards.text("FILTER02") or self.cards.text(f"U_DIFFL{self.camera()}")
-        if first is None:
-            first = next((name for name in FILTERS if name.lower() in self.original_name()), None)
+        first = self._stated_filter("FILTER01", "U_FILTER")
+        second = self._stated_filter("FILTER02", f"U_DIFFL{self.camera()}")
+        if first is None or first.upper() in UNKNOWN_FILTER:
+            named = (name for name in FILTERS if name.lower() in self.original_name())
+            first = next(named, first)
         return _filter_name(first), _filter_name(second)
+
+    def _stated_filter(self, *keywords: str) -> str | None:
+        """First of some cards that names a filter; 'Unknown' where one says so, None without."""
+        stated = {key: name for key in keywords if (name := self.cards.text(key)) is not None}
+        known = {key: name for key, name in stated.items() if name.upper() not in UNKNOWN_FILTER}
+        if not known:
+            return next(iter(stated.values()), None)
+        key, name = next(iter(known.items()))
+        for other in stated:
+            if other == key:
+                break
+            self.cards.note(f"{other} was {stated[other]!r}, {key} says {name}")
+        return name
 
     def effective_filter(self) -> str:
         """Filter of the data: 'MBI', 'MBIR', or the narrowest filter in the beam."""
@@ -230,10 +264,23 @@ class HeaderNormalizer:
         first, second = self.filters()
         return first if second.upper() in NO_FILTER else second
 
+    def _seen_filter(self, kind: str) -> str:
+        """Filter of the data, which must be one for what sees light."""
+        name = self.effective_filter()
+        if kind == "DARK":
+            return name
+        if BLOCKED in (part.upper() for part in (name, *self.filters())):
+            raise UnsupportedFileError(
+                f"{self.cards.path}: left out, the filter wheel is at {BLOCKED.title()}: "
+                "no light reaches the camera"
+            )
+        if name.upper() in UNKNOWN_FILTER:
+            self.cards.fail("FILTER01", repr(name), "a filter, here or in U_FILTER")
+        return name
+
     # -- groups of cards -----------------------------------------------------------------
 
-    def _frame_cards(self, nx: int, ny: int, nframes: int) -> list[Row]:
-        exptime = self.exposure_time()
+    def _frame_cards(self, nx: int, ny: int, nframes: int, exptime: float) -> list[Row]:
         x0, y0 = self.origin(nx, ny)
         ndit = self.cards.integer("NDIT", 0, 10**9)
         return [
@@ -282,7 +329,7 @@ class HeaderNormalizer:
             ("HWPSYNC", self.hwp_synchronised(), "HWP follows the pupil"),
             ("FILTER01", first, "primary filter"),
             ("FILTER02", second, "differential filter"),
-            ("FILTER", self.effective_filter(), "filter of the data"),
+            ("FILTER", self._seen_filter(kind), "filter of the data"),
         ]
         sync = self.cards.flag("U_SYNC")
         if sync is not None:
@@ -320,24 +367,47 @@ class HeaderNormalizer:
         ]
 
     def _set_pointing(self, header: Cards) -> None:
-        """Check where the telescope pointed; what a calibration frame says amiss is dropped."""
-        science = header["DATA-TYP"] == "OBJECT"
-        for keyword in (*POINTING_NUMBERS, *POINTING_WORDS):
-            try:
-                found = self._pointing_value(keyword)
-            except HeaderError:
-                if science:
-                    raise
-                found = None
-            if found is not None:
-                header[keyword] = found
-            elif keyword in header:
-                del header[keyword]
+        """Take over where the telescope pointed, as far as it is usable."""
+        found: dict[str, float | str | None] = {
+            key: self.cards.usable_number(key, *limits) for key, limits in POINTING_NUMBERS.items()
+        }
+        found |= {key: self.cards.usable_text(key) for key in POINTING_WORDS}
+        if found["D_IMRANG"] == NO_ANSWER:
+            self.cards.note("D_IMRANG was -1, the default of a status server that is away")
+            found["D_IMRANG"] = None
+        for keyword, value in found.items():
+            if value is not None:
+                header[keyword] = value
+            else:
+                header.remove(keyword, ignore_missing=True)
 
-    def _pointing_value(self, keyword: str) -> float | str | None:
-        if keyword in POINTING_NUMBERS:
-            return self.cards.number(keyword, *POINTING_NUMBERS[keyword])
-        return self.cards.text(keyword)
+    def _set_fields(self, header: Cards) -> None:
+        """Say where the places of multiband fields come from."""
+        if header["FILTER"] not in FIELD_NAMES:
+            return
+        doubt = doubt_about_wcs(header, header["NAXIS2"], header["NAXIS1"])
+        source = "header" if doubt is None else "reference layout"
+        header["FLDSRC"] = (source, "where the places of the fields are from")
+        if doubt:
+            self.cards.note(f"fields are placed as usual: {doubt}")
+
+
+NOTE = "HDRNOTE"
+"""Start of the cards that say which raw values were not taken as they stood."""
+
+
+def add_notes(header: Cards, notes: list[str]) -> None:
+    """Add notes to a canonical header, each once."""
+    known = notes_of(header)
+    for text in notes:
+        if text not in known:
+            known.append(text)
+            header[f"{NOTE}{len(known)}"] = _printable(text)
+
+
+def notes_of(header: Cards) -> list[str]:
+    """Notes of a canonical header on raw values that were not taken as they stood."""
+    return [str(header[key]) for key in header if re.fullmatch(rf"{NOTE}\d", key)]
 
 
 def copy_cards(raw: Cards) -> Cards:

@@ -13,6 +13,10 @@ from vampires.utils.cards import Cards, Unreadable
 T = TypeVar("T")
 
 
+class UnsupportedFileError(HeaderError):
+    """A VAMPIRES file that is no science and calibrates none: left out, with a warning."""
+
+
 class CardReader:
     """Reads cards of one header as numbers, words or flags.
 
@@ -36,6 +40,16 @@ class CardReader:
     def __init__(self, header: Cards, path: str | Path) -> None:
         self.header = header
         self.path = Path(path)
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Remember, for the canonical header, a value that was not taken as it stood."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def has_blank(self, keyword: str) -> bool:
+        """Whether the header has a card of that name without a value."""
+        return keyword in self.header and self.value(keyword) is None
 
     def __contains__(self, keyword: str) -> bool:
         return self.value(keyword) is not None
@@ -45,6 +59,10 @@ class CardReader:
         found = self.header.get(keyword)
         if isinstance(found, Unreadable):
             self.fail(keyword, "a card that breaks the FITS standard", "a readable one")
+        others = [value for value in self.header.repeated.get(keyword, ()) if value != found]
+        if others:
+            given = " and ".join(map(repr, (found, *others)))
+            self.fail(keyword, f"given more than once, as {given}", "one value")
         if found is None or (isinstance(found, str) and not found.strip()):
             return None
         return found.strip() if isinstance(found, str) else found
@@ -63,6 +81,26 @@ class CardReader:
         if number is None or not low <= number <= high:
             self.fail(keyword, repr(found), _range_text("a number", low, high))
         return number
+
+    def usable_number(self, keyword: str, low: float, high: float) -> float | None:
+        """Value as `number` gives it; one that cannot be used is left out with a note."""
+        try:
+            return self.number(keyword, low, high)
+        except HeaderError:
+            self.note(f"{keyword} {self._shown(keyword)} left out")
+            return None
+
+    def usable_text(self, keyword: str) -> str | None:
+        """Value as `text` gives it; one that cannot be read is left out with a note."""
+        try:
+            return self.text(keyword)
+        except HeaderError:
+            self.note(f"{keyword} {self._shown(keyword)} left out")
+            return None
+
+    def _shown(self, keyword: str) -> str:
+        found = self.header.get(keyword)
+        return "is unreadable and" if isinstance(found, Unreadable) else f"was {found!r},"
 
     def integer(self, keyword: str, low: int, high: int) -> int | None:
         """Value as an integer within [low, high]; 1.0 is accepted for 1."""
@@ -98,7 +136,7 @@ class CardReader:
         if value is None:
             raise HeaderError(
                 f"{self.path}: the header has no {keyword} ({meaning}); "
-                "add it to the file or exclude the file"
+                "set it with [[data.fix]] or exclude the file"
             )
         return value
 
@@ -108,7 +146,7 @@ class CardReader:
         """Raise the error for a card whose value cannot be used."""
         raise HeaderError(
             f"{self.path}: {keyword} is {found}, expected {allowed}; "
-            "correct it in the file or exclude the file"
+            "correct it with [[data.fix]] or exclude the file"
         ) from cause
 
 

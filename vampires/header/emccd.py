@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from vampires.header.base import HeaderNormalizer, Row
+from vampires.header.base import NO_ANSWER, HeaderNormalizer, Row
 from vampires.header.cards import CardReader
 from vampires.instrument.detectors import Detector, Generation
 from vampires.instrument.flc import NO_FLC
@@ -15,8 +15,8 @@ FULL_FRAME = 512
 class EMCCDHeader(HeaderNormalizer):
     """Andor iXon cameras, told by ``U_EMGAIN``.
 
-    Old files state in their own cards what later has standard names: ``U_AQTINT`` (us) for
-    the exposure time, ``U_HWPANG`` for the half-wave plate, ``U_FLCSTT`` for the FLC.
+    Old files state in their own cards what later has standard names: ``U_HWPANG`` for the
+    half-wave plate, ``U_FLCSTT`` for the FLC.
     """
 
     generation: ClassVar[Generation] = "EMCCD"
@@ -35,18 +35,13 @@ class EMCCDHeader(HeaderNormalizer):
         """EM or NOEM."""
         return "EM" if self.em_gain() > 1.0 else "NOEM"
 
-    def exposure_time(self) -> float:
-        """Exposure time, s, from ``U_AQTINT`` where the standard card is missing."""
-        if "EXPTIME" in self.cards:
-            return super().exposure_time()
-        microseconds = self.cards.number("U_AQTINT", 1.0, 86400e6)
-        return self.cards.need(microseconds, "EXPTIME or U_AQTINT", "exposure time") / 1e6
-
     def hwp_angle(self) -> float | None:
         """Half-wave plate angle, deg."""
-        if "RET-ANG1" in self.cards:
-            return super().hwp_angle()
-        return self.cards.number("U_HWPANG", -720.0, 720.0)
+        angle = super().hwp_angle()
+        if angle is not None:
+            return angle
+        angle = self.cards.number("U_HWPANG", -720.0, 720.0)
+        return None if angle == NO_ANSWER else angle
 
     def hwp_synchronised(self) -> bool:
         """Headers do not say; the plate was synchronised in polarimetry."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vampires.header.base import HeaderNormalizer, Row
-from vampires.header.cards import CardReader
+from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.times import start_anchor
 from vampires.instrument.detectors import (
     Detector,
@@ -33,6 +33,13 @@ class QCMOSHeader(HeaderNormalizer):
         """FAST or SLOW."""
         mode = self.cards.choice("U_DETMOD", ("FAST", "SLOW"))
         return self.cards.need(mode, "U_DETMOD", "readout mode, FAST or SLOW")
+
+    def guess_data_type(self) -> str:
+        """Nothing to guess: the observers say when they do science."""
+        raise UnsupportedFileError(
+            f"{self.cards.path}: left out, DATA-TYP is ACQUISITION: "
+            "taken while acquiring the target"
+        )
 
     def device(self, camera: int, mjd: float) -> Detector:
         """Detector, with half the range in the weeks when files were saved so."""

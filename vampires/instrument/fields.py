@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,8 +54,8 @@ def raw_field_centers(
     -----
     One field is in the middle of the frame. Multiband fields are where the header's own WCS
     puts their hotspots (``CRPIX1``, ``CRPIX2`` with the suffix of the field, 1-based, in the
-    raw crop). When that does not place every field in the frame, a rule stands in: fixed
-    fractions of the frame, in the calibrated orientation.
+    raw crop). When these cannot be true (`doubt_about_wcs`), a rule stands in: fixed fractions
+    of the frame, in the calibrated orientation.
 
     Examples
     --------
@@ -64,7 +65,9 @@ def raw_field_centers(
     names = field_names(str(header["FILTER"]))
     if len(names) == 1:
         return {names[0]: ((ny - 1) / 2, (nx - 1) / 2)}
-    return _from_wcs(header, names, ny, nx) or _from_rule(header, names, ny, nx)
+    if doubt_about_wcs(header, ny, nx) is None:
+        return _from_wcs(header, names)
+    return _from_rule(header, names, ny, nx)
 
 
 def typical_origin(filter_name: str, camera: int, nx: int, ny: int) -> tuple[int, int]:
@@ -82,22 +85,56 @@ def typical_origin(filter_name: str, camera: int, nx: int, ny: int) -> tuple[int
     return (full_nx - nx) // 2, (full_ny - ny) // 2
 
 
-def _from_wcs(
-    header: Mapping[str, Any], names: tuple[str, ...], ny: int, nx: int
-) -> dict[str, tuple[float, float]] | None:
-    """Hotspots of the header's per-field WCS; None unless all fields are in the frame."""
+def doubt_about_wcs(header: Mapping[str, Any], ny: int, nx: int) -> str | None:
+    """Tell why the places of multiband fields in a header cannot be true.
+
+    Parameters
+    ----------
+    header : mapping
+        Canonical header of multiband data.
+    ny, nx : int
+        Size of the raw frame, pixels.
+
+    Returns
+    -------
+    str or None
+        None where they may be. The empty text where the header has none. The optics have moved
+        by some tens of pixels over the years: farther from the usual place than a quarter of a
+        field, or for want of a place of its own, a field is not believed.
+    """
+    names = field_names(str(header["FILTER"]))
+    try:
+        found = _from_wcs(header, names)
+    except LookupError as error:
+        return str(error.args[0])
+    usual = _from_rule(header, names, ny, nx)
+    for name, (y, x) in found.items():
+        if not (0 <= y < ny and 0 <= x < nx):
+            return f"the header puts {name} outside the frame"
+        away = math.dist((y, x), usual[name])
+        if away > _BELIEVED:
+            return f"the header puts {name} {away:.0f} pixels from where it should be"
+    return None
+
+
+_BELIEVED = 134.0  # pixels from its usual place; fields are 536 wide
+
+
+def _from_wcs(header: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """Hotspots of the header's per-field WCS; LookupError says what is missing."""
     suffixes = load_table("fields")["wcs_suffix"]
+    stated = [str(header.get(f"WCSNAME{suffixes[name]}", "")).strip() for name in names]
+    if not any(label in names for label in stated):
+        raise LookupError("")
     centers = {}
-    for name in names:
+    for name, label in zip(names, stated, strict=True):
         suffix = suffixes[name]
         position = header.get(f"CRPIX2{suffix}"), header.get(f"CRPIX1{suffix}")
-        if str(header.get(f"WCSNAME{suffix}", "")).strip() != name:
-            return None
+        if label != name:
+            raise LookupError(f"the header has no WCS of {name}")
         if not all(isinstance(pixel, int | float) for pixel in position):
-            return None
+            raise LookupError(f"the header has no place of {name}")
         y, x = (float(pixel) - 1.0 for pixel in position)  # type: ignore[arg-type]
-        if not (0 <= y < ny and 0 <= x < nx):
-            return None
         centers[name] = (y, x)
     return centers
 

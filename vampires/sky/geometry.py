@@ -9,11 +9,14 @@ nutation, Earth rotation; no refraction). A frame turned counter-clockwise by
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import numpy as np
 from astropy.io import fits
 
+from vampires.errors import HeaderError
 from vampires.instrument.telescope import SUBARU
 from vampires.sky.earth import Sky
 from vampires.sky.target import Target
@@ -176,10 +179,16 @@ def add_geometry(header: fits.Header, target: Target | None = None) -> fits.Head
     Raises
     ------
     HeaderError
-        When the header has no usable coordinates and no target is given.
+        When the header has no usable coordinates and no target is given, or the image rotator
+        followed neither the pupil nor the field.
 
     Notes
     -----
+    With the rotator following the pupil (``D_IMRMOD`` = ADI) the sky turns by the parallactic
+    angle and ``DEROTANG = PA + PAOFFSET``. With it following the field (SID) the position angle
+    of the sky, ``D_IMRPAD``, is fixed and ``DEROTANG = D_IMRPAD + INST-PA``, which in pupil
+    tracking is the same number at every moment.
+
     The image rotator's angle in the header is of one instant. In pupil-tracking mode it is
     ``altitude / 2`` plus a constant, so it is carried to the middle of the cube by the
     difference of altitudes.
@@ -189,7 +198,7 @@ def add_geometry(header: fits.Header, target: Target | None = None) -> fits.Head
     out["PA"] = (sky.pa, "[deg] parallactic angle, mean")
     out["PA-STR"] = (sky.pa_start, "[deg] parallactic angle at the start")
     out["PA-END"] = (sky.pa_end, "[deg] parallactic angle at the end")
-    out["DEROTANG"] = (wrap(sky.pa + header["PAOFFSET"]), "[deg] CCW turn to north up, mean")
+    out["DEROTANG"] = (_derotation(header, sky.pa), "[deg] CCW turn to north up, mean")
     out["ALT_MID"] = (sky.altitude, "[deg] altitude, mean, no refraction")
     out["AZ_MID"] = (sky.azimuth, "[deg] azimuth, mean, 0 north, 90 east")
     out["LST_MID"] = (sky.lst, "[deg] apparent sidereal time, mid-exposure")
@@ -208,9 +217,43 @@ def _mean(samples: np.ndarray) -> float:
     return float(inner / (len(samples) - 1))
 
 
+def _derotation(header: Mapping[str, Any], pa: float) -> float:
+    """Counter-clockwise turn that brings north up, deg."""
+    mode = _rotator_mode(header)
+    if mode == FIELD:
+        if "D_IMRPAD" not in header:
+            _refuse_rotator(header, "D_IMRPAD is missing, without which", "D_IMRPAD")
+        return wrap(float(header["D_IMRPAD"]) + float(header["INST-PA"]))
+    if mode != PUPIL and not _stands_by(header):
+        _refuse_rotator(header, f"D_IMRMOD is {mode}: neither pupil nor field was followed, so",
+                        "D_IMRMOD")  # fmt: skip
+    return wrap(pa + header["PAOFFSET"])
+
+
+PUPIL, FIELD = "ADI", "SID"
+"""Modes of the image rotator: it follows the pupil, or the field."""
+
+
+def _rotator_mode(header: Mapping[str, Any]) -> str:
+    """Mode of the image rotator; headers that do not say are of pupil tracking."""
+    return str(header.get("D_IMRMOD", "")).strip().upper() or PUPIL
+
+
+def _stands_by(header: Mapping[str, Any]) -> bool:
+    """Whether the rotator stood still at its angle, as for the calibration lamp."""
+    return str(header.get("D_IMR", "")).strip().upper() == "STAND-BY"
+
+
+def _refuse_rotator(header: Mapping[str, Any], why: str, key: str) -> NoReturn:
+    raise HeaderError(
+        f"{header.get('RAWFILE', 'header')}: {why} how the sky lies on the detector is unknown; "
+        f"set {key} with [[data.fix]] or exclude the file"
+    )
+
+
 def _rotator_angle(header: fits.Header, altitude: float) -> float | None:
     """Image rotator angle at the middle of the cube, deg; None when nothing tells."""
-    pupil_tracking = str(header.get("D_IMRMOD", "")).upper() == "ADI"
+    pupil_tracking = _rotator_mode(header) == PUPIL and not _stands_by(header)
     stated = header.get("D_IMRANG")
     if pupil_tracking and stated is not None and "ALTITUDE" in header:
         return float(stated + 0.5 * (altitude - header["ALTITUDE"]))
