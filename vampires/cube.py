@@ -40,7 +40,7 @@ from vampires.measure.discs import MARGIN, PSF_SIZE, centre_of_limb, checked_rad
 from vampires.measure.frames import FrameMetrics, Locator, Measurement, measure_frames
 from vampires.measure.psf import header_psf
 from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
-from vampires.night.raw import raw_file
+from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.sky.export import export_wcs
 from vampires.sky.geometry import Target
 from vampires.sky.wcs import celestial_wcs, without_wcs
@@ -106,7 +106,7 @@ class CameraCube:
         target: Target | None = None,
         exclude_frames: Mapping[str, Sequence[int]] | None = None,
         memory: int = DEFAULT_MEMORY,
-        index: Path | None = None,
+        index: HeaderIndex = NO_INDEX,
     ) -> CameraCube:
         """Open raw files of one camera, FLC state and HWP angle; no pixel is read.
 
@@ -120,9 +120,8 @@ class CameraCube:
             Frames (0-based) to leave out, by file name or its beginning.
         memory : int
             Bytes that any step may use.
-        index : Path, optional
-            Header index that knows the files (see `vampires.night.index.build_index`): their
-            headers are not read again.
+        index : HeaderIndex
+            Header index that knows the files: their headers are not read again.
 
         Returns
         -------
@@ -133,7 +132,7 @@ class CameraCube:
         FileError, HeaderError
             A file cannot be used; the message names it and says why.
         """
-        files = [raw_file(path, index) for path in paths]
+        files = [index.file(path) for path in paths]
         source = open_frames([file.layout for file in files])
         if exclude_frames:
             source = source.select(_not_excluded(source, exclude_frames))
@@ -206,10 +205,15 @@ class CameraCube:
 
     @classmethod
     def from_group(
-        cls, group: Group, target: Target | None = None, memory: int = DEFAULT_MEMORY
+        cls,
+        group: Group,
+        target: Target | None = None,
+        memory: int = DEFAULT_MEMORY,
+        index: HeaderIndex = NO_INDEX,
     ) -> CameraCube:
         """Open the files of an observation's group."""
-        return cls.open([Path(record["path"]) for record in group.records], target, memory=memory)
+        paths = [Path(record["path"]) for record in group.records]
+        return cls.open(paths, target, memory=memory, index=index)
 
     @property
     def shape(self) -> tuple[int, int, int]:

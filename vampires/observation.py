@@ -13,9 +13,13 @@ from astropy.table import Table
 
 from vampires.calibration.set import CalibrationSet
 from vampires.errors import PolarimetryError
+from vampires.io.paths import index_path
+from vampires.night.fixes import load_fixes
 from vampires.night.grouping import Group, group_cubes, science_records, unusable_records
 from vampires.night.index import build_index
+from vampires.night.placing import placed
 from vampires.night.polarimeters import sets_of_groups
+from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.night.record import CALIBRATION_KINDS, Record
 
 if TYPE_CHECKING:
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from vampires.night.sets import StokesSet
     from vampires.sky.geometry import Target
 
-_HIDDEN = ("size", "mtime_ns", "hdu", "crop", "fields")
+_HIDDEN = ("size", "mtime_ns", "hdu", "crop", "fields", "fixes", "unplaced")
 
 
 class Observation:
@@ -42,6 +46,8 @@ class Observation:
         How science files are grouped: ``cube`` or ``pdi``.
     target : Target, optional
         The star; default: the coordinates in the headers.
+    index : HeaderIndex
+        Where the headers of its files are kept.
 
     Examples
     --------
@@ -55,11 +61,13 @@ class Observation:
         folder: str | Path = ".",
         method: str = "cube",
         target: Target | None = None,
+        index: HeaderIndex = NO_INDEX,
     ) -> None:
         self.records = list(records)
         self.folder = Path(folder)
         self.method = method
         self.target = target
+        self.index = index
         self._groups = group_cubes(self.records, method)
 
     @classmethod
@@ -88,7 +96,8 @@ class Observation:
         FileError
             The folder does not exist.
         """
-        return cls(build_index([folder], exclude=tuple(exclude)), folder, method, target)
+        records = placed(build_index([folder], exclude=tuple(exclude)), lambda: target)
+        return cls(records, folder, method, target)
 
     @classmethod
     def from_config(cls, path: str | Path) -> Observation:
@@ -111,12 +120,17 @@ class Observation:
         from vampires.sky.geometry import Target
 
         config = load_config(Path(path))
-        records = build_index(config.data.raw, config.folder, config.data.exclude)
+        target = Target.from_config(config.target)
+        fixes = load_fixes(config.data.fix, config.folder)
+        index = HeaderIndex(index_path(config.folder), fixes)
+        records = placed(
+            build_index(config.data.raw, config.folder, config.data.exclude, index.path, fixes),
+            lambda: target,
+        )
         if config.calibrate.calib_directory is not None:
             masters = build_index([config.calibrate.calib_directory], config.folder)
             records += [record for record in masters if record["format"] == "master"]
-        target = Target.from_config(config.target)
-        return cls(records, config.folder, config.combine.method, target)
+        return cls(records, config.folder, config.combine.method, target, index)
 
     def normalized(self) -> Observation:
         """Normalise the controller-format files, if there are any.
@@ -145,7 +159,7 @@ class Observation:
             if not all(Path(path).exists() for path in outputs):
                 normalize_file(record["path"], self.folder)
             records += build_index(outputs)
-        return Observation(records, self.folder, self.method, self.target)
+        return Observation(records, self.folder, self.method, self.target, self.index)
 
     @property
     def table(self) -> Table:
@@ -213,7 +227,7 @@ class Observation:
     def __getitem__(self, index: int) -> CameraCube:
         from vampires.cube import CameraCube
 
-        return CameraCube.from_group(self._groups[index], self.target)
+        return CameraCube.from_group(self._groups[index], self.target, index=self.index)
 
     def __iter__(self) -> Iterator[CameraCube]:
         return (self[index] for index in range(len(self)))

@@ -17,7 +17,7 @@ from astropy.io import fits
 
 from vampires.errors import FileError
 from vampires.night.index import build_index, find_files
-from vampires.night.raw import raw_file
+from vampires.night.raw import HeaderIndex
 from vampires.night.store import load_raw, load_records, save
 
 
@@ -63,7 +63,9 @@ def test_only_changed_files_are_scanned_again(raw: Path, monkeypatch: pytest.Mon
     scanned: list[str] = []
     scan = sys.modules["vampires.night.scan"]
     original = scan.scan_file  # type: ignore[attr-defined]
-    monkeypatch.setattr(scan, "scan_file", lambda path: scanned.append(path) or original(path))
+    monkeypatch.setattr(
+        scan, "scan_file", lambda path, *rest: scanned.append(path) or original(path, *rest)
+    )
     assert build_index([raw], cache_path=cache) == first
     assert scanned == []
     os.utime(first[0]["path"], ns=(1, 1))
@@ -104,9 +106,9 @@ def test_a_file_in_the_index_is_not_opened_again(
 ) -> None:
     cache = raw.parent / "index.sqlite"
     path = build_index([raw], cache_path=cache)[0]["path"]
-    fresh = raw_file(path)
-    monkeypatch.setattr("vampires.night.raw.read_raw", lambda path: pytest.fail("opened again"))
-    known = raw_file(path, cache)
+    fresh = HeaderIndex().file(path)
+    monkeypatch.setattr("vampires.night.raw.read_raw", lambda *args: pytest.fail("opened again"))
+    known = HeaderIndex(cache).file(path)
     assert known == fresh
     assert known.header.prose == fresh.header.prose
 
@@ -119,7 +121,7 @@ def test_a_changed_file_is_read_again(raw: Path) -> None:
         hdus[0].header["OBJECT"] = "another"
     os.utime(path, ns=(1, 1))
     assert load_raw(cache, path) is None
-    assert raw_file(path, cache).header["OBJECT"] == "another"
+    assert HeaderIndex(cache).file(path).header["OBJECT"] == "another"
 
 
 def test_unusable_files_have_one_clear_line_each(raw: Path) -> None:

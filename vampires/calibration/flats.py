@@ -29,7 +29,7 @@ from vampires.errors import CalibrationError
 from vampires.instrument.fields import FIELD_NAMES, raw_field_centers
 from vampires.io.frames import DEFAULT_MEMORY, open_frames
 from vampires.log import get_logger
-from vampires.night.raw import raw_file, raw_header
+from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.utils.cards import Cards
 
 log = get_logger(__name__)
@@ -46,7 +46,7 @@ def make_flat(
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
-    index: Path | None = None,
+    index: HeaderIndex = NO_INDEX,
 ) -> CCDData:
     """Make the master flat of one raw flat file.
 
@@ -60,7 +60,7 @@ def make_flat(
         See `vampires.calibration.masters.make_background`.
     memory : int
         Bytes that may be used.
-    index : Path, optional
+    index : HeaderIndex
         Header index that knows the file.
 
     Returns
@@ -82,7 +82,7 @@ def make_flat(
     --------
     >>> make_flat("raw/VMPA00021035.fits", "background.fits")  # doctest: +SKIP
     """
-    raw = raw_file(path, index)
+    raw = index.file(path)
     header = raw.header
     statistics = temporal_statistics(open_frames(raw.layout), header, method, memory)
     master = read_master(background) if isinstance(background, str | Path) else background
@@ -118,7 +118,7 @@ def _light(statistics: TemporalStatistics, level: CCDData) -> CCDData:
     return ccdproc.subtract_bias(combined, level)
 
 
-def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> CCDData:
+def unusable_flat(path: str | Path, reason: str, index: HeaderIndex = NO_INDEX) -> CCDData:
     """Stand in for a flat that cannot be made, so that the science goes on without.
 
     Parameters
@@ -127,7 +127,7 @@ def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> C
         Raw flat file.
     reason : str
         Why it cannot be used.
-    index : Path, optional
+    index : HeaderIndex
         Header index that knows the file.
 
     Returns
@@ -136,7 +136,7 @@ def unusable_flat(path: str | Path, reason: str, index: Path | None = None) -> C
         1 everywhere, without error or bad pixel; ``FLATOK`` is F and ``FLATWHY`` the reason.
         Whoever applies it warns (`vampires.calibration.pixels.pixel_calibration`).
     """
-    header = raw_header(path, index)
+    header = index.file(path).header
     shape = (header["NAXIS2"], header["NAXIS1"])
     bad = np.zeros(shape, dtype=bool)
     header = master_header(header, path, "FLAT", "", "none", 0, bad)
@@ -151,7 +151,7 @@ def flat_or_stand_in(
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
-    index: Path | None = None,
+    index: HeaderIndex = NO_INDEX,
 ) -> CCDData:
     """Make a master flat, or what stands in for one that cannot be made; says so in the log.
 

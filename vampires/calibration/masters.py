@@ -22,7 +22,7 @@ from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
-from vampires.night.raw import CALIBRATION_TYPE, raw_file
+from vampires.night.raw import CALIBRATION_TYPE, NO_INDEX, HeaderIndex
 from vampires.utils.cards import Cards, as_fits
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
@@ -142,7 +142,7 @@ def make_background(
     *,
     method: str = "median",
     memory: int = DEFAULT_MEMORY,
-    index: Path | None = None,
+    index: HeaderIndex = NO_INDEX,
 ) -> CCDData:
     """Make the master background of one raw dark or sky file.
 
@@ -155,7 +155,7 @@ def make_background(
         ``biweight``.
     memory : int
         Bytes that may be used.
-    index : Path, optional
+    index : HeaderIndex
         Header index that knows the file.
 
     Returns
@@ -180,7 +180,7 @@ def make_background(
     >>> background = make_background("raw/VMPA00021033.fits")  # doctest: +SKIP
     >>> ccdproc.subtract_bias(frame, background)  # doctest: +SKIP
     """
-    raw = raw_file(path, index)
+    raw = index.file(path)
     header = raw.header
     statistics = temporal_statistics(open_frames(raw.layout), header, method, memory)
     bad = noisy_pixels(statistics.variances, statistics.nframes)

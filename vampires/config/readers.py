@@ -143,6 +143,62 @@ def read_frame_lists(value: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(sorted(set(value[name]))) for name in sorted(value)}
 
 
+_FIX_KEYS = {"files", "from", "until", "set", "table"}
+_CARD = r"[A-Z0-9_-]{1,8}"
+_LAYOUT = r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|BZERO|BSCALE|PCOUNT|GCOUNT|END"
+
+
+def read_fixes(value: Any) -> tuple[dict[str, Any], ...]:
+    """Accept ``[[data.fix]]`` tables: files and times, and the cards to set or a table of them."""
+    if not isinstance(value, list | tuple) or not all(isinstance(fix, dict) for fix in value):
+        raise ValueError(
+            'tables [[data.fix]] with "files" (names or patterns), "from", "until" (UTC), and '
+            '"set" (cards and values) or "table" (a CSV file)'
+        )
+    return tuple(_read_fix(fix, number) for number, fix in enumerate(value, start=1))
+
+
+def _read_fix(fix: dict[str, Any], number: int) -> dict[str, Any]:
+    which = f"[[data.fix]] {number}"
+    unknown = sorted(set(fix) - _FIX_KEYS)
+    if unknown:
+        raise ValueError(f"{which} without {unknown[0]}: its keys are {', '.join(_FIX_KEYS)}")
+    files = fix.get("files", [])
+    files = [files] if isinstance(files, str) else files
+    if not isinstance(files, list | tuple) or not all(isinstance(name, str) for name in files):
+        raise ValueError(f"{which} with files = names or patterns in quotes")
+    cards = fix.get("set", {})
+    if not isinstance(cards, dict) or not all(map(_is_card, cards.items())):
+        raise ValueError(
+            f"{which} with set = {{ KEYWORD = number, text, true or false }}; cards that describe "
+            "the pixels cannot be set"
+        )
+    table = fix.get("table", "")
+    if not isinstance(table, str) or bool(table) == bool(cards):
+        raise ValueError(f"{which} with either set = {{...}} or table = a CSV file")
+    moments = {key: _read_moment(fix.get(key, ""), which, key) for key in ("from", "until")}
+    if cards and not files and not any(moments.values()):
+        raise ValueError(f"{which} with files, from or until: which files are meant")
+    return {"files": list(files), **moments, "set": dict(cards), "table": table}
+
+
+def _is_card(card: tuple[str, Any]) -> bool:
+    key, value = card
+    named = re.fullmatch(_CARD, key) and not re.fullmatch(_LAYOUT, key)
+    return bool(named) and isinstance(value, bool | int | float | str)
+
+
+def _read_moment(value: Any, which: str, key: str) -> str:
+    if isinstance(value, datetime.date | datetime.datetime):
+        value = value.isoformat()
+    try:
+        if value:
+            datetime.datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        raise ValueError(f'{which} with {key} = a UTC time such as "2022-02-24T07:21"') from None
+    return value
+
+
 def read_ratios(value: Any) -> dict[str, float]:
     """Accept a table of filter name = ratio between 0 and 1."""
     wrong = ValueError("a table of filter name = ratio, above 0 and below 1")

@@ -9,6 +9,7 @@ values are checked against.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from vampires.config.option import option
 from vampires.config.readers import (
@@ -17,6 +18,7 @@ from vampires.config.readers import (
     read_curve_files,
     read_dec,
     read_epoch,
+    read_fixes,
     read_frame_lists,
     read_kinds,
     read_memory,
@@ -103,6 +105,13 @@ class DataSettings:
     kinds: tuple[str, ...] = option((), "Kinds of files to take; empty: all.", read=read_kinds)
     exclude_frames: dict[str, tuple[int, ...]] = option(  # noqa: RUF009  (a dataclass field)
         {}, "Frames to leave out, per file name, counted from 0.", read=read_frame_lists
+    )
+    fix: tuple[dict[str, Any], ...] = option(
+        (),
+        "Corrections of raw headers: which files (names or patterns, a range of UTC times, or "
+        "both), and the cards to set, or a CSV file: the log of the half-wave plate (columns "
+        "t_utc, position, target, mode) or one row a file (column file and the cards).",
+        read=read_fixes,
     )
     deinterleave: bool | None = option(
         None,

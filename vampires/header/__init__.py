@@ -13,7 +13,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from vampires.errors import HeaderError
-from vampires.header.base import HeaderNormalizer
+from vampires.header.base import HeaderNormalizer, notes_of
 from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.emccd import EMCCDHeader
 from vampires.header.qcmos import QCMOSAfterNBSHeader, QCMOSHeader
@@ -28,6 +28,7 @@ __all__ = [
     "as_cards",
     "normalize_header",
     "normalizer_for",
+    "notes_of",
 ]
 
 

@@ -38,7 +38,7 @@ def exposure_time(cards: CardReader, times: ExposureTimes, nframes: int) -> floa
     frames as ``EXPTIME``; ``U_AQTINT`` is always that of a frame.
     """
     stated = cards.number("EXPTIME", 1e-6, 86400.0)
-    microseconds = cards.number("U_AQTINT", 1.0, 86400e6)
+    microseconds = cards.usable_number("U_AQTINT", 1.0, 86400e6)
     integration = None if microseconds is None else microseconds / 1e6
     if stated is None:
         if cards.has_blank("EXPTIME"):

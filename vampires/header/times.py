@@ -11,6 +11,7 @@ import datetime
 import re
 from dataclasses import dataclass
 
+from vampires.errors import HeaderError
 from vampires.header.cards import CardReader
 
 # Generous limits for plausible dates (2009 to 2064); the instrument started in 2012.
@@ -70,6 +71,12 @@ def exposure_times(cards: CardReader) -> ExposureTimes:
             f"{(end - start) * 24:+.4f} h from MJD-STR",
             f"an end after the start and within {LONGEST_CUBE * 24:g} h of it",
         )
+    cards.usable_number("MJD", EARLIEST_MJD, LATEST_MJD)  # replaced: a note where it was nonsense
+    try:
+        _date(cards)
+    except HeaderError:
+        cards.note(f"DATE-OBS was {cards.header.get('DATE-OBS')!r}, MJD-STR says "
+                   f"{date_text(start)}")  # fmt: skip
     return ExposureTimes(start, end)
 
 

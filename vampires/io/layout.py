@@ -16,6 +16,7 @@ from vampires.errors import FileError
 from vampires.io.cards import BLOCK, read_cards
 from vampires.utils.cards import Cards, Unreadable
 
+COMPRESSIONS = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "PLIO_1", "HCOMPRESS_1", "NOCOMPRESS")
 _BITPIX = (8, 16, 32, 64, -32, -64)
 
 
@@ -246,6 +247,11 @@ def _data_length(path: Path, header: Cards) -> int:
 def _image_shape(path: Path, header: Cards) -> tuple[int, int, int] | None:
     """(n, ny, nx) of an image HDU, None for a table or an empty HDU."""
     compressed = header.get("ZIMAGE") is True
+    if compressed and header.get("ZCMPTYPE") not in COMPRESSIONS:
+        raise FileError(
+            f"{path}: ZCMPTYPE is {header.get('ZCMPTYPE')!r}, expected one of "
+            f"{', '.join(COMPRESSIONS)}; the file is damaged, copy it again"
+        )
     if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not compressed:
         return None
     letter = "Z" if compressed else ""

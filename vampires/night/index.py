@@ -20,6 +20,7 @@ from vampires.errors import FileError
 from vampires.io.paths import FITS_SUFFIXES
 from vampires.log import get_logger
 from vampires.night import choice
+from vampires.night.fixes import Fix, fixes_digest
 from vampires.night.record import Record
 from vampires.night.store import load_records, save
 
@@ -78,6 +79,7 @@ def build_index(
     folder: str | Path = ".",
     exclude: Sequence[str] = (),
     cache_path: str | Path | None = None,
+    fixes: Sequence[Fix] = (),
 ) -> list[Record]:
     """Return the records of all raw files, from the cache where a file has not changed.
 
@@ -92,6 +94,8 @@ def build_index(
     cache_path : str or Path, optional
         The SQLite file that keeps records and headers (`vampires.night.store`); None: nothing
         is kept.
+    fixes : sequence of Fix
+        Corrections of raw headers.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def build_index(
     """
     paths = find_files(patterns, folder)
     cache = load_records(cache_path) if cache_path is not None else {}
-    records = {path: _fresh(path, cache) for path in paths}
+    records = {path: _fresh(path, cache, fixes) for path in paths}
     missing = [path for path, record in records.items() if record is None]
     scans = []
     if missing:
@@ -118,7 +122,7 @@ def build_index(
         from vampires.night.scan import scan_file
 
         log.info("reading headers", n=len(missing), cached=len(paths) - len(missing))
-        scans = [scan_file(path) for path in missing]
+        scans = [scan_file(path, fixes) for path in missing]
         records.update((scan.record["path"], scan.record) for scan in scans)
     scanned = {path: cast(Record, record) for path, record in records.items()}
     gone = cache.keys() - scanned.keys()
@@ -140,9 +144,9 @@ def _fits_below(folder: str) -> list[str]:
     return found
 
 
-def _fresh(path: str, cache: dict[str, Record]) -> Record | None:
+def _fresh(path: str, cache: dict[str, Record], fixes: Sequence[Fix]) -> Record | None:
     record = cache.get(path)
-    if record is None:
+    if record is None or record["fixes"] != fixes_digest(fixes, path):
         return None
     try:
         status = os.stat(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from vampires.io.products import product_header
 from vampires.io.rawfile import write_raw
 from vampires.log import get_logger
 from vampires.night.controller import CORRUPTED, FLC_SUFFIXES, normalized_path
+from vampires.night.fixes import Fix, fixed
 from vampires.night.scan import is_interleaved
 from vampires.utils.cards import Cards
 
@@ -49,6 +50,7 @@ def normalize_file(
     *,
     deinterleave: bool | None = None,
     memory: int = DEFAULT_MEMORY,
+    fixes: Sequence[Fix] = (),
 ) -> Normalized:
     """Drop spoilt frames and separate the FLC states.
 
@@ -63,6 +65,8 @@ def normalize_file(
         separated); default: what the header says (`vampires.night.scan.is_interleaved`).
     memory : int
         Bytes that may be used.
+    fixes : sequence of Fix
+        Corrections of raw headers.
 
     Returns
     -------
@@ -84,6 +88,7 @@ def normalize_file(
     >>> normalize_file("HD141569A_00_750-50_LyotStop_00_cam1.fits", ".")  # doctest: +SKIP
     """
     layout, raw = image_and_header(Path(path))
+    raw = fixed(raw, path, fixes)
     source = open_frames(layout)
     header = normalize_header(raw, path)
     split = is_interleaved(header)

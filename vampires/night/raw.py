@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from vampires.errors import FileError, HeaderError
+from vampires.errors import HeaderError
 from vampires.header import normalize_header
+from vampires.io.counts import check_counts
 from vampires.io.layout import ImageLayout, headers_of, image_and_header
+from vampires.night.fixes import Fix, fixed, fixes_digest
 from vampires.night.store import load_raw
 from vampires.sky.geometry import add_geometry
 from vampires.utils.cards import Cards
@@ -50,46 +53,61 @@ class RawFile:
         return cls(ImageLayout.from_dict(values["layout"]), Cards.from_rows(values["header"]))
 
 
-def raw_file(path: str | Path, index: str | Path | None = None) -> RawFile:
-    """Headers of a raw file: from the index where it knows the file, else read now.
+@dataclass(frozen=True)
+class HeaderIndex:
+    """Where headers of raw files come from: the index, corrected as the configuration says.
 
     Parameters
     ----------
-    path : str or Path
-        Raw file; the first image in it counts.
-    index : str or Path, optional
-        Header index (see `vampires.night.index.build_index`).
+    path : Path or None
+        SQLite file of `vampires.night.index.build_index`; None: files are read anew.
+    fixes : tuple of Fix
+        Corrections, which the index must have been made with to be believed.
+    """
 
-    Returns
-    -------
-    RawFile
+    path: Path | None = None
+    fixes: tuple[Fix, ...] = ()
+
+    def file(self, path: str | Path) -> RawFile:
+        """Headers of a raw file: as they were kept, else read now.
+
+        Raises
+        ------
+        FileError, HeaderError
+            The file is not FITS, is truncated, or a keyword is missing or unusable.
+        """
+        digest = fixes_digest(self.fixes, path)
+        known = None if self.path is None else load_raw(self.path, path, digest)
+        return read_raw(path, self.fixes) if known is None else RawFile.from_dict(known)
+
+
+NO_INDEX = HeaderIndex()
+"""Every file is read anew, and taken as it is."""
+
+
+def raw_header(path: str | Path) -> Cards:
+    """Canonical header of a raw file, read now.
 
     Raises
     ------
     FileError, HeaderError
-        The file is not FITS, is truncated, or a keyword is missing or unusable.
+        As `HeaderIndex.file`.
 
     Examples
     --------
-    >>> raw_file("raw/VMPA00021001.fits").header["EXPTIME"]  # doctest: +SKIP
+    >>> raw_header("raw/VMPA00021001.fits")["EXPTIME"]  # doctest: +SKIP
     0.25
     """
-    known = None if index is None else load_raw(index, path)
-    return read_raw(path) if known is None else RawFile.from_dict(known)
+    return read_raw(path).header
 
 
-def raw_header(path: str | Path, index: str | Path | None = None) -> Cards:
-    """Canonical header of a raw file; see `raw_file`."""
-    return raw_file(path, index).header
-
-
-def read_raw(path: str | Path) -> RawFile:
-    """Read and normalise the headers of a raw file.
+def read_raw(path: str | Path, fixes: Sequence[Fix] = ()) -> RawFile:
+    """Read, correct and normalise the headers of a raw file.
 
     Raises
     ------
     FileError, HeaderError
-        As `raw_file`.
+        As `HeaderIndex.file`.
     """
     path = Path(path)
     with warnings.catch_warnings():
@@ -99,10 +117,8 @@ def read_raw(path: str | Path) -> RawFile:
             return RawFile(layout, cards)
         if "U_CAMERA" not in cards:
             _refuse_ancient(path)
-        if cards["BITPIX"] < 0:
-            bits = -cards["BITPIX"]
-            raise FileError(f"{path}: not a raw file: its pixels are {bits}-bit floats")
-        return RawFile(layout, _located(normalize_header(cards, path)))
+        check_counts(layout, cards)
+        return RawFile(layout, _located(normalize_header(fixed(cards, path, fixes), path)))
 
 
 def _located(header: Cards) -> Cards:

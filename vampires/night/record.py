@@ -18,6 +18,8 @@ class Record(TypedDict):
     for the last three ``ok`` is False and ``reason`` says why in one line. ``format`` is
     ``archive``, ``controller`` (raw EMCCD cube, to be normalised first) or ``master``;
     ``interleaved`` tells whether FLC states alternate frame by frame in a controller cube.
+    ``fixes`` is the digest of the corrections of its header (``[[data.fix]]``); ``unplaced`` says
+    why its header does not tell where the target is, which the configuration then must.
     Times are MJD (UTC), angles degrees, ``crop`` is (x0, y0, nx, ny) on the detector.
     """
 
@@ -58,6 +60,8 @@ class Record(TypedDict):
     altitude: float | None
     imr_angle: float | None
     sync: bool | None
+    fixes: str
+    unplaced: str | None
     hdu: int
     format: str
     interleaved: bool
@@ -85,5 +89,6 @@ def empty_record(path: str, reason: str, kind: str = "unusable") -> Record:
         hwp=None, hwp_sync=None, exptime=None, detgain=None, readmode=None, filter=None,
         filter01=None, filter02=None, obsmod=None, fieldstop=None, mask=None, fields=[],
         nframes=0, ny=0, nx=0, crop=None, mjd=None, mjd_start=None, mjd_end=None, pa=None,
-        altitude=None, imr_angle=None, sync=None, hdu=0, format="archive", interleaved=False,
+        altitude=None, imr_angle=None, sync=None, fixes="", unplaced=None, hdu=0,
+        format="archive", interleaved=False,
     )  # fmt: skip

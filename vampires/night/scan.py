@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from vampires.errors import FileError, HeaderError, VampiresError
 from vampires.header import UnsupportedFileError
 from vampires.header.fields import field_centers
 from vampires.io.paths import stem
+from vampires.night.fixes import Fix, fixes_digest
 from vampires.night.raw import CALIBRATION_TYPE, RawFile, read_raw
 from vampires.night.record import Record, empty_record
-from vampires.sky.geometry import Target
+from vampires.sky.geometry import add_geometry
+from vampires.sky.target import Target
 from vampires.utils.cards import Cards
 
 KINDS = {
@@ -41,13 +44,15 @@ class Scan:
     raw: RawFile | None
 
 
-def scan_file(path: str | Path) -> Scan:
+def scan_file(path: str | Path, fixes: Sequence[Fix] = ()) -> Scan:
     """Read the headers of one file.
 
     Parameters
     ----------
     path : str or Path
         Raw file or master frame; plain or tile-compressed FITS.
+    fixes : sequence of Fix
+        Corrections of raw headers.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def scan_file(path: str | Path) -> Scan:
     try:
         status = Path(path).stat()
         size, mtime_ns = status.st_size, status.st_mtime_ns
-        raw = read_raw(path)
+        raw = read_raw(path, fixes)
         record = _record(raw)
     except UnsupportedFileError as error:
         record = empty_record(path, _one_line(error, path), "unsupported")
@@ -74,6 +79,7 @@ def scan_file(path: str | Path) -> Scan:
     except BROKEN_HEADER as error:
         record = empty_record(path, f"{path}: its header cannot be read ({_one_line(error)})")
     record["size"], record["mtime_ns"] = size, mtime_ns
+    record["fixes"] = fixes_digest(fixes, path)
     return Scan(record, raw if record["ok"] else None)
 
 
@@ -136,8 +142,27 @@ def record_from_header(
         mjd_end=float(header["MJD-END"]), pa=_optional(float, header, "PA"),
         altitude=_optional(float, header, "ALTITUDE"),
         imr_angle=_optional(float, header, "D_IMRANG"), sync=_optional(bool, header, "U_SYNC"),
-        hdu=hdu, format=form, interleaved=form == "controller" and is_interleaved(header),
+        fixes="", unplaced=unplaced(header), hdu=hdu, format=form,
+        interleaved=form == "controller" and is_interleaved(header),
     )  # fmt: skip
+
+
+def unplaced(header: Cards) -> str | None:
+    """Tell why the header of an exposure of the sky does not say where it points; None: it does.
+
+    Raises
+    ------
+    HeaderError
+        It does, but not how the sky lies on the detector.
+    """
+    if header["DATA-TYP"] != "OBJECT" or "PA" in header:
+        return None
+    try:
+        Target.from_header(header)
+    except HeaderError as error:
+        return str(error)
+    add_geometry(header)  # raises: it is not for want of coordinates that there are no angles
+    return None
 
 
 def is_interleaved(header: Cards) -> bool:

@@ -20,13 +20,13 @@ from vampires.night.record import Record
 
 log = get_logger(__name__)
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of what is kept: an index written by another version is made anew."""
 
 _TABLE = """
 CREATE TABLE files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    record TEXT NOT NULL, raw TEXT
+    fixes TEXT NOT NULL, record TEXT NOT NULL, raw TEXT
 ) WITHOUT ROWID
 """
 _PATIENCE = 30.0  # s that one process waits for another that writes
@@ -55,7 +55,7 @@ def load_records(index: str | Path) -> dict[str, Record]:
         return {}
 
 
-def load_raw(index: str | Path, path: str | Path) -> dict[str, Any] | None:
+def load_raw(index: str | Path, path: str | Path, fixes: str = "") -> dict[str, Any] | None:
     """Header and layout of one file as they were kept.
 
     Parameters
@@ -64,6 +64,8 @@ def load_raw(index: str | Path, path: str | Path) -> dict[str, Any] | None:
         The SQLite file.
     path : str or Path
         Raw file.
+    fixes : str
+        Digest of the corrections of its header.
 
     Returns
     -------
@@ -75,8 +77,8 @@ def load_raw(index: str | Path, path: str | Path) -> dict[str, Any] | None:
         status = os.stat(name)  # noqa: PTH116
         with _open(index) as connection:
             row = connection.execute(
-                "SELECT raw FROM files WHERE path = ? AND size = ? AND mtime_ns = ?",
-                (name, status.st_size, status.st_mtime_ns),
+                "SELECT raw FROM files WHERE path = ? AND size = ? AND mtime_ns = ? AND fixes = ?",
+                (name, status.st_size, status.st_mtime_ns, fixes),
             ).fetchone()
         return None if row is None or row[0] is None else json.loads(row[0])
     except (_Outdated, sqlite3.Error, OSError, ValueError):
@@ -98,8 +100,8 @@ def save(
         Paths to forget.
     """
     rows = [
-        (record["path"], record["size"], record["mtime_ns"], json.dumps(record),
-         None if raw is None else json.dumps(raw))
+        (record["path"], record["size"], record["mtime_ns"], record["fixes"],
+         json.dumps(record), None if raw is None else json.dumps(raw))
         for record, raw in new
     ]  # fmt: skip
     try:
@@ -149,5 +151,5 @@ def _write(index: str | Path, rows: list[tuple[Any, ...]], gone: Iterable[str]) 
             if fresh:
                 connection.execute(_TABLE)
                 connection.execute(f"PRAGMA user_version = {SCHEMA}")
-            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
             connection.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in gone])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
-
-from astropy.io import fits
 
 from vampires.errors import HeaderError
 from vampires.utils.angles import sexagesimal
@@ -46,7 +45,7 @@ class Target:
     name: str = ""
 
     @classmethod
-    def from_header(cls, header: fits.Header) -> Target:
+    def from_header(cls, header: Mapping[str, Any]) -> Target:
         """Target at the header's ``RA`` and ``DEC``, taken as they are at the observation.
 
         The telescope's coordinates are J2000 (FK5), which agrees with ICRS within 0.03 arcsec.
@@ -106,24 +105,39 @@ class Target:
         return (ra + east / math.cos(math.radians(dec))) % 360.0, dec + north
 
 
-def _sexagesimal(header: fits.Header, keyword: str, limit: float) -> float:
+def _sexagesimal(header: Mapping[str, Any], keyword: str, limit: float) -> float:
     """Value of ``RA`` (hours) or ``DEC`` (degrees) as written by the telescope."""
     text = str(header.get(keyword, "")).strip()
     try:
         found = sexagesimal(text)
     except ValueError:
         found = math.inf
-    if abs(found) > limit or (keyword == "RA" and text.startswith("-")):
+    if keyword == "RA" and -24.0 < found < 0:
+        return found + 24.0  # wrapped, as some programs do that rewrite headers
+    if abs(found) > limit:
         _refuse(header, keyword, "coordinates such as 04:55:45.846 and +30:33:04.29")
     return found
 
 
-def _refuse(header: fits.Header, keyword: str, allowed: str) -> NoReturn:
+def _refuse(header: Mapping[str, Any], keyword: str, allowed: str) -> NoReturn:
     name = header.get("RAWFILE", "header")
     raise HeaderError(
         f"{name}: {keyword} is {header.get(keyword)!r}, expected {allowed}; "
         "give the position in the [target] section of the configuration"
     )
+
+
+def header_separation(header: Mapping[str, Any], target: Target) -> float | None:
+    """Angle between a header's own coordinates and a target, deg; None where it has none."""
+    try:
+        ra, dec = Target.from_header(header).at(header["MJD"])
+    except HeaderError:
+        return None
+    ra0, dec0 = map(math.radians, target.at(header["MJD"]))
+    ra, dec = math.radians(ra), math.radians(dec)
+    half = math.sin((dec - dec0) / 2) ** 2
+    half += math.cos(dec) * math.cos(dec0) * math.sin((ra - ra0) / 2) ** 2
+    return math.degrees(2 * math.asin(min(1.0, math.sqrt(half))))
 
 
 @cache

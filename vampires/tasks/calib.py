@@ -9,9 +9,10 @@ from typing import Any
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.errors import CalibrationError, FileError
-from vampires.io.paths import index_path, stem
+from vampires.io.paths import stem
 from vampires.log import get_logger
 from vampires.night.grouping import left_out
+from vampires.tasks.cubes import header_index
 from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
@@ -27,7 +28,7 @@ def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
     settings = config.calibrate
     master = make_background(
         raw, method=settings.background_method, memory=config.execution.memory_bytes,
-        index=index_path(config.folder),
+        index=header_index(config),
     )  # fmt: skip
     master.header = stamp(master.header, config.digest_of("calibrate"), [raw])
     write_master(target, master)
@@ -45,7 +46,7 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
 
     master = flat_or_stand_in(
         raw, background, method=config.calibrate.background_method,
-        memory=config.execution.memory_bytes, index=index_path(config.folder),
+        memory=config.execution.memory_bytes, index=header_index(config),
     )  # fmt: skip
     sources = [raw] if background is None else [raw, background]
     master.header = stamp(master.header, config.digest_of("calibrate"), sources)
@@ -84,7 +85,8 @@ def task_background() -> Iterator[Task]:
         yield make_task(
             "background", record["name"], make_background,
             (Path(record["path"]), target, plan.config),
-            file_dep=[record["path"]], targets=[target], settings=method, version=1,
+            file_dep=[record["path"]], targets=[target], version=1,
+            settings={**method, **plan.fixes_of([record["path"]])},
             doc=f"master background from {record['name']}",
         )  # fmt: skip
 
@@ -101,7 +103,8 @@ def task_flat() -> Iterator[Task]:
             "flat", record["name"], make_flat,
             (Path(record["path"]), background, target, plan.config),
             file_dep=[record["path"], *([background] if background else [])],
-            targets=[target], settings=method, version=1,
+            targets=[target], version=1,
+            settings={**method, **plan.fixes_of([record["path"]])},
             doc=f"master flat from {record['name']}",
         )  # fmt: skip
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from vampires.config import Config
 from vampires.io.paths import index_path
 from vampires.log import get_logger
+from vampires.night.fixes import load_fixes
 from vampires.night.matching import Masters
 
 if TYPE_CHECKING:
     from vampires.cube import CameraCube
+    from vampires.night.raw import HeaderIndex
     from vampires.sky.geometry import Target
 
 log = get_logger(__name__)
@@ -49,11 +51,43 @@ def open_cube(
         log.warning("goes on without", file=name, missing=note)
     cube = CameraCube.open(
         paths, target_of(config), config.data.exclude_frames, config.execution.memory_bytes,
-        index_path(config.folder),
+        header_index(config),
     )  # fmt: skip
+    if announce:
+        warn_of_header(cube, config)
     if announce and masters.relaxed:
         log.info("masters fit but for", file=name, relaxed=list(masters.relaxed))
     return cube.with_masters(masters, config.calibrate)
+
+
+def header_index(config: Config) -> HeaderIndex:
+    """Headers of the raw files of a reduction, corrected as its configuration says."""
+    from vampires.night.raw import HeaderIndex
+
+    fixes = load_fixes(config.data.fix, config.folder)
+    return HeaderIndex(index_path(config.folder), fixes)
+
+
+def warn_of_header(cube: CameraCube, config: Config) -> None:
+    """Warn of raw values that were not taken as they stood, and of a target far from them."""
+    from vampires.header import notes_of
+    from vampires.sky.target import header_separation
+
+    for header in cube.headers:
+        name = header["RAWFILE"]
+        for note in notes_of(header):
+            log.warning("header", file=name, note=note)
+        target = target_of(config)
+        away = None if target is None else header_separation(header, target)
+        if away is not None and away > FAR:
+            log.warning(
+                "the telescope pointed elsewhere than [target] says, which is believed",
+                file=name, degrees=round(away, 3),
+            )  # fmt: skip
+
+
+FAR = 5.0 / 60.0
+"""Degrees between [target] and the coordinates of a header from which both are not one place."""
 
 
 def target_of(config: Config) -> Target | None:

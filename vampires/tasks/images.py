@@ -167,6 +167,7 @@ def _coadd_task(plan: Plan, group: Group) -> Task:
         settings={
             **plan.settings(*FLUX_SECTIONS),
             "excluded": excluded_frames(plan.config, group.paths),
+            **plan.fixes_of(group.paths),
         },
         doc=f"coadd of {group.key}",
     )  # fmt: skip

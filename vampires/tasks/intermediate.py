@@ -89,7 +89,10 @@ def task_combined() -> Iterator[Task]:
         yield make_task(
             "combined", group.key, make_combined, (group, target, part.config),
             file_dep=group.paths, targets=[target], version=1,
-            settings={"excluded": excluded_frames(plan.config, group.paths)},
+            settings={
+                "excluded": excluded_frames(plan.config, group.paths),
+                **plan.fixes_of(group.paths),
+            },
             doc=f"raw frames of {group.key}",
         )  # fmt: skip
 
@@ -108,6 +111,7 @@ def task_calibrated() -> Iterator[Task]:
             settings={
                 **part.settings("general", "target", "calibrate"),
                 "excluded": excluded_frames(plan.config, group.paths),
+                **plan.fixes_of(group.paths),
             },
             doc=f"calibrated frames of {group.key}",
         )  # fmt: skip
@@ -145,6 +149,7 @@ def _measured(
             settings={
                 **part.settings(*COADD_SECTIONS),
                 "excluded": excluded_frames(plan.config, group.paths),
+                **plan.fixes_of(group.paths),
             },
             doc=f"{basename} frames of {group.key}",
         )  # fmt: skip

@@ -179,6 +179,7 @@ def _centroid_task(plan: Plan, camera: int) -> Task:
         settings={
             **plan.settings("general", "calibrate"),
             "excluded": excluded_frames(plan.config, [r["path"] for r in records]),
+            **plan.fixes_of([r["path"] for r in records]),
         },
         version=1, doc=f"rough centroids of camera {camera}",
     )  # fmt: skip
@@ -199,6 +200,7 @@ def _metrics_task(plan: Plan, group: Group) -> Task:
         settings={
             **plan.settings("general", "analysis", "calibrate"),
             "excluded": excluded_frames(plan.config, group.paths),
+            **plan.fixes_of(group.paths),
         },
         doc=f"frame measurements of {group.key}",
     )  # fmt: skip

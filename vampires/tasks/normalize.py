@@ -9,6 +9,7 @@ from typing import Any
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.night.controller import normalized_outputs
+from vampires.night.fixes import load_fixes
 from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
@@ -21,6 +22,7 @@ def make_normalized(raw: Path, config: Config) -> dict[str, Any]:
     done = normalize_file(
         raw, config.folder, deinterleave=config.data.deinterleave,
         memory=config.execution.memory_bytes,
+        fixes=load_fixes(config.data.fix, config.folder),
     )  # fmt: skip
     return {"frames": list(done.outputs.values()), "empty": done.empty}
 
@@ -35,6 +37,9 @@ def task_normalize() -> Iterator[Task]:
         yield make_task(
             "normalize", record["name"], make_normalized, (Path(record["path"]), config),
             file_dep=[record["path"]], targets=[output["path"] for output in outputs],
-            settings={"deinterleave": config.data.deinterleave}, version=1,
+            settings={
+                "deinterleave": config.data.deinterleave, **plan.fixes_of([record["path"]])
+            },
+            version=1,
             doc=f"normalised {record['name']}",
         )  # fmt: skip

@@ -7,7 +7,7 @@ is loaded unless a raw file is new.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from vampires.errors import ConfigError
 from vampires.io.paths import Layout, index_path, masters_index_path
 from vampires.night.choice import choose, star_name
 from vampires.night.controller import is_controller, with_normalized
+from vampires.night.fixes import fixes_digest, load_fixes
 from vampires.night.grouping import Group, group_cubes
 from vampires.night.index import build_index
 from vampires.night.matching import Masters, master_path, match_background, match_masters
+from vampires.night.placing import placed
 from vampires.night.record import Record
 from vampires.night.setups import OTHER_STAR, Setup, find_setups, separation
+from vampires.tasks.cubes import target_of
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,12 @@ class Plan:
             values["general"] = {key: values["general"][key] for key in kinds}
         return values
 
+    def fixes_of(self, paths: Iterable[str]) -> dict[str, Any]:
+        """Digest of the corrections of some files' headers, for a task's up-to-date test."""
+        fixes = load_fixes(self.config.data.fix, self.config.folder)
+        found = [digest for path in paths if (digest := fixes_digest(fixes, path))]
+        return {"fixes": found} if found else {}
+
 
 @functools.cache
 def current_plan() -> Plan:
@@ -198,7 +207,13 @@ def make_plan(config: Config) -> Plan:
     Plan
     """
     folder = config.folder
-    records = build_index(config.data.raw, folder, config.data.exclude, index_path(folder))
+    records = placed(
+        build_index(
+            config.data.raw, folder, config.data.exclude, index_path(folder),
+            load_fixes(config.data.fix, folder),
+        ),
+        functools.partial(target_of, config),
+    )  # fmt: skip
     chosen = config.data
     records = choose(
         records, include=chosen.include, objects=chosen.object, kinds=chosen.kinds
