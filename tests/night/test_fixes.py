@@ -91,8 +91,8 @@ def test_a_range_of_times(raw: Path) -> None:
 
 def test_the_log_of_the_half_wave_plate(raw: Path) -> None:
     """Columns as scxkw-wpu-parselog writes them (vampires_control, docs/observing/faq.md)."""
-    middles = sorted({r["mjd"] for r in build_index([raw])})
-    angles = dict(zip(middles, (22.5 * k for k in range(len(middles))), strict=True))
+    angles = {r["mjd"]: r["hwp"] + 5.0 for r in build_index([raw])}
+    middles = sorted(angles)
     lines = ["t_hst,t_utc,stage,position,target,mode"]
     for mjd, target in [(middles[0] - 0.1, 7), *angles.items(), (middles[-1] + 0.1, 8)]:
         lines.append(f"x,{utc(mjd)}+00:00,HWP,50.00,{target},SYNCHRO_ADI")
