@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,22 +14,14 @@ import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
+from fixtures.doit import PATIENCE, Run, doit, start
 
 from vampires.images.image import CameraImage
 from vampires.observation import Observation
-from vampires.simulate import NightSpec, simulate_night
 
 pytestmark = [pytest.mark.xdist_group("reduction"), pytest.mark.slow]
 
 FOLDERS = ("aux", "coadded", "master_cals", "metrics", "pdi", "products")
-
-
-def doit(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run doit as an observer does."""
-    return subprocess.run(
-        [sys.executable, "-m", "doit", *args], cwd=folder, capture_output=True, text=True,
-        timeout=300, check=False,
-    )  # fmt: skip
 
 
 def new_reduction(folder: Path, night: Path) -> None:
@@ -41,10 +30,21 @@ def new_reduction(folder: Path, night: Path) -> None:
     assert made.returncode == 0, made.stderr
 
 
-def done(run: subprocess.CompletedProcess[str]) -> Counter[str]:
+def done(run: Run) -> Counter[str]:
     """How many tasks of each kind ran, from the plain lines."""
     lines = [line for line in run.stdout.splitlines() if line.endswith(" s") and ";" not in line]
     return Counter(line.split()[0].split(":")[0] for line in lines)
+
+
+def running(folder: Path) -> set[str]:
+    """Tasks that have been started and have not ended, from the log."""
+    events: dict[str, str] = {}
+    for line in (folder / "debug.log").read_text().splitlines():
+        if line.endswith("}"):  # the last one may be half written
+            record = json.loads(line)
+            if "task" in record:
+                events[record["task"]] = record["event"]
+    return {task for task, event in events.items() if event == "started"}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -56,10 +56,8 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("night") / "stars"
-    simulate_night(NightSpec.preset("stars"), folder)
-    return folder
+def night(stars_night: Path) -> Path:
+    return stars_night
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +177,16 @@ def test_killed_run_is_completed_with_identical_bytes(night, tmp_path):
         folder.mkdir()
         new_reduction(folder, night)
     assert doit(whole).returncode == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "doit", "-n", "2"], cwd=killed, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while len(list(killed.glob("coadded/*.fits"))) < 5 and time.monotonic() < deadline:
+    process = start(killed, "-n", "2")
+    deadline = time.monotonic() + PATIENCE
+    while len(list(killed.glob("coadded/*.fits"))) < 5 or not running(killed):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert running(killed), "the kill came between two tasks"
     finished = {path: path.stat().st_mtime_ns for path in killed.glob("metrics/*.h5")}
     run = doit(killed, "-n", "2")
     assert run.returncode == 0, run.stdout + run.stderr

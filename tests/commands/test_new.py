@@ -3,27 +3,11 @@
 import os
 import pty
 import subprocess
-import sys
 
 import pytest
+from fixtures.doit import command, doit, surroundings
 
 from vampires.config import load_config
-
-ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("VAMPIRES_CONFIG", "VISUAL")}
-
-
-def doit(folder, *arguments, **options):
-    """Run doit in a folder, without a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "doit", *arguments],
-        cwd=folder,
-        env={**ENVIRONMENT, **options},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_new_writes_a_commented_config_and_a_task_file(tmp_path):
@@ -114,9 +98,9 @@ def converse(folder, arguments, answers, **options):
     """Run doit on a pseudo-terminal and give the answers when they are asked for."""
     controller, terminal = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "doit", *arguments],
+        command(*arguments),
         cwd=folder,
-        env={**ENVIRONMENT, **options},
+        env=surroundings(**options),
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fixtures.doit import PATIENCE, eventually, is_running
 
 from vampires.engine import executor
 from vampires.errors import FileError
@@ -56,16 +57,6 @@ def look_around():
         "loaded": {"numba", "matplotlib", "vampires.engine.preloaded"} <= set(sys.modules),
         "deaf": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
     }
-
-
-def is_running(pid):
-    """Whether a process exists and is not a zombie that nobody has buried."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 @pytest.fixture(name="workers", params=[1, 2])
@@ -169,7 +160,7 @@ def test_shutdown_ends_running_work():
 
     def wait():
         try:
-            executor.run(sleep, 60)
+            executor.run(sleep, PATIENCE)
         except KeyboardInterrupt as error:
             errors.append(error)
 
@@ -177,7 +168,7 @@ def test_shutdown_ends_running_work():
     thread.start()
     time.sleep(0.5)
     executor.shutdown()
-    thread.join(timeout=10)
+    thread.join(timeout=PATIENCE / 10)  # the work itself would take longer
     assert not thread.is_alive()
     assert len(errors) == 1
 
@@ -199,7 +190,7 @@ def test_signal_ends_a_run_at_once_and_in_good_order(project, number, processes)
     project.wait_for(2)
     time.sleep(0.3)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert "Traceback" not in output
     assert output.splitlines()[-1].startswith("interrupted")
@@ -216,9 +207,9 @@ def test_workers_leave_when_their_parent_is_killed(project):
     process = project.start("-n", "2")
     project.wait_for(2)
     process.kill()
-    process.communicate(timeout=10)
-    time.sleep(0.5)
-    assert not [pid for _, pid in project.journal() if is_running(pid)]
+    process.communicate(timeout=PATIENCE)
+    workers = [pid for _, pid in project.journal()]
+    assert eventually(lambda: not any(map(is_running, workers)))
 
 
 def test_worker_killed_for_memory_fails_one_task(project):

@@ -10,6 +10,7 @@ import time
 import pytest
 from doit.exceptions import TaskError, TaskFailed, UnmetDependency
 from doit.task import Task
+from fixtures.doit import PATIENCE
 
 from vampires.engine.reporter import Progress, ProgressReporter
 
@@ -159,7 +160,7 @@ def in_terminal(command, folder):
     )
     os.close(slave)
     output = b""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         ready, _, _ = select.select([master], [], [], 0.1)
         try:
@@ -169,7 +170,7 @@ def in_terminal(command, folder):
         if not ready and process.poll() is not None:
             break
     os.close(master)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     return output.decode()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from doit.dependency import Dependency, JSONCodec
 from doit.task import Task
+from fixtures.doit import PATIENCE, eventually, is_running
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,11 +64,13 @@ class TestCommittingSqliteDB:
         project.wait_for(3)
         time.sleep(random.uniform(0, 0.4))
         process.send_signal(signal.SIGKILL)
-        lines = process.communicate(timeout=20)[0].splitlines()
+        lines = process.communicate(timeout=PATIENCE)[0].splitlines()
         finished = {line.split()[0].partition(":")[2] for line in lines}
+        assert process.returncode == -signal.SIGKILL
         assert 0 < len(finished) < 8
-        time.sleep(0.3)  # workers notice that they are alone
-        project.journal()
+        journal = project.journal()
+        assert eventually(lambda: not any(is_running(pid) for _, pid in journal))
+        assert {name for name, _ in journal} - finished, "the kill came between two tasks"
 
         status, _ = project.doit("-n", processes)
         again = set(project.worked_on())

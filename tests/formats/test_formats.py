@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from fixtures.doit import doit
 
 from vampires.measure.metrics import FrameMetrics
 from vampires.simulate import NightSpec, NightTruth, simulate_night
@@ -61,14 +59,6 @@ FORMATS = {
         "imaging", "speckle", {"size": 96}, ("analysis.phot_aper_rad=8",), IMAGES, None
     ),
 }
-
-
-def doit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "doit", *arguments], cwd=folder, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
 
 
 def reduce_night(folder: Path, template: str, *settings: str, tasks: tuple[str, ...]) -> str:

@@ -1,19 +1,10 @@
 """Files of the first, unsupported format: warned about once, no failure."""
 
-import subprocess
-import sys
-
 import numpy as np
 from astropy.io import fits
+from fixtures.doit import doit
 
 from vampires.simulate import NightSpec, simulate_night
-
-
-def doit(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "doit", *arguments], cwd=folder, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
 
 
 def test_ancient_files_are_warned_about_once(tmp_path):

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 from astropy.io import fits
+from fixtures.doit import doit
 
 from vampires.simulate import NightSpec, simulate_night
 from vampires.tasks import plan as planning
@@ -126,10 +127,7 @@ def test_fields_of_multiband_coadds_are_subtracted_on_request(tmp_path):
     )
     (tmp_path / "mbi.toml").write_text(config)
     (tmp_path / "dodo.py").write_text("from vampires.tasks import *\n")
-    run = subprocess.run(
-        [sys.executable, "-m", "doit", "diff:sdi"], cwd=tmp_path, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    run = doit(tmp_path, "diff:sdi")
     assert run.returncode == 0, run.stdout + run.stderr
     made = sorted((tmp_path / "diff/sdi").glob("mbi_*_sdi.fits"))
     assert len(made) == len(list((tmp_path / "coadded").glob("*.fits"))) > 0
