@@ -43,7 +43,7 @@ class Filter:
     >>> FILTERS["750-50"].mean
     748.0
     >>> round(FILTERS["Halpha"].flux_density(1e4, airmass=1.2), 3)
-    0.302
+    0.306
     """
 
     name: str
