@@ -3,11 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
-from fixtures.nights import ENVIRONMENT, run_doit, spawn_doit
+from fixtures.doit import command, doit, surroundings
+from fixtures.nights import spawn_doit
 
 from vampires.config import load_config
 
@@ -21,7 +21,7 @@ def left_out(folder):
 
 def test_without_a_terminal_it_suggests_and_changes_nothing_unasked(spotty_night):
     before = (spotty_night / "night.toml").read_text()
-    done = run_doit(spotty_night, "select")
+    done = doit(spotty_night, "select")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert any(DIM in line and "of the usual" in line for line in lines)
@@ -30,7 +30,7 @@ def test_without_a_terminal_it_suggests_and_changes_nothing_unasked(spotty_night
     assert (spotty_night / "night.toml").read_text() == before
     assert len(list((spotty_night / "aux" / "select").glob("sheet_*.png"))) == 2
 
-    done = run_doit(spotty_night, "select", "--yes")
+    done = doit(spotty_night, "select", "--yes")
     assert done.returncode == 0, done.stderr
     assert left_out(spotty_night) == ((DIM,), {JUMPS: (2, 3)})
     assert "# " in (spotty_night / "night.toml").read_text()
@@ -39,10 +39,10 @@ def test_without_a_terminal_it_suggests_and_changes_nothing_unasked(spotty_night
     assert (spotty_night / "filelist_reject.txt").read_text().split() == [
         str(spotty_night / "raw" / DIM)
     ]
-    assert "VMPA00021005" not in run_doit(spotty_night, "list", "metrics", "--all").stdout
+    assert "VMPA00021005" not in doit(spotty_night, "list", "metrics", "--all").stdout
 
     # Others than these two are not touched by a look at a part of the night.
-    done = run_doit(
+    done = doit(
         spotty_night, "select", f"raw/{DIM}", "raw/VMPA00021001.fits", "--keep", DIM,
         "--reject", "VMPA00021001:0-1", "--yes",
     )  # fmt: skip
@@ -80,14 +80,14 @@ def test_the_conversation_edits_the_suggestions(spotty_night):
 
 
 def test_mistakes_are_one_line(spotty_night, tmp_path_factory):
-    done = run_doit(spotty_night, "select", "--reject", "nobody", "--yes")
+    done = doit(spotty_night, "select", "--reject", "nobody", "--yes")
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     assert "'nobody' is none of the 16" in done.stderr
-    done = run_doit(tmp_path_factory.mktemp("empty"), "select")
+    done = doit(tmp_path_factory.mktemp("empty"), "select")
     assert done.returncode == 3
     assert "no configuration here" in done.stderr
     if shutil.which("ds9") is None:
-        done = run_doit(spotty_night, "select", "--ds9", "--yes")
+        done = doit(spotty_night, "select", "--ds9", "--yes")
         assert "DS9 is not installed" in done.stderr
 
 
@@ -132,8 +132,8 @@ def wait_for(check, what):
 def test_keys_and_drags_in_the_window(spotty_night, display):
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     journal = spotty_night / ".vampires_select.json"
-    arguments = [sys.executable, "-m", "doit", "select", "raw/VMPA0002100[1-6].fits"]
-    environment = {**ENVIRONMENT, "DISPLAY": display}
+    arguments = command("select", "raw/VMPA0002100[1-6].fits")
+    environment = surroundings(DISPLAY=display)
 
     def start():
         process = subprocess.Popen(arguments, cwd=spotty_night, env=environment)

@@ -4,13 +4,12 @@ import pty
 import re
 import select
 import subprocess
-import sys
 import time
 
 import pytest
 from doit.exceptions import TaskError, TaskFailed, UnmetDependency
 from doit.task import Task
-from fixtures.doit import PATIENCE
+from fixtures.doit import PATIENCE, command
 
 from vampires.engine.reporter import Progress, ProgressReporter
 
@@ -144,19 +143,19 @@ class TestTerminal:
         assert shown[2:] == ["failed: b"]
 
     def test_real_terminal_shows_one_line_that_fits(self, project):
-        output = in_terminal([sys.executable, "-m", "doit", "-n", "2"], project.folder)
+        output = in_terminal(command("-n", "2"), project.folder)
         assert "3/4" in output
         assert output.rstrip().splitlines()[-1].rpartition("\x1b[K")[2].startswith("4 done; ")
         for drawn in output.replace("\r\n", "\n").split("\r\x1b[K"):
             assert len(drawn.partition("\n")[0]) < 60
 
 
-def in_terminal(command, folder):
+def in_terminal(words, folder):
     """Output of a command on a terminal of 60 columns."""
     master, slave = pty.openpty()
     environment = {**os.environ, "COLUMNS": "60", "TERM": "xterm"}
     process = subprocess.Popen(
-        command, cwd=folder, stdout=slave, stderr=slave, stdin=slave, env=environment
+        words, cwd=folder, stdout=slave, stderr=slave, stdin=slave, env=environment
     )
     os.close(slave)
     output = b""

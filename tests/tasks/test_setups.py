@@ -1,12 +1,11 @@
 """A folder with several stars, filters and exposure times, and what does not belong there."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from astropy.table import Table
+from fixtures.doit import doit
 
 from vampires.simulate import NightSpec, simulate_night
 
@@ -17,13 +16,6 @@ STARS = {
     "MWC_758": {"object_name": "MWC 758", "ra": "05:30:27.5", "dec": "+25:19:57.0", "seed": 3,
                 "filter": "625-50", "exptime": 0.5, "start": "2022-02-24T06:30:00"},
 }  # fmt: skip
-
-
-def doit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "doit", *arguments], cwd=folder, capture_output=True, text=True,
-        check=False, timeout=600,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
