@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.errors import PolarimetryError
+from vampires.night.cycles import stack_repeats
 from vampires.night.sets import HWP_CYCLE, Exposure, fates_table, find_sets, nominal_hwp, set_states
 from vampires.polarimetry.modulation import difference_weights
 
@@ -70,7 +71,41 @@ def test_an_aborted_cycle_and_a_repeated_exposure():
               for e in b if "_008" in e.key]  # fmt: skip
     sets, fates = find_sets(without(a, "_002", "_003") + b + repeat, "triplediff")
     assert numbers(sets) == [[2, 3, 4, 5], [6, 7, 8, 9]]
-    assert sum(f.set is None for f in fates) == 8 + 4
+    assert [len(s.exposures) for s in sets] == [16, 20]
+    assert sum(f.set is None for f in fates) == 8
+
+
+def twice(exposures, gap=30.0):
+    """Each exposure in two files, one after the other in its state."""
+    again = [replace(e, key=e.key + "z", mjd=e.mjd + gap / 86400) for e in exposures]
+    return sorted([*exposures, *again], key=lambda e: (e.mjd, e.key))
+
+
+@pytest.mark.parametrize(("method", "flcs"), [("triplediff", "AB"), ("doublediff", ("NA",))])
+def test_two_files_per_angle_are_all_used_and_no_set_is_longer(method, flcs):
+    single, _ = find_sets(night(3, flcs), method)
+    sets, fates = find_sets(twice(night(3, flcs)), method)
+    assert len(sets) == 3
+    assert all(f.set is not None and f.reason == "consecutive" for f in fates)
+    assert numbers(sets) == numbers(single)
+    assert [len(s.exposures) for s in sets] == [2 * len(s.exposures) for s in single]
+    assert all(s.borrowed == () for s in sets)
+
+
+def test_a_part_without_the_other_camera_is_named():
+    exposures = without(twice(night(2)), "_001A1z")
+    sets, fates = find_sets(exposures, "triplediff")
+    assert [len(s.exposures) for s in sets] == [30, 32]
+    (left,) = [f for f in fates if f.set is None]
+    assert left.exposure.key == "750-50_001A2z"
+    assert left.reason == "no simultaneous exposure of the other camera"
+
+
+@pytest.mark.parametrize(("gap", "turn", "stacks"), [(200, 1, 1), (400, 1, 2), (200, 9, 2)])
+def test_a_pause_or_a_turn_at_one_angle_begins_another_exposure(gap, turn, stacks):
+    first = night(1)[0]
+    second = replace(first, key="second", mjd=first.mjd + gap / 86400, pa=first.pa + turn)
+    assert len(stack_repeats([first, second], 4.0)) == stacks
 
 
 def test_a_gap_is_filled_from_the_closest_leftover():

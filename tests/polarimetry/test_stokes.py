@@ -69,6 +69,19 @@ def test_one_camera_is_a_polarimeter_of_its_own(toy):
     assert np.all(disk_errors(reduce_set(images, REAL), scene) < 1e-6)
 
 
+def test_several_files_per_angle_are_weighed_by_time(toy):
+    scene = toy.sky(star_q=0.01)
+    once = toy.Night(toy.REAL, scene)()
+    longer = [replace(i, header=i.header.copy(), data=3 * i.data) for i in once]
+    for image in longer:
+        image.header["TINT"] = 3 * once[0].header["TINT"]
+    frame = reduce_set([*once, *longer], REAL)
+    assert np.all(disk_errors(frame, scene * (1 + 3 * 3) / 4) < 1e-6)
+    # One angle in one file, the others in two: still Q and U, at the mean of the fluxes.
+    alike = [replace(i, header=i.header.copy()) for i in once if i.header["RET-ANG1"] != 45.0]
+    assert np.all(disk_errors(reduce_set([*once, *alike], REAL), scene) < 1e-6)
+
+
 def test_without_correction_q_and_u_are_still_on_the_sky(toy):
     scene = toy.sky()
     images = toy.Night(toy.REAL, scene)()

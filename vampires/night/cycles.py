@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean, median
 
 from vampires.errors import PolarimetryError
+from vampires.night.grouping import MAX_PAUSE
 from vampires.utils.angles import circular_mean, wrap
 
 # (HWP, FLC, camera) of an exposure.
@@ -142,6 +143,81 @@ def state_of(exposure: Exposure) -> State:
     if hwp is None:
         raise PolarimetryError(f"{exposure.key}: HWP angle {exposure.hwp} is not of the cycle")
     return hwp, exposure.flc, exposure.camera
+
+
+def stack_repeats(
+    sequence: Sequence[Exposure], max_rotation: float
+) -> dict[str, tuple[Exposure, ...]]:
+    """Join exposures of one state that follow each other while the HWP stands still.
+
+    Several files at one HWP angle are one exposure in several parts. A pause longer than
+    `vampires.night.grouping.MAX_PAUSE`, or a turn by more than ``max_rotation`` deg, begins a
+    new one. Where one camera has more parts than the other, those without a simultaneous part of
+    the other are left out: the seeing would look like polarisation.
+
+    Parameters
+    ----------
+    sequence : sequence of Exposure
+        Of one filter, in time.
+    max_rotation : float
+        Deg.
+
+    Returns
+    -------
+    dict
+        Parts, in time, by the key of the first.
+    """
+    stacks: list[list[Exposure]] = []
+    current: dict[State, list[Exposure]] = {}
+    hwp: float | None = None
+    for exposure in sequence:
+        state = state_of(exposure)
+        if state[0] != hwp:
+            current, hwp = {}, state[0]
+        stack = current.get(state)
+        if stack is None or not _follows(stack, exposure, max_rotation):
+            stack = current[state] = []
+            stacks.append(stack)
+        stack.append(exposure)
+    return {stack[0].key: tuple(stack) for stack in stacks}
+
+
+def as_one(parts: Sequence[Exposure]) -> Exposure:
+    """One exposure that stands for all its parts: mean time and parallactic angle."""
+    if len(parts) == 1:
+        return parts[0]
+    mjd, pa = fmean(e.mjd for e in parts), circular_mean(e.pa for e in parts)
+    return replace(parts[0], mjd=mjd, pa=pa)
+
+
+def balanced(stacks: Sequence[tuple[Exposure, ...]]) -> list[tuple[Exposure, ...]]:
+    """Keep of each HWP angle and FLC state as many parts of one camera as of the other.
+
+    Parameters
+    ----------
+    stacks : sequence of tuple of Exposure
+        Parts of each state of a set.
+
+    Returns
+    -------
+    list of tuple of Exposure
+        Parts that have one of the other camera close in time; all where there is one camera.
+    """
+    out = list(stacks)
+    places: dict[tuple[float, str], list[int]] = {}
+    for index, stack in enumerate(stacks):
+        places.setdefault(state_of(stack[0])[:2], []).append(index)
+    for indices in places.values():
+        if len(indices) != 2:
+            continue
+        few, many = sorted(indices, key=lambda i: len(stacks[i]))
+        free = list(stacks[many])
+        kept = []
+        for part in stacks[few]:
+            kept.append(min(free, key=lambda e: (abs(e.mjd - part.mjd), e.key)))
+            free.remove(kept[-1])
+        out[many] = tuple(sorted(kept, key=lambda e: (e.mjd, e.key)))
+    return out
 
 
 def split_cycles(
@@ -281,6 +357,11 @@ def _closest(
         return None
     best = min(visits, key=lambda v: (abs(v[states[0]].mjd - cycle.mjd), v[states[0]].mjd))
     return {s: best[s] for s in states}
+
+
+def _follows(stack: Sequence[Exposure], exposure: Exposure, max_rotation: float) -> bool:
+    pause = (exposure.mjd - stack[-1].mjd) * 86400
+    return pause <= MAX_PAUSE and _turn(exposure.pa, stack[0].pa) <= max_rotation
 
 
 def _turn(a: float, b: float) -> float:

@@ -20,11 +20,14 @@ from vampires.night.cycles import (
     HWP_CYCLE,
     Exposure,
     State,
+    as_one,
+    balanced,
     fill_cycles,
     is_solvable,
     join_cycles,
     nominal_hwp,
     split_cycles,
+    stack_repeats,
     state_of,
 )
 
@@ -49,7 +52,8 @@ class StokesSet:
     number : int
         Running number in time.
     exposures : tuple of Exposure
-        HWP 0, 45, 22.5, 67.5; within each, FLC then camera. Those of least squares in time.
+        HWP 0, 45, 22.5, 67.5; within each, FLC then camera; within each state its parts in
+        time, where it was exposed in several files. Those of least squares in time.
     borrowed : tuple of str
         Keys taken from another cycle to fill a gap.
     """
@@ -115,12 +119,13 @@ def find_sets(
 ) -> tuple[tuple[StokesSet, ...], tuple[Fate, ...]]:
     """Find the sets of a night, and say what became of every exposure.
 
-    First pass: exposures are walked in time, per filter, and cut into cycles (see
-    `vampires.night.cycles.split_cycles`). Second pass, for differences: the incomplete
-    cycles, fullest first, take each missing state from the closest exposure in time that no set
-    uses, within ``max_rotation`` of parallactic angle. Least squares needs no complete cycles:
-    there the incomplete ones are joined to their neighbours. No exposure is used twice, and the
-    order of the input does not matter.
+    Files that follow each other in one state are one exposure in several parts (see
+    `vampires.night.cycles.stack_repeats`). First pass: exposures are walked in time, per filter,
+    and cut into cycles (see `vampires.night.cycles.split_cycles`). Second pass, for
+    differences: the incomplete cycles, fullest first, take each missing state from the closest
+    exposure in time that no set uses, within ``max_rotation`` of parallactic angle. Least squares
+    needs no complete cycles: there the incomplete ones are joined to their neighbours. No exposure
+    is used twice, and the order of the input does not matter.
 
     Parameters
     ----------
@@ -152,22 +157,42 @@ def find_sets(
     usable = [e for e in ordered if not reasons[e.key]]
     found: list[StokesSet] = []
     for sequence in _sequences(usable, method):
-        states = set_states(method, sequence[0].flc, cameras)
-        cycles = split_cycles(sequence, states, max_rotation)
-        if method == "leastsq":
-            groups, alone = join_cycles(cycles)
-            reasons |= {e.key: _ALONE for e in alone}
-            found += [StokesSet(0, tuple(group)) for group in groups if is_solvable(group)]
-        else:
-            complete = [c for c in cycles if c.complete] + fill_cycles(cycles, max_rotation)
-            found += [
-                StokesSet(0, tuple(c.members[s] for s in states), c.borrowed) for c in complete
-            ]
+        own, alone = _sets_of(sequence, method, max_rotation, cameras)
+        found += own
+        reasons |= {e.key: _ALONE for e in alone}
     if not found:
         raise PolarimetryError(_no_set_message(usable, reasons, method, max_rotation, cameras))
     found.sort(key=lambda s: (s.mjd, s.keys))
     sets = tuple(replace(s, number=number) for number, s in enumerate(found))
     return sets, _fates(ordered, sets, reasons)
+
+
+def _sets_of(
+    sequence: Sequence[Exposure], method: str, max_rotation: float, cameras: Sequence[int]
+) -> tuple[list[StokesSet], list[Exposure]]:
+    """Sets of exposures that may meet, and those that lack the other camera."""
+    stacks = stack_repeats(sequence, max_rotation)
+    states = set_states(method, sequence[0].flc, cameras)
+    whole = sorted(map(as_one, stacks.values()), key=lambda e: (e.mjd, e.key))
+    cycles = split_cycles(whole, states, max_rotation)
+    alone: list[Exposure] = []
+    no_keys: tuple[str, ...] = ()
+    if method == "leastsq":
+        groups, alone = join_cycles(cycles)
+        members = [(group, no_keys) for group in groups if is_solvable(group)]
+    else:
+        complete = [c for c in cycles if c.complete] + fill_cycles(cycles, max_rotation)
+        members = [([c.members[s] for s in states], c.borrowed) for c in complete]
+    left = [part for e in alone for part in stacks[e.key]]
+    found = []
+    for group, borrowed in members:
+        parts = [stacks[e.key] for e in group]
+        kept = [part for stack in balanced(parts) for part in stack]
+        keys = {e.key for e in kept}
+        left += [part for stack in parts for part in stack if part.key not in keys]
+        lent = tuple(e.key for key in borrowed for e in stacks[key] if e.key in keys)
+        found.append(StokesSet(0, tuple(kept), lent))
+    return found, left
 
 
 def fates_table(fates: Iterable[Fate]) -> Table:

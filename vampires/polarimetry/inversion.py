@@ -18,7 +18,7 @@ from vampires.images.image import CameraImage
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.night.sets import nominal_hwp
-from vampires.polarimetry.modulation import State, difference_weights
+from vampires.polarimetry.modulation import State, stacked_weights
 from vampires.polarimetry.planes import radius
 from vampires.polarimetry.propagation import independent_covariance
 from vampires.polarimetry.shares import MasterShares
@@ -36,7 +36,8 @@ def difference_set(
     Parameters
     ----------
     images : sequence of CameraImage
-        All states of a set (see `find_sets`), in any order. With two FLC states it is the triple
+        All states of a set (see `find_sets`), in any order. Images of one state are averaged,
+        weighted by their open-shutter times. With two FLC states it is the triple
         difference, with one the double; with one camera, that of its FLC and HWP alone.
     hwp_sync : bool, optional
         Whether the HWP followed the pupil; by default what the headers say.
@@ -60,7 +61,8 @@ def difference_set(
     _check_balanced(states)
     angles = tuple(LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered)
     turned = derotate(ordered) if turn else ordered
-    weights = difference_weights(states)
+    times = [float(image.header["TINT"]) for image in ordered]
+    weights = stacked_weights(states, times)
     nf = len(ordered[0].fields)
     data = [_weighted_sums(weights, [t.data[f] for t in turned]) for f in range(nf)]
     covariance = [independent_covariance(weights, [t.variance[f] for t in turned])
@@ -212,8 +214,8 @@ def _check_balanced(states: Sequence[State]) -> None:
         raise PolarimetryError(f"FLC states {flcs} cannot be differenced; A and B are needed")
     wanted = {(h, f, c) for h in (0.0, 45.0, 22.5, 67.5) for f in flcs for c in cameras}
     missing = sorted(wanted - set(states))
-    if missing or len(states) != len(wanted):
-        text = ", ".join(f"HWP {h:g} FLC {f} cam {c}" for h, f, c in missing) or "repeated states"
+    if missing:
+        text = ", ".join(f"HWP {h:g} FLC {f} cam {c}" for h, f, c in missing)
         raise PolarimetryError(f"not one complete set of {len(wanted)} images: {text}")
 
 

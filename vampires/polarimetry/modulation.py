@@ -54,6 +54,36 @@ def difference_weights(states: Sequence[State]) -> FloatArray:
     return np.stack([mean_q, mean_u, mean_q * sign, mean_u * sign])
 
 
+def stacked_weights(states: Sequence[State], times: Sequence[float]) -> FloatArray:
+    """Weights of a set whose states may have several images each.
+
+    The images of one state share its weight in proportion to their open-shutter times.
+
+    Parameters
+    ----------
+    states : sequence of (hwp, flc, camera)
+        One per image, with nominal HWP angles.
+    times : sequence of float
+        Open-shutter time of each image, s.
+
+    Returns
+    -------
+    ndarray
+        Shape (4, n); see `difference_weights`.
+
+    Examples
+    --------
+    >>> states = [(hwp, "NA", camera) for hwp in (0.0, 45.0, 22.5, 67.5) for camera in (1, 2)]
+    >>> stacked_weights([*states, states[0]], [1.0] * 8 + [3.0])[2].round(4).tolist()[::8]
+    [0.0625, 0.1875]
+    """
+    unique = list(dict.fromkeys(states))
+    index = np.array([unique.index(state) for state in states])
+    time = np.asarray(times, dtype=float)
+    share = time / np.bincount(index, time)[index]
+    return np.asarray(difference_weights(unique)[:, index] * share)
+
+
 def response_matrix(weights: FloatArray, rows: FloatArray) -> FloatArray:
     """Response of differenced planes to (I_Q, I_U, Q, U) on the sky.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from astropy.io import fits
@@ -20,6 +21,7 @@ from vampires.errors import PolarimetryError
 from vampires.images.image import CameraImage
 from vampires.images.recenter import pad_to_diagonal
 from vampires.log import get_logger
+from vampires.night.sets import nominal_hwp
 from vampires.polarimetry.collapse import collapse
 from vampires.polarimetry.inversion import Models, reduce_frames
 from vampires.polarimetry.stokes import StokesFrame
@@ -74,7 +76,8 @@ def reduce_cubes(
     """
     settings, align = settings or PolarimetrySettings(), align or AlignSettings()
     matched = _in_step(cubes)
-    counts = [int(cube.selected.sum()) for cube in matched]
+    stacks = _by_state(matched)
+    counts = [sum(int(cube.selected.sum()) for cube in stack) for stack in stacks]
     n = min(counts)
     if n == 0:
         raise PolarimetryError(
@@ -86,8 +89,11 @@ def reduce_cubes(
     _check_memory(matched[0], align.crop_width, n, settings.collapse)
     share = int(matched[0].memory * _SHARE / len(matched))
     streams = [
-        aligned_images(replace(cube, memory=share), target, align.crop_width, align.pad)
-        for cube in matched
+        chain.from_iterable(
+            aligned_images(replace(cube, memory=share), target, align.crop_width, align.pad)
+            for cube in stack
+        )
+        for stack in stacks
     ]
     frames = reduce_frames(
         streams, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
@@ -200,8 +206,21 @@ def _in_step(cubes: Sequence[CameraCube]) -> list[CameraCube]:
 
 
 def _siblings(one: CameraCube, two: CameraCube) -> bool:
-    keys = ("RET-ANG1", "U_FLC")
-    return all(one.header[key] == two.header[key] for key in keys)
+    """Whether two cameras exposed at the same time in the same state."""
+    a, b = one.header, two.header
+    overlap = a["MJD-STR"] < b["MJD-END"] and b["MJD-STR"] < a["MJD-END"]
+    same = all(a[key] == b[key] for key in ("RET-ANG1", "U_FLC"))
+    return same and overlap and a["U_CAMERA"] != b["U_CAMERA"]
+
+
+def _by_state(cubes: Sequence[CameraCube]) -> list[list[CameraCube]]:
+    """Cubes of each state in order of time: several files at one HWP angle follow each other."""
+    stacks: dict[tuple[object, ...], list[CameraCube]] = {}
+    for cube in sorted(cubes, key=lambda cube: float(cube.header["MJD"])):
+        h = cube.header
+        key = (nominal_hwp(float(h["RET-ANG1"])), h["U_FLC"], h["U_CAMERA"])
+        stacks.setdefault(key, []).append(cube)
+    return list(stacks.values())
 
 
 def _check_memory(cube: CameraCube, width: int, n: int, method: str) -> None:
