@@ -316,6 +316,11 @@ def test_fields_and_spots_weigh_the_same():
 def test_unmeasured_or_unknown_metric_is_an_error():
     with pytest.raises(MeasurementError, match="no frame has a value"):
         made(strehl=np.full((1, 1, 6), np.nan)).select("strehl", 0.1)
+    saturated = made(strehl=np.full((1, 1, 6), np.nan), frame_nsat=np.full(6, 4.0))
+    with pytest.raises(
+        MeasurementError, match=r"6 of 6 frames hold saturated .* metric = 'l2norm'"
+    ):
+        saturated.select("strehl", 0.1)
     with pytest.raises(MeasurementError, match="use one of strehl"):
         made().select("sharpness", 0.1)
     with pytest.raises(MeasurementError, match="use one of dft"):

@@ -66,6 +66,8 @@ def format_centroids(camera: int, fields: Mapping[str, RoughCentroid]) -> str:
             lines.append(f"spots = [\n{spots}]")
         if centroid.radius is not None:
             lines.append(f"radius = {centroid.radius:.3f}")
+        if centroid.peak is not None:
+            lines.append(f"peak = {centroid.peak:.6g}  # e-/s, to tell a file without the star")
     return "\n".join(lines) + "\n"
 
 
@@ -205,9 +207,9 @@ def _centroid(path: str | Path, name: str, entry: Any) -> RoughCentroid:
     where = f'{path}: [fields."{name}"]'
     if not isinstance(entry, dict):
         raise FileError(f"{where} is no table; expected star = [x, y]")
-    unknown = sorted(set(entry) - {"star", "spots", "radius"})
+    unknown = sorted(set(entry) - {"star", "spots", "radius", "peak"})
     if unknown:
-        raise FileError(f"{where} {unknown[0]}: unknown; known are star, spots, radius")
+        raise FileError(f"{where} {unknown[0]}: unknown; known are star, spots, radius, peak")
     spots = entry.get("spots", [])
     if not isinstance(spots, list) or len(spots) not in (0, 4):
         raise FileError(f"{where} spots = {spots!r}: expected four pairs [x, y]")
@@ -222,7 +224,10 @@ def _centroid(path: str | Path, name: str, entry: Any) -> RoughCentroid:
     radius = entry.get("radius")
     if radius is not None and not (_is_number(radius) and radius > 0):
         raise FileError(f"{where} radius = {radius!r}: expected a number of pixels above 0")
-    return RoughCentroid(star, places, None if radius is None else float(radius))
+    peak = entry.get("peak")
+    if peak is not None and not (_is_number(peak) and peak > 0):
+        raise FileError(f"{where} peak = {peak!r}: expected a number of e-/s above 0")
+    return RoughCentroid(star, places, *(None if v is None else float(v) for v in (radius, peak)))
 
 
 def _place(where: str, pair: Any) -> tuple[float, float]:

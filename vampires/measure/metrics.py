@@ -6,7 +6,8 @@ one per frame. Positions are 0-based pixels of the calibrated orientation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -58,6 +59,8 @@ _DATASETS = {
     "row_weights": ("", "rows that each row of the frame stands for, 0 where it was not read"),
 }
 
+_PLACES = "of each field and file: rough y, x [pix], significance, peak relative to the first files"
+
 #: Config word of each selection metric, and the measurement it looks at.
 SELECTION = {"strehl": "strehl", "max": "max", "peak": "max", "normvar": "nvar", "l2norm": "var"}
 CENTROIDS = ("dft", "com", "peak", "model")
@@ -98,6 +101,9 @@ class FrameMetrics:
         Raw file (index into `files`) and frame within it.
     nx, ny : int
         Size of the raw frames.
+    places : ndarray (nfields, nfiles, 4), optional
+        Of the star in each file: rough y and x, significance, and peak relative to that in the
+        first files of the night; NaN where not known.
     """
 
     max: NDArray[np.float64]
@@ -130,6 +136,24 @@ class FrameMetrics:
     frame_index: NDArray[np.int64]
     nx: int
     ny: int
+    places: NDArray[np.float64] | None = None
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Join measurements of the same files, in order of their frames.
+
+        Parameters
+        ----------
+        parts : sequence of FrameMetrics
+            Each of other frames.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        names = [*COLUMNS, *FRAME_COLUMNS, "file_index", "frame_index"]
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names
+        }
+        return replace(parts[0], **joined)  # type: ignore[arg-type]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -160,6 +184,9 @@ class FrameMetrics:
                 dataset.attrs["description"] = np.bytes_(description)
             for name in ("file_index", "frame_index"):
                 file.create_dataset(name, data=getattr(self, name), track_times=False)
+            if self.places is not None:
+                dataset = file.create_dataset("places", data=self.places, track_times=False)
+                dataset.attrs["description"] = np.bytes_(_PLACES)
             file.create_dataset("files", data=_as_bytes(self.files), track_times=False)
             file.attrs["fields"] = _as_bytes(self.fields)
             file.attrs["nx"] = self.nx
@@ -194,6 +221,7 @@ class FrameMetrics:
                     frame_index=file["frame_index"][...],
                     nx=int(file.attrs["nx"]),
                     ny=int(file.attrs["ny"]),
+                    places=file["places"][...] if "places" in file else None,
                 )
         except (OSError, KeyError) as error:
             raise FileError(f"{path}: not a file of frame measurements ({error})") from error
@@ -291,12 +319,22 @@ class FrameMetrics:
         values = _frame_values(getattr(self, SELECTION[metric]))
         finite = np.isfinite(values)
         if not finite.any():
-            raise MeasurementError(
-                f"frame selection by '{metric}': no frame has a value; was it measured?"
-            )
+            raise MeasurementError(f"frame selection by '{metric}': {self._why_nothing()}")
         keep = np.zeros(len(values), dtype=bool)
         keep[finite] = values[finite] >= np.quantile(values[finite], quantile)
         return keep
+
+    def _why_nothing(self) -> str:
+        """Why no frame has a value, and what to do."""
+        saturated = int((self.frame_nsat > 0).sum())
+        if not saturated:
+            return "no frame has a value; was it measured?"
+        return (
+            f"no frame has a value: {saturated} of {len(self.frame_nsat)} frames hold saturated "
+            f"pixels ({np.median(self.frame_nsat):.0f} at the median), which leave no flux or "
+            "Strehl ratio of the star; set [frame_select] metric = 'l2norm' or frame_select = "
+            "false, and calibrate fluxes with shorter exposures"
+        )
 
 
 def _mean_of_psfs(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ satellite spots (`vampires.measure.spots`), a planet by its limb (`vampires.meas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
@@ -26,7 +26,7 @@ __all__ = ["RoughCentroid", "find_star", "rough_centroids", "spot_radius"]
 
 _RAD_PER_MAS = np.pi / 180 / 3600e3
 #: Least significance of a star in a mean image.
-_SIGNIFICANCE = 8.0
+SIGNIFICANCE = 8.0
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,14 @@ class RoughCentroid:
         (y, x) of the four satellite spots; empty without coronagraph.
     radius : float or None
         Of a planet's disc, pixels.
+    peak : float or None
+        Height of the star in the smoothed image, e-/s; None where it is not known.
     """
 
     star: tuple[float, float]
     spots: tuple[tuple[float, float], ...] = ()
     radius: float | None = None
+    peak: float | None = None
 
     @property
     def psfs(self) -> NDArray[np.float64]:
@@ -92,9 +95,9 @@ def rough_centroids(
     ny, nx = image.shape
     centers = centers if centers is not None else [((ny - 1) / 2, (nx - 1) / 2)]
     radii = radii if radii is not None else [None] * len(centers)
-    cuts = [_field(image, center, width) for center in centers]
+    cuts = [cut_field(image, center, width) for center in centers]
     found = _find([cut for _, _, cut in cuts], kind, radii)
-    return [_shifted(one, y0, x0) for one, (y0, x0, _) in zip(found, cuts, strict=True)]
+    return [shifted(one, y0, x0) for one, (y0, x0, _) in zip(found, cuts, strict=True)]
 
 
 def spot_radius(header: fits.Header, filter_name: str) -> float | None:
@@ -141,25 +144,86 @@ def find_star(image: ArrayLike) -> tuple[float, float]:
     MeasurementError
         When no peak is significant (8 sigma of the smoothed image).
     """
-    clean = remove_spikes(image)
-    if not np.isfinite(clean).all():
-        raise MeasurementError("no star: the image has no valid pixel")
-    smooth = ndimage.gaussian_filter(clean, 1.5)
-    level = np.median(smooth)
-    noise = max(1.4826 * float(np.median(np.abs(smooth - level))), 1e-12)
-    y, x = np.unravel_index(np.argmax(smooth), smooth.shape)
-    significance = (smooth[y, x] - level) / noise
-    if significance < _SIGNIFICANCE:
-        raise MeasurementError(
-            f"no star: the brightest source, x={x + 1}, y={y + 1} (1-based), is {significance:.1f} "
-            f"sigma above the sky (needs {_SIGNIFICANCE:g}): give its place in the centroid file"
+    return _significant(Smoothed.of(image)).centroid()
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """An image without hot pixels, smoothed to the width of a star.
+
+    Attributes
+    ----------
+    image : ndarray (ny, nx)
+    level, noise : float
+        Median, and scatter by the median absolute deviation.
+    """
+
+    image: NDArray[np.float64]
+    level: float
+    noise: float
+
+    @classmethod
+    def of(cls, image: ArrayLike) -> Smoothed:
+        """Smooth an image.
+
+        Raises
+        ------
+        MeasurementError
+            It has no valid pixel.
+        """
+        clean = remove_spikes(image)
+        if not np.isfinite(clean).all():
+            raise MeasurementError("no star: the image has no valid pixel")
+        smooth = ndimage.gaussian_filter(clean, 1.5)
+        level = np.median(smooth)
+        noise = max(1.4826 * float(np.median(np.abs(smooth - level))), 1e-12)
+        return cls(smooth, level, noise)
+
+    @property
+    def brightest(self) -> tuple[int, int]:
+        """(y, x) of the brightest pixel."""
+        y, x = np.unravel_index(np.argmax(self.image), self.image.shape)
+        return int(y), int(x)
+
+    @property
+    def peak(self) -> float:
+        """Height of the brightest pixel above the level."""
+        return float(self.image[self.brightest] - self.level)
+
+    @property
+    def significance(self) -> float:
+        """Height of the brightest pixel over the noise."""
+        return float((self.image[self.brightest] - self.level) / self.noise)
+
+    def peak_near(self, place: tuple[float, float], reach: int) -> float:
+        """Height of the brightest pixel near a place; minus infinity outside the image."""
+        low = [max(0, round(v) - reach) for v in place]
+        high = [max(0, round(v) + reach + 1) for v in place]
+        part = self.image[low[0] : high[0], low[1] : high[1]]
+        return float(part.max() - self.level) if part.size else -np.inf
+
+    def centroid(self) -> tuple[float, float]:
+        """(y, x) of the brightest source: moment of its core above half of the peak."""
+        y, x = self.brightest
+        low_y, low_x = max(0, y - 5), max(0, x - 5)
+        core = self.image[low_y : y + 6, low_x : x + 6]
+        weight = np.maximum(core - 0.5 * (self.image[y, x] + self.level), 0)
+        yy, xx = np.indices(core.shape)
+        total = weight.sum()
+        return float(low_y + (weight * yy).sum() / total), float(
+            low_x + (weight * xx).sum() / total
         )
-    low_y, low_x = max(0, y - 5), max(0, x - 5)
-    core = smooth[low_y : y + 6, low_x : x + 6]
-    weight = np.maximum(core - 0.5 * (smooth[y, x] + level), 0)
-    yy, xx = np.indices(core.shape)
-    total = weight.sum()
-    return float(low_y + (weight * yy).sum() / total), float(low_x + (weight * xx).sum() / total)
+
+
+def _significant(smoothed: Smoothed) -> Smoothed:
+    if smoothed.significance < SIGNIFICANCE:
+        y, x = smoothed.brightest
+        raise MeasurementError(
+            f"no star: the brightest source, x={x + 1}, y={y + 1} (1-based), is "
+            f"{smoothed.significance:.1f} sigma above the sky (needs {SIGNIFICANCE:g}): give its "
+            "place in the centroid file"
+        )
+    return smoothed
 
 
 def _find(
@@ -170,14 +234,15 @@ def _find(
     if kind == "planet":
         discs = [find_planet(image) for image in fields]
         return [RoughCentroid((y, x), radius=size) for y, x, size in discs]
-    return [RoughCentroid(find_star(image)) for image in fields]
+    stars = [_significant(Smoothed.of(image)) for image in fields]
+    return [RoughCentroid(star.centroid(), peak=star.peak) for star in stars]
 
 
 def _from_spots(square: SatelliteSpots) -> RoughCentroid:
     return RoughCentroid(square.star, tuple((float(y), float(x)) for y, x in square.positions))
 
 
-def _field(
+def cut_field(
     image: NDArray[np.float64], center: tuple[float, float], width: int | None
 ) -> tuple[int, int, NDArray[np.float64]]:
     """Cut out one field; returns its first row and column as well."""
@@ -191,6 +256,8 @@ def _field(
     return y0, x0, image[y0:y1, x0:x1]
 
 
-def _shifted(centroid: RoughCentroid, dy: int, dx: int) -> RoughCentroid:
+def shifted(centroid: RoughCentroid, dy: float, dx: float) -> RoughCentroid:
+    """Centroid moved by some pixels."""
     star = (centroid.star[0] + dy, centroid.star[1] + dx)
-    return RoughCentroid(star, tuple((y + dy, x + dx) for y, x in centroid.spots), centroid.radius)
+    spots = tuple((y + dy, x + dx) for y, x in centroid.spots)
+    return replace(centroid, star=star, spots=spots)

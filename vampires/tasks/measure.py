@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,30 @@ from vampires.tasks.cubes import open_cube
 from vampires.tasks.plan import Plan, current_plan
 
 if TYPE_CHECKING:
+    from vampires.cube import CameraCube
     from vampires.instrument.detectors import Generation
+    from vampires.measure.star import RoughCentroid
 
 Task = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class MetricsInputs:
-    """What the measurements of a group compare its frames with."""
+    """What the measurements of a group compare its frames with.
+
+    Parameters
+    ----------
+    centroids : Path
+        Rough centroids of the camera.
+    psfs : tuple of Path
+        Synthetic PSF of each field.
+    origin : (int, int)
+        Where on the detector the crop of the frames begins that the centroids are of.
+    """
 
     centroids: Path
     psfs: tuple[Path, ...]
+    origin: tuple[int, int]
 
 
 CENTROID_FILES = 4
@@ -82,18 +95,52 @@ def make_metrics(
     """Measure every frame of a group."""
     import numpy as np
 
+    from vampires.images.following import follow_files, runs_of_places, table_of_places
     from vampires.io.products import read_fits
     from vampires.measure.centroid_files import centroids_of
+    from vampires.measure.metrics import FrameMetrics
+    from vampires.measure.star import spot_radius
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
     places = centroids_of(inputs.centroids, cube.header["U_CAMERA"], cube.fields)
-    if config.planetary:
-        cube = cube.measure_discs(places, config.analysis)
-    else:
-        psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs])
-        cube = cube.measure(config.analysis, psfs, np.stack([place.psfs for place in places]))
-    cube.measured.write(target)
-    return {"frames": cube.source.n}
+    psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs]) if inputs.psfs else None
+    several = len(cube.fields) > 1
+    found = follow_files(
+        cube.source, cube.pixel_calibration, moved_with_crop(places, cube, inputs.origin),
+        flip=cube.flip, width=cube.crop(min(cube.shape[1:]))[0] if several else None,
+        radii=[spot_radius(cube.header, name) for name in cube.fields], memory=cube.memory,
+    )  # fmt: skip
+    parts = []
+    for source, there in runs_of_places(cube.source, found):
+        part = replace(cube, source=source)
+        if psfs is None:
+            part = part.measure_discs(there, config.analysis)
+        else:
+            part = part.measure(config.analysis, psfs, np.stack([place.psfs for place in there]))
+        parts.append(part.measured)
+    table = table_of_places(found, len(cube.source.paths))
+    replace(FrameMetrics.join(parts), places=table).write(target)
+    return {"frames": cube.source.n, "moved": any(s.moved for own in found.values() for s in own)}
+
+
+def moved_with_crop(
+    places: list[RoughCentroid], cube: CameraCube, origin: tuple[int, int]
+) -> list[RoughCentroid]:
+    """Places as they would be had only the crop moved on the detector.
+
+    Parameters
+    ----------
+    places : list of RoughCentroid
+        In frames whose crop begins at ``origin``.
+    cube : CameraCube
+        Frames of any crop of that size.
+    origin : (int, int)
+        x and y of the first pixel, detector pixels.
+    """
+    from vampires.measure.star import shifted
+
+    dx, dy = (origin[i] - int(cube.header[f"PRD-MIN{i + 1}"]) for i in range(2))
+    return [shifted(place, -dy if cube.flip else dy, dx) for place in places]
 
 
 def task_psf() -> Iterator[Task]:
@@ -191,19 +238,28 @@ def _metrics_task(plan: Plan, group: Group) -> Task:
     inputs = MetricsInputs(
         plan.layout.centroids(group.camera),
         tuple(plan.layout.psf(name, group.camera) for name in names),
+        _origin(plan, group.camera),
     )
     masters = plan.masters_of(group.first)
     return make_task(
         "metrics", group.key, make_metrics, (group, masters, inputs, target, plan.config),
         file_dep=[*group.paths, *masters.paths, inputs.centroids, *inputs.psfs],
-        targets=[target], version=2,
+        targets=[target], version=3,
         settings={
+            "origin": list(inputs.origin),
             **plan.settings("general", "analysis", "calibrate"),
             "excluded": excluded_frames(plan.config, group.paths),
             **plan.fixes_of(group.paths),
         },
         doc=f"frame measurements of {group.key}",
     )  # fmt: skip
+
+
+def _origin(plan: Plan, camera: int) -> tuple[int, int]:
+    """Where the crop of the first file of a camera begins."""
+    first = next(group.first for group in plan.groups if group.camera == camera)
+    x0, y0 = (first["crop"] or [0, 0])[:2]
+    return x0, y0
 
 
 def excluded_frames(config: Config, paths: Sequence[str]) -> dict[str, Any]:
