@@ -38,6 +38,7 @@ from vampires.kernels.windows import brightest
 from vampires.log import get_logger
 from vampires.measure.discs import MARGIN, PSF_SIZE, centre_of_limb, checked_radius, limb_template
 from vampires.measure.frames import FrameMetrics, Locator, Measurement, measure_frames
+from vampires.measure.plausible import STRAY_SIGMA, impossible_frames, stray_pixels
 from vampires.measure.psf import header_psf
 from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
 from vampires.night.raw import NO_INDEX, HeaderIndex
@@ -227,8 +228,9 @@ class CameraCube:
 
     @property
     def selected(self) -> np.ndarray:
-        """Which frames are used, bool, shape (n,)."""
-        return np.ones(self.source.n, dtype=bool) if self.keep is None else self.keep
+        """Which frames are used, bool, shape (n,): not those that cannot be data."""
+        keep = np.ones(self.source.n, dtype=bool) if self.keep is None else self.keep
+        return keep if self.metrics is None else keep & self.metrics.plausible
 
     def calibrate(self, calibrations: CalibrationSet) -> CameraCube:
         """Attach the master frames that match this cube.
@@ -393,8 +395,15 @@ class CameraCube:
         Returns
         -------
         CameraCube
-            With `centers`; frames whose star could not be found are no longer selected.
+            With `centers`; frames whose star could not be found, or whose pixels cannot be data
+            (`vampires.measure.plausible`), are no longer selected.
+
+        Raises
+        ------
+        MeasurementError
+            No frame holds what can be data.
         """
+        source = self.source if self.metrics is None else self._sound(self.metrics)
         if method is None:
             middle = np.array(
                 list(field_centers(self.header, self.source.ny, self.source.nx).values())
@@ -404,8 +413,20 @@ class CameraCube:
             centers = self.measured.positions(method)
         found = np.isfinite(centers).all(axis=(0, 2))
         return replace(
-            self, centers=centers, keep=self.selected & found, shifted=method is not None
-        )
+            self, source=source, centers=centers, keep=self.selected & found,
+            shifted=method is not None,
+        )  # fmt: skip
+
+    def _sound(self, metrics: FrameMetrics) -> FrameSource:
+        """Frames with stray pixels masked, if there are any."""
+        if not metrics.plausible.any():
+            raise MeasurementError(
+                f"{self.source.paths[0]}: no frame holds what can be data "
+                f"({'; '.join(impossible_frames(metrics))}); copy it again or leave it out"
+            )
+        if not stray_pixels(metrics)[metrics.plausible].any():
+            return self.source
+        return screen(self.source, self.pixel_calibration, STRAY_SIGMA)
 
     def coadd(
         self,
@@ -515,6 +536,9 @@ class CameraCube:
         header["COADDMET"] = (method, "how the frames were combined")
         for key, comment in (("BACKFILE", "master background"), ("FLATFILE", "master flat")):
             header[key] = (self.masters.get(key, "none"), comment)
+        refused = 0 if self.metrics is None else int((~self.metrics.plausible).sum())
+        if refused:
+            header["NREFUSED"] = (refused, "frames whose pixels cannot be data")
         if "RELAXED" in self.masters:
             header["RELAXED"] = (self.masters["RELAXED"], "preferences the masters do not meet")
         return header

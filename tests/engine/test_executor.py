@@ -1,5 +1,7 @@
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -9,8 +11,16 @@ import pytest
 from fixtures.doit import PATIENCE, eventually, is_running
 
 from vampires.engine import executor
+from vampires.engine.cluster import ClusterError, ClusterSettings
 from vampires.errors import FileError
 from vampires.log import bound, collected_warnings, configure_log, get_logger
+
+ON_CLUSTER = """
+from vampires.engine import executor
+from vampires.engine.cluster import ClusterSettings
+
+executor.set_cluster(ClusterSettings(open("address").read()))
+"""
 
 
 def add(a, b):
@@ -141,6 +151,23 @@ def test_death_of_a_worker_leaves_the_other_alone():
     assert results == [{}]
 
 
+def read(path):
+    Path(path).read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process does is told by /proc")
+@pytest.mark.usefixtures("two")
+def test_a_read_that_stalls_is_ended_and_named(tmp_path, monkeypatch):
+    """A FIFO that nobody writes to stands for a file on a dead mount."""
+    monkeypatch.setattr(executor, "STALLED", 1.0)
+    monkeypatch.setattr(executor, "_LOOK", 0.2)
+    os.mkfifo(tmp_path / "raw.fits")
+    executor.run(nothing)  # the worker has started
+    with pytest.raises(executor.WorkerError, match="a file that does not answer"):
+        executor.run(read, str(tmp_path / "raw.fits"))
+    assert executor.run(add, 1, 2)["sum"] == 3
+
+
 @pytest.mark.usefixtures("two")
 def test_log_and_warnings_of_a_worker_arrive(tmp_path):
     configure_log(tmp_path / "debug.log")
@@ -234,20 +261,24 @@ def test_products_do_not_depend_on_the_number_of_processes(project):
 
 
 class TestCluster:
-    @pytest.fixture(name="cluster")
+    @pytest.fixture(name="cluster", scope="class")
     def fixture_cluster(self):
-        distributed = pytest.importorskip("distributed")
+        import distributed
+
         with distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address=None
         ) as cluster:
-            executor.set_scheduler(cluster.scheduler_address)
-            yield
-            executor.shutdown()
-            executor.set_scheduler(None)
+            yield cluster.scheduler_address
+
+    @pytest.fixture(autouse=True)
+    def fixture_here_again(self):
+        yield
+        executor.shutdown()
+        executor.set_cluster(ClusterSettings())
 
     @pytest.mark.filterwarnings("default")
-    @pytest.mark.usefixtures("cluster")
-    def test_same_contract_as_here(self):
+    def test_same_contract_as_here(self, cluster):
+        executor.set_cluster(ClusterSettings(cluster))
         result = executor.run(add, 1, 2)
         assert result["sum"] == 3
         assert result["process"] != os.getpid()
@@ -257,3 +288,73 @@ class TestCluster:
         with collected_warnings() as texts:
             assert executor.run(warn)["folder"] == str(Path.cwd())
         assert texts == ["no flat (file=a.fits)"]
+
+    def test_no_scheduler_is_one_error_at_once(self):
+        executor.set_cluster(ClusterSettings("tcp://127.0.0.1:9"))
+        with pytest.raises(ClusterError, match="no dask scheduler answers"):
+            executor.run(add, 1, 2)
+        begun = time.monotonic()
+        with pytest.raises(ClusterError, match="no dask scheduler answers"):
+            executor.run(add, 1, 2)
+        assert time.monotonic() - begun < 0.5
+
+    @pytest.mark.filterwarnings("default")
+    def test_workers_of_another_version_are_refused(self, cluster, monkeypatch):
+        executor.set_cluster(ClusterSettings(cluster))
+        monkeypatch.setattr("vampires.engine.cluster.__version__", "0.0.1")
+        with pytest.raises(ClusterError, match=r"another version of vampires than 0\.0\.1 here"):
+            executor.run(add, 1, 2)
+
+    def test_lost_scheduler_ends_a_run_with_one_error(self, project):
+        """A scheduler and a worker as people start them; the scheduler is killed in mid-run."""
+        project.dodo = ON_CLUSTER + project.dodo
+        project.write({f"f{i}": str(i) for i in range(8)})
+        scheduler, worker = start_cluster(project.folder)
+        try:
+            process = project.start("-n", "2", PAUSE="0.3", PYTHONPATH=str(project.folder))
+            project.wait_for(3)
+            scheduler.kill()
+            output = process.communicate(timeout=60)[0].splitlines()
+            assert process.returncode == 2  # the last task was not done because of it
+            assert "Traceback" not in "\n".join(output)
+            assert sum("was lost; what is done is kept" in line for line in output) == 1
+            assert not [line for line in output if "internal error" in line]
+            done = {
+                line.split()[0].partition(":")[2] for line in output if line.startswith("coadd:f")
+            }
+            assert done
+        finally:
+            for each in (scheduler, worker):
+                each.kill()
+                each.wait()
+        scheduler, worker = start_cluster(project.folder)
+        project.journal()
+        try:
+            assert project.doit("-n", "2", PYTHONPATH=str(project.folder))[0] == 0
+            assert not done & set(project.worked_on())
+        finally:
+            for each in (scheduler, worker):
+                each.kill()
+                each.wait()
+        assert (project.folder / "stokes.dat").read_text() == "".join(f"{i}" * 2 for i in range(8))
+
+
+def start_cluster(folder):
+    """A scheduler on a free port and a worker of two threads; the address in ``address``."""
+    (folder / "scheduler.json").unlink(missing_ok=True)
+    common = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
+         "--port", "0", "--no-dashboard", "--scheduler-file", "scheduler.json"], **common,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (folder / "scheduler.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    (folder / "address").write_text(json.loads((folder / "scheduler.json").read_text())["address"])
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", "scheduler.json",
+         "--nthreads", "2", "--no-dashboard", "--no-nanny"], **common,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )  # fmt: skip
+    return scheduler, worker

@@ -15,7 +15,8 @@ from fixtures.doit import PATIENCE, eventually, is_running
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vampires.engine.state import CommittingSqliteDB, SettingsUnchanged, SizeMtimeChecker, plain
+from vampires.engine.database import CommittingSqliteDB
+from vampires.engine.state import SettingsUnchanged, SizeMtimeChecker, plain
 
 
 def state_in(folder):

@@ -168,7 +168,7 @@ def test_broken_file_is_named_with_the_reason(tmp_path, kind):
 def test_missing_file_and_directory(tmp_path):
     with pytest.raises(FileError, match="cannot be opened"):
         open_frames(tmp_path / "absent.fits")
-    with pytest.raises(FileError, match="is a directory"):
+    with pytest.raises(FileError, match="is a folder"):
         open_frames(tmp_path)
     with pytest.raises(FileError, match="no raw file"):
         open_frames([])

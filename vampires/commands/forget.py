@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from doit.cmd_forget import Forget as DoitForget
 
+from vampires.engine.lock import only_one
+from vampires.engine.recovery import recover_if_lost
 from vampires.engine.selection import expand
 
 
@@ -17,8 +21,10 @@ class Forget(DoitForget):
     def _execute(
         self, forget_sub: bool, forget_disable_default: bool, forget_all: bool
     ) -> int | None:
+        recover_if_lost(self.task_list, self.dep_manager)
         if not self.sel_default_tasks and not forget_all:
             tasks = {task.name: task for task in self.task_list}
             self.sel_tasks = expand(self.sel_tasks, tasks)
-        result: int | None = super()._execute(forget_sub, forget_disable_default, forget_all)
+        with only_one(Path.cwd()):
+            result: int | None = super()._execute(forget_sub, forget_disable_default, forget_all)
         return result

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from doit.cmd_run import Run as DoitRun
 from doit.control import TaskControl
 from doit.exceptions import InvalidCommand
 
 from vampires.commands.run import Run
+from vampires.engine.recovery import recover_if_lost
 from vampires.engine.selection import expand, followers
 
 
@@ -24,14 +23,14 @@ class Redo(Run):
         "an interruption is done by the next run."
     )
 
-    @functools.wraps(DoitRun._execute)
-    def _execute(self, *args: Any, **options: Any) -> int:
+    def _alone(self, *args: Any, **options: Any) -> int:
         if self.sel_default_tasks:
             raise InvalidCommand("redo what? Name tasks, for example: doit redo coadd")
+        recover_if_lost(self.task_list, self.dep_manager)
         tasks = TaskControl(self.task_list).tasks  # with the dependencies that files imply
         named = expand(self.sel_tasks, tasks)
         chain = list(dict.fromkeys([*named, *followers(named, tasks)]))
         for name in chain:
             self.dep_manager.remove(name)
         self.sel_tasks = chain
-        return super()._execute(*args, **options)
+        return super()._alone(*args, **options)

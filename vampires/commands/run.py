@@ -1,22 +1,29 @@
-"""``doit run``, which is plain ``doit`` as well: doit's own command with four cares more.
+"""``doit run``, which is plain ``doit`` as well: doit's own command with six cares more.
 
 A name or wildcard that stands for nothing is an error that lists what exists; the number
 of processes reaches the executor; what happens is recorded in ``debug.log``; signals end
-the run, and its workers, in good order. Task files of other projects run as ever.
+the run, and its workers, in good order; nobody else works in the folder meanwhile; and tasks
+that gather what there is do so. Task files of other projects run as ever.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import functools
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from doit import cmd_run
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
 from vampires.engine import executor
+from vampires.engine.gathering import GatheringRunner, GatheringThreadRunner
+from vampires.engine.lock import only_one
+from vampires.engine.recovery import recover_if_lost
 from vampires.engine.selection import absolute_targets, unknown
 from vampires.log import configure_log, log_path
 
@@ -26,9 +33,18 @@ class Run(DoitRun):
 
     name = "run"
     sel_tasks: list[str]
+    cmd_options = (
+        *DoitRun.cmd_options,
+        {
+            "name": "wait", "long": "wait", "type": bool, "default": False,
+            "help": "wait for another doit that works in this folder [default: refuse]",
+        },
+    )  # fmt: skip
+    _wait = False
 
     def execute(self, params: Any, args: list[str]) -> int:
         """Load the tasks and run them; a signal ends both with the status shells expect."""
+        self._wait = bool(params.get("wait"))
         try:
             with executor.graceful_termination():
                 return int(super().execute(params, args))
@@ -39,7 +55,12 @@ class Run(DoitRun):
 
     @functools.wraps(DoitRun._execute)  # doit passes the options named in this signature
     def _execute(self, *args: Any, **options: Any) -> int:
+        with only_one(Path.cwd(), wait=self._wait):
+            return self._alone(*args, **options)
+
+    def _alone(self, *args: Any, **options: Any) -> int:
         tasks = {task.name: task for task in self.task_list}
+        recover_if_lost(self.task_list, self.dep_manager)
         check_wildcards(self.sel_tasks or (), tasks)
         if self.sel_tasks:  # None: all tasks
             self.sel_tasks = absolute_targets(self.sel_tasks, tasks)
@@ -49,11 +70,23 @@ class Run(DoitRun):
         if log_path() is None:
             configure_log("debug.log")
         try:
-            return int(super()._execute(*args, **options))
+            with _gathering():
+                return int(super()._execute(*args, **options))
         except InvalidCommand as error:
             if error.not_found is None:
                 raise
             raise InvalidCommand(unknown(error.not_found, tasks)) from None
+
+
+@contextlib.contextmanager
+def _gathering() -> Iterator[None]:
+    """Within the block doit runs tasks by our runners: it has no option for that."""
+    own = cmd_run.Runner, cmd_run.MThreadRunner
+    cmd_run.Runner, cmd_run.MThreadRunner = GatheringRunner, GatheringThreadRunner
+    try:
+        yield
+    finally:
+        cmd_run.Runner, cmd_run.MThreadRunner = own
 
 
 def check_wildcards(names: Sequence[str], tasks: Mapping[str, Any]) -> None:

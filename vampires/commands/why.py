@@ -9,6 +9,9 @@ from doit.cmd_base import DoitCmdBase
 from doit.control import TaskControl
 from doit.dependency import Dependency
 
+from vampires.engine.gathering import without_missing
+from vampires.engine.products import TargetsUnchanged
+from vampires.engine.recovery import recover_if_lost
 from vampires.engine.selection import expand
 from vampires.engine.state import SettingsUnchanged
 
@@ -34,6 +37,7 @@ class Why(DoitCmdBase):
     )
 
     def _execute(self) -> int:
+        recover_if_lost(self.task_list, self.dep_manager)
         tasks = TaskControl(self.task_list).tasks
         named = [] if self.sel_default_tasks else self.sel_tasks
         shown = expand(named, tasks) or [name for name in tasks if tasks[name].actions]
@@ -86,6 +90,7 @@ def _own_reasons(
     task: Any, tasks: Mapping[str, Any], state: Dependency, to_come: set[str]
 ) -> list[str]:
     """Reasons of a task apart from the tasks before it, whose targets are `to_come`."""
+    without_missing(task)
     found = state.get_status(task, tasks, get_log=True).reasons
     if not state.get_values(task.name):
         return ["it has not been done yet, has failed, or was forgotten"]
@@ -107,6 +112,8 @@ def _check(task: Any, check: tuple[Any, ...], state: Dependency) -> list[str]:
     if isinstance(test, SettingsUnchanged):
         changes = test.changes(state.get_values(task.name))
         return [f"setting changed, {change}" for change in changes]
+    if isinstance(test, TargetsUnchanged):
+        return test.found
     return [f"{test!r} says so"]
 
 

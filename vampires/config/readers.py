@@ -218,6 +218,31 @@ def read_curve_files(value: Any) -> dict[str, str]:
     return {name: value[name] for name in sorted(value)}
 
 
+def read_range(value: Any) -> tuple[int, int]:
+    """Accept ``[fewest, most]``, whole numbers."""
+    wrong = ValueError("[fewest, most], whole numbers with 0 <= fewest <= most and most >= 1")
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise wrong
+    if any(isinstance(n, bool) or not isinstance(n, int) for n in value):
+        raise wrong
+    fewest, most = value
+    if not (0 <= fewest <= most and most >= 1):
+        raise wrong
+    return fewest, most
+
+
+def read_options(value: Any) -> dict[str, Any]:
+    """Accept a table of numbers, texts, booleans and lists of texts."""
+    wrong = ValueError("a table of numbers, texts, booleans and lists of texts")
+    if not isinstance(value, dict):
+        raise wrong
+    for item in value.values():
+        parts = item if isinstance(item, list | tuple) else [item]
+        if any(not isinstance(part, str | int | float) for part in parts):
+            raise wrong
+    return {key: list(item) if isinstance(item, tuple) else item for key, item in value.items()}
+
+
 def _read_angle(value: Any, low: float, high: float, allowed: str) -> str:
     text = value.strip() if isinstance(value, str) else ""
     try:

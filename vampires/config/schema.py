@@ -22,7 +22,9 @@ from vampires.config.readers import (
     read_frame_lists,
     read_kinds,
     read_memory,
+    read_options,
     read_ra,
+    read_range,
     read_ratios,
     read_requirements,
     sky_angle,
@@ -435,6 +437,24 @@ class ExecutionSettings:
         "",
         'Address of a dask scheduler, "tcp://host:8786", that runs the work; empty: this machine, '
         "in as many processes as `doit -n` says.",
+    )
+
+    cluster: str = option(
+        "",
+        "Queueing system that workers are asked of for the time of a run; not together with "
+        "`scheduler`.",
+        choices={"": "none", "slurm": "jobs of Slurm, by dask-jobqueue"},
+    )
+    workers: tuple[int, ...] = option(
+        (1, 4),
+        "Fewest and most workers that are asked of `cluster`, as there is work.",
+        read=read_range,
+    )
+    cluster_options: dict[str, Any] = option(  # noqa: RUF009  (a dataclass field)
+        {},
+        "Options of dask_jobqueue.SLURMCluster: queue, account, walltime, cores, memory, "
+        "local_directory (node-local scratch), job_script_prologue, log_directory.",
+        read=read_options,
     )
 
     @property

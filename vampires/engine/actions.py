@@ -13,6 +13,10 @@ from typing import Any
 from doit.exceptions import InvalidDodoFile, TaskError, TaskFailed
 
 from vampires.engine import executor
+from vampires.engine.cluster import ClusterError
+from vampires.engine.gathering import GATHERS, MISSING
+from vampires.engine.products import TARGETS_KEY, TargetsUnchanged, damage_of, produce
+from vampires.engine.recovery import recipe_digest, remember_recipe
 from vampires.engine.state import SettingsUnchanged
 from vampires.errors import VampiresError
 from vampires.io.atomic import clean_stale_temporaries
@@ -21,6 +25,10 @@ from vampires.log import bound, collected_warnings, get_logger
 log = get_logger(__name__)
 
 Action = Callable[[Any], "dict[str, Any] | TaskFailed | TaskError"]
+
+
+class ClusterFailed(TaskFailed):
+    """No task can be done any more: said once, whatever the number of tasks."""
 
 
 def action(function: executor.Function, /, *args: object) -> Action:
@@ -59,8 +67,10 @@ def action(function: executor.Function, /, *args: object) -> Action:
         with bound(task=task.name), collected_warnings() as warnings:
             for target in task.targets:
                 _tidy(Path(target).parent)
+            for line in damage_of(task):
+                log.warning(f"made again: {line}")
             try:
-                return _timed(function, args)
+                return _timed(_told_of_missing(function, task), args, task)
             except Exception as error:  # noqa: BLE001 - one task's failure, not the run's
                 return _failure(error)
             finally:
@@ -83,6 +93,8 @@ def make_task(
     version: int,
     doc: str,
     task_dep: Iterable[str] = (),
+    editable: Iterable[Path | str] = (),
+    gathers: bool = False,
 ) -> dict[str, Any]:
     """Make the dictionary of one task.
 
@@ -105,22 +117,32 @@ def make_task(
         One line for ``doit list``.
     task_dep : iterable of str, optional
         Tasks to come first although no file says so.
+    editable : iterable of Path or str, optional
+        Targets that a person may edit: changed ones are not made again.
+    gathers : bool
+        Whether the work takes what there is of its files; `function` then has a keyword
+        ``missing``, the files that are not there because what makes them failed.
 
     Returns
     -------
     dict
         As doit takes it from a task generator; ``doit clean`` removes the targets.
     """
+    files = sorted({str(path) for path in file_dep})
+    made = [str(path) for path in targets]
+    unchanged = SettingsUnchanged({"version": version, **settings})
+    remember_recipe(basename, unchanged.settings, files, made)
     task: dict[str, Any] = {
         "basename": basename,
         "actions": [action(function, *args)],
-        "file_dep": sorted({str(path) for path in file_dep}),
-        "targets": [str(path) for path in targets],
+        "file_dep": files,
+        "targets": made,
         "task_dep": list(task_dep),
-        "uptodate": [SettingsUnchanged({"version": version, **settings})],
+        "uptodate": [unchanged, TargetsUnchanged(map(str, editable))],
         "io": {"capture": False},  # doit's capture mixes the output of threads
         "clean": True,
         "doc": doc,
+        "meta": {GATHERS: gathers},
     }
     return task if name is None else {**task, "name": name}
 
@@ -155,12 +177,23 @@ def _tidy(folder: Path) -> None:
         log.info("removed an unfinished file of a run that was killed", file=path)
 
 
-def _timed(function: executor.Function, args: tuple[object, ...]) -> dict[str, Any]:
-    log.debug("started", function=f"{function.__module__}.{function.__name__}")
+def _told_of_missing(function: executor.Function, task: Any) -> executor.Function:
+    """Function of a task that gathers, given the files it has to do without."""
+    missing = task.meta.get(MISSING)
+    if not missing:
+        return function
+    log.warning("made without what failed", n=len(missing), first=missing[0])
+    return functools.partial(function, missing=tuple(missing))
+
+
+def _timed(function: executor.Function, args: tuple[object, ...], task: Any) -> dict[str, Any]:
+    log.debug("started", targets=len(task.targets))
     start = time.monotonic()
-    result = executor.run(function, *args)
+    targets = tuple(task.targets)
+    result = executor.run(produce, function, args, targets, recipe_digest(targets))
     json.dumps(result)  # doit will save it; better to fail here, where the task is named
-    log.info("finished", seconds=round(time.monotonic() - start, 3), result=result)
+    said = {key: value for key, value in result.items() if key != TARGETS_KEY}
+    log.info("finished", seconds=round(time.monotonic() - start, 3), result=said)
     return result
 
 
@@ -168,6 +201,8 @@ def _failure(error: Exception) -> TaskFailed | TaskError:
     """Tell the log all about an exception, and doit its one line."""
     log.exception("failed")
     match error:
+        case ClusterError():
+            return ClusterFailed(one_line(error))
         case VampiresError():
             return TaskFailed(one_line(error))
         case MemoryError():

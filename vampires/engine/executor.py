@@ -8,8 +8,7 @@ not depend on where it ran.
 * several (``doit -n 4``): in worker processes, started when first needed, each serving one
   task after another. A worker that is killed takes only its own task with it. On Linux they
   are forked off a process that does nothing but import the heavy packages once for all;
-* with a scheduler's address: on the workers of a ``dask.distributed`` cluster that sees the
-  same files under the same paths.
+* with a cluster: on its workers (`vampires.engine.cluster`).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from vampires.errors import VampiresError
+from vampires.engine.cluster import ClusterConnection, ClusterSettings, WorkerLostError, at_home
 from vampires.log import (
     bound,
     bound_fields,
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 Function = Callable[..., dict[str, Any] | None]
 
+STALLED = 900.0  # s without a byte read or written nor any computing: a read that hangs
+_LOOK = 15.0  # s between looks at a worker
 _GRACE = 2.0  # s that a worker has to remove its temporary files
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -55,8 +57,8 @@ _THREAD_VARIABLES = (
 )
 
 
-class WorkerError(VampiresError):
-    """The process that ran a task died, as when the machine is out of memory."""
+WorkerError = WorkerLostError
+"""The process that ran a task died, as when the machine is out of memory."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -72,9 +74,14 @@ def set_workers(number: int) -> None:
     _engine.workers = max(1, number)
 
 
-def set_scheduler(address: str | None) -> None:
-    """Choose a dask scheduler (``tcp://host:8786``) to run tasks on, None for this machine."""
-    _engine.scheduler = address or None
+def set_cluster(settings: ClusterSettings) -> None:
+    """Choose a cluster to run tasks on; settings that are false: this machine."""
+    _engine.cluster = ClusterConnection(settings) if settings else None
+
+
+def cluster_progress() -> str:
+    """What the cluster does, for the progress bar; empty on this machine."""
+    return "" if _engine.cluster is None else _engine.cluster.progress
 
 
 def run(function: Function, /, *args: object) -> dict[str, Any]:
@@ -100,8 +107,10 @@ def run(function: Function, /, *args: object) -> dict[str, Any]:
         What the function raised, with the worker's traceback as a note.
     """
     _one_thread_each()
-    if _engine.scheduler is not None:
-        return _on_cluster(_engine.scheduler, function, args)
+    if _engine.cluster is not None:
+        call = _call(function, args)
+        reply: _Reply = _engine.cluster.run(at_home, call.folder, call)
+        return reply.unpack()
     if _engine.workers == 1:
         return function(*args) or {}
     return _in_worker(function, args)
@@ -109,7 +118,7 @@ def run(function: Function, /, *args: object) -> dict[str, Any]:
 
 def shutdown() -> None:
     """End workers and running tasks now; the next `run` starts afresh."""
-    workers, client = _engine.clear()
+    workers = _engine.clear()
     for worker in workers:
         worker.process.terminate()
     for worker in workers:
@@ -118,8 +127,8 @@ def shutdown() -> None:
             worker.process.kill()
             worker.process.join()
         worker.connection.close()
-    if client is not None:
-        client.close()
+    if _engine.cluster is not None:
+        _engine.cluster.close()
 
 
 @contextlib.contextmanager
@@ -162,18 +171,17 @@ class _Engine:
     """Workers and connections of this process."""
 
     workers: int = 1
-    scheduler: str | None = None
+    cluster: ClusterConnection | None = None
     pool: list[_Worker] = field(default_factory=list)
     idle: list[_Worker] = field(default_factory=list)
-    client: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def clear(self) -> tuple[list[_Worker], Any]:
-        """Give up all workers and the client, returning them."""
+    def clear(self) -> list[_Worker]:
+        """Give up all workers, returning them."""
         with self.lock:
-            workers, client = self.pool, self.client
-            self.pool, self.idle, self.client = [], [], None
-        return workers, client
+            workers = self.pool
+            self.pool, self.idle = [], []
+        return workers
 
 
 # ---------------------------------------------------------------- one call, anywhere
@@ -190,6 +198,7 @@ class _Call:
     folder: str
 
     def __call__(self) -> _Reply:
+        _one_thread_each()
         configure_log(self.log)
         with bound(**self.fields), collected_warnings() as warnings:
             try:
@@ -238,6 +247,7 @@ class _Worker:
 
     process: BaseProcess
     connection: Connection
+    stalled = False
 
     def __init__(self) -> None:
         context = _context()
@@ -249,11 +259,25 @@ class _Worker:
     def ask(self, call: _Call) -> _Reply:
         """Send a call and wait for the reply; EOFError or OSError when the process dies."""
         self.connection.send(call)
+        activity, since = _activity(self.process.pid), time.monotonic()
+        while not self.connection.poll(_LOOK):
+            now = _activity(self.process.pid)
+            if now != activity:
+                activity, since = now, time.monotonic()
+            elif now is not None and time.monotonic() - since > STALLED:
+                self.stalled = True
+                self.process.kill()
+                raise EOFError
         reply: _Reply = self.connection.recv()
         return reply
 
     def cause_of_death(self) -> str:
         """Why the process ended, for people."""
+        if self.stalled:
+            return (
+                f"its worker waited {STALLED / 60:.0f} min for a file that does not answer (see "
+                "'doit info' for what it reads); is its disk or network mount there?"
+            )
         self.process.join(_GRACE)
         code = self.process.exitcode
         if code is not None and -code == signal.SIGKILL:
@@ -298,6 +322,16 @@ def _in_worker(function: Function, args: tuple[object, ...]) -> dict[str, Any]:
     return reply.unpack()
 
 
+def _activity(pid: int | None) -> str | None:
+    """What a process has computed, read and written so far; None where that is not told."""
+    try:
+        times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        moved = Path(f"/proc/{pid}/io").read_text().split("syscr")[0]
+    except OSError:
+        return None
+    return f"{times} {moved}"
+
+
 def _release(worker: _Worker) -> None:
     """Let a worker serve somebody else, unless `shutdown` has ended it."""
     with _engine.lock:
@@ -333,48 +367,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
-
-
-# ---------------------------------------------------------------- cluster
-
-
-def _on_cluster(address: str, function: Function, args: tuple[object, ...]) -> dict[str, Any]:
-    from distributed import KilledWorker
-
-    future = _client(address).submit(_at_home, _call(function, args), pure=False)
-    try:
-        reply: _Reply = future.result()
-    except KilledWorker:
-        raise WorkerError(
-            "the cluster's worker was killed, most likely for want of memory: set a smaller "
-            "[execution] memory or give its workers more"
-        ) from None
-    except BaseException:
-        future.cancel()
-        raise
-    return reply.unpack()
-
-
-def _client(address: str) -> Any:
-    with _engine.lock:
-        if _engine.client is None:
-            from distributed import Client
-
-            try:
-                _engine.client = Client(address, set_as_default=False)
-            except OSError as error:
-                raise VampiresError(
-                    f"no dask scheduler answers at {address} ([execution] scheduler): start one "
-                    f"with 'dask scheduler', or remove the setting ({error})"
-                ) from None
-        return _engine.client
-
-
-def _at_home(call: _Call) -> _Reply:
-    """Do a call in the folder it came from, as its paths may be relative."""
-    _one_thread_each()
-    os.chdir(call.folder)
-    return call()
 
 
 _engine = _Engine()

@@ -13,7 +13,8 @@ from typing import Any, TextIO
 from doit.exceptions import BaseFail, UnmetDependency
 from doit.reporter import ConsoleReporter
 
-from vampires.engine.actions import one_line
+from vampires.engine import executor
+from vampires.engine.actions import ClusterFailed, one_line
 from vampires.log import get_logger
 
 log = get_logger(__name__)
@@ -61,6 +62,10 @@ class Progress:
         self._seconds[_kind(name)].append(seconds)
         return seconds
 
+    def drop(self, name: str) -> None:
+        """Note that a task was begun in vain: it is not reached."""
+        self.running.pop(name, None)
+
     def named(self, outcome: str) -> list[str]:
         """Tasks that ended in a certain way, in order."""
         return [name for name, how in self.outcomes.items() if how == outcome]
@@ -102,6 +107,7 @@ class ProgressReporter(ConsoleReporter):
         self._progress = Progress([])
         self._bar = _Bar(outstream)
         self._started = False
+        self._said: set[str] = set()
         self._stop = threading.Event()
         self._ticker: threading.Thread | None = None
 
@@ -153,6 +159,9 @@ class ProgressReporter(ConsoleReporter):
                     self._progress.end(task.name, "not done")
             return
         with self._lock:
+            if isinstance(fail, ClusterFailed):
+                self._lose(task, fail)
+                return
             self._progress.end(task.name, "failed")
             self._show_warnings(task)
             self._line(f"{task.name}: {_message(task.name, fail)}")
@@ -161,6 +170,13 @@ class ProgressReporter(ConsoleReporter):
             self._draw()
         if fail.traceback:
             log.error("failed", task=task.name, exception="".join(fail.traceback))
+
+    def _lose(self, task: Any, fail: BaseFail) -> None:
+        """Show that the cluster is lost, once; its tasks are left for another run."""
+        self._progress.drop(task.name)
+        if str(fail.message) not in self._said:
+            self._said.add(str(fail.message))
+            self._line(str(fail.message))
 
     def cleanup_error(self, exception: BaseFail) -> None:
         """Show an error of a teardown action."""
@@ -224,6 +240,7 @@ class _Bar:
         left = progress.remaining()
         if left is not None:
             parts.append(f"about {_duration(left, whole=True)} left")
+        parts += [cluster] if (cluster := executor.cluster_progress()) else []
         names = list(progress.running)
         if names:
             more = f" +{len(names) - 1}" if len(names) > 1 else ""

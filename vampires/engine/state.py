@@ -1,8 +1,7 @@
-"""What doit remembers between runs: which tasks are done, and what they were made from.
+"""When a task is out of date: a file or a setting that it reads has changed.
 
-Three pieces replace doit's defaults: a database that keeps each finished task whatever
-happens next, a test for changed files that never reads pixels, and a test for changed
-settings that can say which one changed.
+The test for changed files never reads pixels; the one for settings can say which one changed.
+That products are as they were written is the matter of `vampires.engine.products`.
 """
 
 from __future__ import annotations
@@ -16,55 +15,11 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
 
-from doit.dependency import FileChangedChecker, JSONCodec, SqliteDB, get_file_md5
+from doit.dependency import FileChangedChecker, get_file_md5
 
 _TEXT_SUFFIXES = {".toml", ".txt", ".csv", ".ecsv", ".json", ".reg"}
 _TEXT_LIMIT = 1_000_000  # bytes
 _SETTINGS_KEY = "_settings"
-
-
-class CommittingSqliteDB(SqliteDB):
-    """State database that holds each task as soon as it is done.
-
-    doit's own databases are written when a run ends, so that a kill loses the record of
-    every task the run has finished. This one commits as a task is saved: the cost is
-    0.1 ms a task, and finished tasks survive SIGKILL.
-
-    Notes
-    -----
-    ``Dependency.save_success`` writes the key ``deps:`` last; that is the moment to commit
-    (hence doit < 0.38). All calls come from the main thread: in thread mode doit selects
-    and saves tasks there and only actions run elsewhere. Write-ahead logging makes a commit
-    a single append without ``fsync``: nothing is lost when processes die, and after a power
-    cut the file is sound though it may miss the last tasks. Where the file system cannot do
-    that (some network ones) SQLite falls back to its ordinary journal.
-    """
-
-    desc = "sqlite3, each task committed as it finishes"
-
-    def __init__(self, name: str, codec: JSONCodec, *, module_name: str | None = None) -> None:
-        super().__init__(name, codec, module_name=module_name)
-        self._conn.execute("pragma journal_mode = wal")
-        self._conn.execute("pragma synchronous = normal")
-
-    def set(self, task_id: str, dependency: str, value: object) -> None:
-        """Store one value of a task's record; the last one commits the record."""
-        if task_id not in self._cache:  # never drop values that have not been read yet
-            self._cache[task_id] = self._get_task_data(task_id)
-        super().set(task_id, dependency, value)
-        if dependency == "deps:":
-            self._commit(task_id)
-
-    def remove(self, task_id: str) -> None:
-        """Forget a task, now."""
-        super().remove(task_id)
-        self._conn.commit()
-
-    def _commit(self, task_id: str) -> None:
-        record = self.codec.encode(self._cache[task_id])
-        self._conn.execute("insert or replace into doit values (?, ?)", (task_id, record))
-        self._conn.commit()
-        self._dirty.discard(task_id)
 
 
 class SizeMtimeChecker(FileChangedChecker):
@@ -99,8 +54,13 @@ class SizeMtimeChecker(FileChangedChecker):
         stat = Path(dep).stat()
         if current_state is not None and current_state[:2] == [stat.st_size, stat.st_mtime_ns]:
             return None
-        is_text = Path(dep).suffix in _TEXT_SUFFIXES and stat.st_size < _TEXT_LIMIT
+        is_text = is_small_text(dep, stat.st_size)
         return stat.st_size, stat.st_mtime_ns, get_file_md5(dep) if is_text else None
+
+
+def is_small_text(path: str, size: int) -> bool:
+    """Whether a file is compared by content: a text that people edit, below 1 MB."""
+    return size < _TEXT_LIMIT and os.path.splitext(path)[1] in _TEXT_SUFFIXES  # noqa: PTH122
 
 
 class SettingsUnchanged:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Self
 
 from vampires.errors import FileError
 from vampires.io.cards import BLOCK, read_cards
+from vampires.io.regular import regular_file
 from vampires.utils.cards import Cards, Unreadable
 
 COMPRESSIONS = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "PLIO_1", "HCOMPRESS_1", "NOCOMPRESS")
@@ -115,10 +116,8 @@ def headers_of(path: Path) -> Iterator[tuple[int, Cards, int]]:
     FileError
         As `find_image`, when the HDU is reached.
     """
-    if path.is_dir():
-        raise FileError(f"{path}: is a directory; give the FITS files in it")
+    size = regular_file(path).st_size
     try:
-        size = path.stat().st_size
         file = path.open("rb")
     except OSError as error:
         raise FileError(f"{path}: cannot be opened ({error.strerror}); check the path") from error

@@ -16,6 +16,7 @@ from astropy.table import Table
 
 from vampires.errors import FileError
 from vampires.io.atomic import atomic_path
+from vampires.io.provenance import KEY, current_task
 from vampires.utils.cards import Cards, as_fits
 from vampires.version import __version__
 
@@ -74,16 +75,26 @@ def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fi
     Returns
     -------
     fits.Header
-        New header with ``PIPELINE``, ``CONFHASH``, ``NSOURCE`` and ``SRCnnnn`` cards.
+        New header with ``PIPELINE``, ``CONFHASH``, ``NSOURCE`` and ``SRCnnnn`` cards and, within
+        a task, ``TASKHASH``.
     """
     names = [Path(source).name for source in sources]
     out = header.copy()
     out["PIPELINE"] = (f"vampires {__version__}", "software that made this file")
     out["CONFHASH"] = (digest, "digest of the configuration")
+    sign(out)
     out["NSOURCE"] = (len(names), "number of files this one came from")
     for index, name in enumerate(names, start=1):
         out[f"SRC{index:04d}"] = (name, "source file")
     return out
+
+
+def sign(header: fits.Header) -> None:
+    """Add the digest of the task that is running, if one is, to a header."""
+    header.remove(KEY, ignore_missing=True)
+    task = current_task()
+    if task is not None:
+        header[KEY] = (task, "digest of the task that made this file")
 
 
 def write_fits(

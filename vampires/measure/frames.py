@@ -173,6 +173,8 @@ def measure_frames(job: Measurement, memory: int = DEFAULT_MEMORY) -> FrameMetri
         frame_index=source.frame_index,
         nx=source.nx,
         ny=source.ny,
+        zero_level=_level(job.cal, 0.0),
+        full_level=_level(job.cal, job.cal.saturation),
     )
 
 
@@ -235,6 +237,13 @@ def _check(source: FrameSource, rough: NDArray, psfs: NDArray, names: tuple[str,
             f"rough position x={x + 1:.1f}, y={y + 1:.1f} (1-based) is not in the frame of "
             f"{source.nx} x {source.ny} pixels: correct the centroid file"
         )
+
+
+def _level(cal: PixelCalibration, raw: float) -> float:
+    """Mean of what a raw number is after calibration, e-/s."""
+    good = ~cal.bad & np.isfinite(cal.scale)
+    values = (raw - cal.background[good].astype(float)) * cal.scale[good]
+    return float(values.mean()) if values.size else float("nan")
 
 
 def _needed_rows(lows: NDArray[np.int_], size: int, ny: int) -> NDArray[np.bool_]:

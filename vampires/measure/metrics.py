@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from vampires.errors import FileError, MeasurementError
 from vampires.io.atomic import atomic_path
+from vampires.io.provenance import task_attribute
+from vampires.measure.plausible import impossible_frames
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,6 +107,9 @@ class FrameMetrics:
     places : ndarray (nfields, nfiles, 4), optional
         Of the star in each file: rough y and x, significance, and peak relative to that in the
         first files of the night; NaN where not known.
+    zero_level, full_level : float
+        What a raw number of zero, and the largest that is not saturated, would be, e-/s; NaN in
+        files of old.
     """
 
     max: NDArray[np.float64]
@@ -137,6 +143,8 @@ class FrameMetrics:
     nx: int
     ny: int
     places: NDArray[np.float64] | None = None
+    zero_level: float = np.nan
+    full_level: float = np.nan
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -154,6 +162,12 @@ class FrameMetrics:
             name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names
         }
         return replace(parts[0], **joined)  # type: ignore[arg-type]
+
+    @cached_property
+    def plausible(self) -> NDArray[np.bool_]:
+        """Frames whose pixels can be data, see `vampires.measure.plausible`."""
+        impossible = impossible_frames(self).values()
+        return ~np.any([np.zeros(self.shape[2], bool), *impossible], axis=0)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -191,6 +205,9 @@ class FrameMetrics:
             file.attrs["fields"] = _as_bytes(self.fields)
             file.attrs["nx"] = self.nx
             file.attrs["ny"] = self.ny
+            file.attrs["zero_level"] = self.zero_level
+            file.attrs["full_level"] = self.full_level
+            file.attrs.update(task_attribute())
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -222,6 +239,8 @@ class FrameMetrics:
                     nx=int(file.attrs["nx"]),
                     ny=int(file.attrs["ny"]),
                     places=file["places"][...] if "places" in file else None,
+                    zero_level=float(file.attrs.get("zero_level", np.nan)),
+                    full_level=float(file.attrs.get("full_level", np.nan)),
                 )
         except (OSError, KeyError) as error:
             raise FileError(f"{path}: not a file of frame measurements ({error})") from error

@@ -11,6 +11,7 @@ import numpy as np
 
 from vampires.errors import FileError
 from vampires.io.atomic import atomic_path
+from vampires.io.provenance import KEY, task_attribute
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
 
@@ -80,6 +81,7 @@ def write_hdf5(
             file.attrs[name] = [model.parameters.get(name, 0.0) for model in models]
         for name, value in asdict(angles).items():
             file.attrs[f"angle_{name}"] = value
+        file.attrs.update(task_attribute())
 
 
 def read_hdf5(path: str | Path) -> MuellerRecord:
@@ -102,7 +104,11 @@ def read_hdf5(path: str | Path) -> MuellerRecord:
                 matrix=file["matrix"][:],
                 fields=tuple(file["fields"].asstr()[:]),
                 sources=tuple(file["sources"].asstr()[:]),
-                parameters={n: v for n, v in attrs.items() if not n.startswith("angle_")},
+                parameters={
+                    name: value
+                    for name, value in attrs.items()
+                    if not name.startswith("angle_") and name != KEY
+                },
                 angles=LightPathAngles(**angles),
             )
     except (OSError, KeyError, TypeError) as error:

@@ -9,8 +9,10 @@ Only the standard library is imported: the task graph is made from these cycles.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from statistics import fmean, median
 
@@ -274,19 +276,15 @@ def fill_cycles(cycles: Iterable[Cycle], max_rotation: float) -> list[Cycle]:
     list of Cycle
         The completed ones.
     """
-    partial = [c for c in cycles if not c.complete]
-    free = [visit for c in partial for visit in c.visits()]
+    incomplete = [c for c in cycles if not c.complete]
+    free = _Free([visit for c in incomplete for visit in c.visits()])
     used: set[str] = set()
     filled: list[Cycle] = []
-    for cycle in sorted(partial, key=lambda c: (-len(c.members), c.mjd, c.first.key)):
+    for cycle in sorted(incomplete, key=lambda c: (-len(c.members), c.mjd, c.first.key)):
         if any(e.key in used for e in cycle.members.values()):
             continue
-        near = [
-            {s: e for s, e in visit.items() if e.key not in used and _turn(e.pa, cycle.pa)
-             <= max_rotation}
-            for visit in free
-        ]  # fmt: skip
-        completed = _completed(cycle, near)
+        fits = partial(_fits, used=used, pa=cycle.pa, max_rotation=max_rotation)
+        completed = _completed(cycle, partial(free.closest, cycle.mjd, fits))
         if completed is not None:
             filled.append(completed)
             used |= {e.key for e in completed.members.values()}
@@ -331,7 +329,46 @@ def is_solvable(exposures: Iterable[Exposure]) -> bool:
     return len({nominal_hwp(e.hwp) for e in exposures}) >= 3
 
 
-def _completed(cycle: Cycle, near: Sequence[dict[State, Exposure]]) -> Cycle | None:
+def _fits(exposure: Exposure, *, used: set[str], pa: float, max_rotation: float) -> bool:
+    """Whether an exposure is not used and the field has not turned too far since."""
+    return exposure.key not in used and _turn(exposure.pa, pa) <= max_rotation
+
+
+class _Free:
+    """Visits that gaps may be filled from, in order of time for each state."""
+
+    def __init__(self, visits: Iterable[dict[State, Exposure]]) -> None:
+        self._visits: dict[State, list[dict[State, Exposure]]] = {}
+        for visit in visits:
+            for state in visit:
+                self._visits.setdefault(state, []).append(visit)
+        for state, those in self._visits.items():
+            those.sort(key=lambda visit: visit[state].mjd)
+        self._times = {s: [v[s].mjd for v in those] for s, those in self._visits.items()}
+
+    def closest(
+        self, mjd: float, fits: Callable[[Exposure], bool], states: Sequence[State]
+    ) -> dict[State, Exposure] | None:
+        """Take the visit closest in time that has all of some states, each of which fits."""
+        visits, times = self._visits.get(states[0], []), self._times.get(states[0], [])
+        after = bisect_left(times, mjd)
+        before = after - 1
+        while before >= 0 or after < len(visits):
+            earlier = after == len(visits) or (
+                before >= 0 and mjd - times[before] <= times[after] - mjd
+            )
+            visit = visits[before if earlier else after]
+            if all(state in visit and fits(visit[state]) for state in states):
+                return {state: visit[state] for state in states}
+            before, after = (before - 1, after) if earlier else (before, after + 1)
+        return None
+
+
+Closest = Callable[[Sequence[State]], dict[State, Exposure] | None]
+"""Visit that has all of some states, to fill a gap with."""
+
+
+def _completed(cycle: Cycle, closest: Closest) -> Cycle | None:
     """The cycle with its gaps filled from exposures nearby, or None if that cannot be."""
     members = dict(cycle.members)
     for place in dict.fromkeys(state[:2] for state in cycle.states):
@@ -339,24 +376,13 @@ def _completed(cycle: Cycle, near: Sequence[dict[State, Exposure]]) -> Cycle | N
         missing = [s for s in wanted if s not in cycle.members]
         if not missing:
             continue
-        choice = _closest(cycle, wanted, near) or _closest(cycle, missing, near)
+        choice = closest(wanted) or closest(missing)
         if choice is None:
             return None
         members |= choice
     own = {e.key for e in cycle.members.values()}
     borrowed = tuple(sorted(e.key for e in members.values() if e.key not in own))
     return Cycle(cycle.states, members, borrowed)
-
-
-def _closest(
-    cycle: Cycle, states: Sequence[State], near: Sequence[dict[State, Exposure]]
-) -> dict[State, Exposure] | None:
-    """Take the visit closest in time that has all of some states."""
-    visits = [visit for visit in near if all(s in visit for s in states)]
-    if not visits:
-        return None
-    best = min(visits, key=lambda v: (abs(v[states[0]].mjd - cycle.mjd), v[states[0]].mjd))
-    return {s: best[s] for s in states}
 
 
 def _follows(stack: Sequence[Exposure], exposure: Exposure, max_rotation: float) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -23,8 +24,11 @@ from vampires.night import choice
 from vampires.night.fixes import Fix, fixes_digest
 from vampires.night.record import Record
 from vampires.night.store import load_records, save
+from vampires.utils.patience import within
 
 log = get_logger(__name__)
+
+LISTING = 120.0  # s that a folder may take to be listed
 
 
 def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -> list[str]:
@@ -112,17 +116,17 @@ def build_index(
     --------
     >>> build_index("raw/*.fits*", cache_path="index.sqlite")  # doctest: +SKIP
     """
-    paths = find_files(patterns, folder)
     cache = load_records(cache_path) if cache_path is not None else {}
-    records = {path: _fresh(path, cache, fixes) for path in paths}
+    paths, records = _listed(patterns, folder, cache, fixes)
     missing = [path for path, record in records.items() if record is None]
     scans = []
     if missing:
         # Imported here: scanning needs astropy, a start with nothing new does not.
+        from vampires.night.patient import scan_files
         from vampires.night.scan import scan_file
 
         log.info("reading headers", n=len(missing), cached=len(paths) - len(missing))
-        scans = [scan_file(path, fixes) for path in missing]
+        scans = scan_files(missing, partial(scan_file, fixes=fixes))
         records.update((scan.record["path"], scan.record) for scan in scans)
     scanned = {path: cast(Record, record) for path, record in records.items()}
     gone = cache.keys() - scanned.keys()
@@ -130,6 +134,27 @@ def build_index(
         new = [(scan.record, None if scan.raw is None else scan.raw.to_dict()) for scan in scans]
         save(cache_path, new, gone)
     return _sorted(_mark_duplicates(choice.exclude(scanned.values(), exclude)))
+
+
+def _listed(
+    patterns: str | Iterable[str | Path],
+    folder: str | Path,
+    cache: dict[str, Record],
+    fixes: Sequence[Fix],
+) -> tuple[list[str], dict[str, Record | None]]:
+    """List the files, with the records of those that have not changed; a dead mount is named."""
+
+    def look() -> tuple[list[str], dict[str, Record | None]]:
+        paths = find_files(patterns, folder)
+        return paths, {path: _fresh(path, cache, fixes) for path in paths}
+
+    try:
+        return within(LISTING, look)
+    except TimeoutError:
+        raise FileError(
+            f"the folders of the raw files ({patterns}) do not answer for {LISTING:g} s; is their "
+            "disk or network mount there?"
+        ) from None
 
 
 def _fits_below(folder: str) -> list[str]:

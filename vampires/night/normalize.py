@@ -16,7 +16,7 @@ from vampires.io.atomic import atomic_path
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.layout import image_and_header
 from vampires.io.paths import stem
-from vampires.io.products import product_header
+from vampires.io.products import product_header, sign
 from vampires.io.rawfile import write_raw
 from vampires.log import get_logger
 from vampires.night.controller import CORRUPTED, FLC_SUFFIXES, normalized_path
@@ -154,6 +154,7 @@ def _output_header(raw: Cards, name: str, flc: str | None, dropped: int) -> Card
     header["RAWFMT"] = ("archive", "normalised from the controller's format")
     header["NORMFROM"] = (name, "file this one was made from")
     header["NORMDROP"] = (dropped, "frames of that file which are not in this one")
+    sign(header)
     if flc is not None:
         header["U_FLCSTT"] = ({"A": 1, "B": 2}[flc], "FLC state (1 or 2)")
     return header

@@ -13,6 +13,7 @@ from vampires.errors import FileError, HeaderError, VampiresError
 from vampires.header import UnsupportedFileError
 from vampires.header.fields import field_centers
 from vampires.io.paths import stem
+from vampires.io.regular import regular_file
 from vampires.night.fixes import Fix, fixes_digest
 from vampires.night.raw import CALIBRATION_TYPE, RawFile, read_raw
 from vampires.night.record import Record, empty_record
@@ -68,7 +69,7 @@ def scan_file(path: str | Path, fixes: Sequence[Fix] = ()) -> Scan:
     size = mtime_ns = 0
     raw = None
     try:
-        status = Path(path).stat()
+        status = regular_file(path)
         size, mtime_ns = status.st_size, status.st_mtime_ns
         raw = read_raw(path, fixes)
         record = _record(raw)

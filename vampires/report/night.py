@@ -50,6 +50,8 @@ class NightReport:
         The reduction directory, from which paths are shown.
     setups : tuple of Setup
         What the science files fall into.
+    absent : tuple of Path
+        Products that could not be made, because a task failed.
     """
 
     name: str
@@ -63,6 +65,7 @@ class NightReport:
     products: tuple[Path, ...] = ()
     folder: Path = field(default_factory=Path.cwd)
     setups: tuple[Setup, ...] = ()
+    absent: tuple[Path, ...] = ()
 
     @cached_property
     def measured(self) -> tuple[Measured, ...]:
@@ -90,6 +93,7 @@ class NightReport:
 Builder: TypeAlias = Callable[[NightReport], Section | None]
 
 SECTIONS: tuple[Builder, ...] = (
+    products.absent,
     overview.figures,
     polarimetry.results,
     polarimetry.sets,

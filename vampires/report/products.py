@@ -29,6 +29,19 @@ def products(report: NightReport) -> Section | None:
     return Section("Products", (Table(("file", "MB"), rows, title, folded=True),))
 
 
+def absent(report: NightReport) -> Section | None:
+    """Products that are not there, since a task failed."""
+    if not report.absent:
+        return None
+    rows = [
+        [path.relative_to(report.folder).as_posix() if path.is_relative_to(report.folder)
+         else str(path)]
+        for path in report.absent
+    ]  # fmt: skip
+    remark = Text("A task failed; the last run says which. This page is of what there is.")
+    return Section("Missing", (remark, Table(("file",), rows, f"{len(rows)} files not made")))
+
+
 def software(report: NightReport) -> Section | None:
     """Versions, and the settings that are not the default."""
     versions: list[tuple[str, object]] = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.engine.actions import make_task
-from vampires.errors import MeasurementError
+from vampires.errors import FileError, MeasurementError
 from vampires.log import get_logger
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
@@ -126,12 +126,18 @@ def flux_source(config: Config) -> FluxSource:
     )
 
 
-def make_table(coadds: list[Path], target: Path) -> dict[str, Any]:
-    """Write one line per coadd."""
+def make_table(coadds: list[Path], target: Path, missing: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Write one line per coadd that there is; the table's ``missing`` names the others."""
     from vampires.io.products import product_table, write_table
 
-    write_table(target, product_table(coadds))
-    return {"rows": len(coadds)}
+    found = [path for path in coadds if str(path) not in missing]
+    if not found:
+        raise FileError(f"no coadd could be made ({len(missing)} failed): there is no table")
+    table = product_table(found)
+    if missing:
+        table.meta["missing"] = [Path(path).name for path in missing]
+    write_table(target, table)
+    return {"rows": len(found)}
 
 
 def task_coadd() -> Iterator[Task]:
@@ -153,6 +159,7 @@ def task_coadd_table() -> Iterator[Task]:
         yield make_task(
             "coadd_table", part.label or None, make_table, (coadds, target), file_dep=coadds,
             targets=[target, target.with_suffix(".csv")], settings={}, version=1,
+            gathers=True,
             doc=str(task_coadd_table.__doc__),
         )  # fmt: skip
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.io.atomic import atomic_path
+from vampires.io.provenance import task_comment
+from vampires.log import get_logger
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
 from vampires.tasks.cubes import open_cube
@@ -19,7 +21,10 @@ from vampires.tasks.plan import Plan, current_plan
 if TYPE_CHECKING:
     from vampires.cube import CameraCube
     from vampires.instrument.detectors import Generation
+    from vampires.measure.metrics import FrameMetrics
     from vampires.measure.star import RoughCentroid
+
+log = get_logger(__name__)
 
 Task = dict[str, Any]
 
@@ -83,7 +88,7 @@ def make_centroid(
     write_regions(target.with_suffix(".reg"), found)
     title = f"{config.name} camera {camera}"
     save_figure(draw_centroids(image, found, title), target.with_suffix(".png"))
-    text = format_centroids(camera, found)
+    text = format_centroids(camera, found) + task_comment()
     with atomic_path(target) as temporary:
         temporary.write_text(f"{text}{AUTOMATIC}{content_digest(text)}\n", encoding="utf-8")
     return {name: [round(value, 2) for value in place.star] for name, place in found.items()}
@@ -119,7 +124,9 @@ def make_metrics(
             part = part.measure(config.analysis, psfs, np.stack([place.psfs for place in there]))
         parts.append(part.measured)
     table = table_of_places(found, len(cube.source.paths))
-    replace(FrameMetrics.join(parts), places=table).write(target)
+    measured = replace(FrameMetrics.join(parts), places=table)
+    measured.write(target)
+    _warn_of_doubts(measured, Path(group.paths[0]).name)
     return {"frames": cube.source.n, "moved": any(s.moved for own in found.values() for s in own)}
 
 
@@ -141,6 +148,21 @@ def moved_with_crop(
 
     dx, dy = (origin[i] - int(cube.header[f"PRD-MIN{i + 1}"]) for i in range(2))
     return [shifted(place, -dy if cube.flip else dy, dx) for place in places]
+
+
+def _warn_of_doubts(measured: FrameMetrics, name: str) -> None:
+    """Say which frames are left out because they cannot be data."""
+    from vampires.measure.plausible import impossible_frames, stray_pixels
+
+    doubts = {
+        **impossible_frames(measured),
+        "single pixels far brighter than the star; they are masked": stray_pixels(measured),
+    }
+    for reason, flags in doubts.items():
+        if flags.any():
+            frames = [int(number) for number in measured.frame_index[flags][:10]]
+            what = "masked" if "masked" in reason else "left out"
+            log.warning(f"frames {what}", file=name, n=int(flags.sum()), first=frames, why=reason)
 
 
 def task_psf() -> Iterator[Task]:
@@ -223,6 +245,7 @@ def _centroid_task(plan: Plan, camera: int) -> Task:
         (camera, [Path(r["path"]) for r in records], masters, target, plan.config),
         file_dep=[*(r["path"] for r in records), *masters.paths],
         targets=[target, target.with_suffix(".reg"), target.with_suffix(".png")],
+        editable=[target, target.with_suffix(".reg")],
         settings={
             **plan.settings("general", "calibrate"),
             "excluded": excluded_frames(plan.config, [r["path"] for r in records]),

@@ -17,6 +17,7 @@ from doit import get_var
 from vampires.config import Config, TargetSettings, find_config, load_config
 from vampires.engine import executor
 from vampires.engine.actions import loading
+from vampires.engine.cluster import ClusterSettings
 from vampires.errors import ConfigError
 from vampires.io.paths import Layout, index_path, masters_index_path
 from vampires.night.choice import choose, star_name
@@ -164,7 +165,13 @@ def current_plan() -> Plan:
     with loading():
         path = find_config(Path.cwd(), get_var("config"))
         config = load_config(path if path is not None else demo_config(Path.cwd()))
-        executor.set_scheduler(config.execution.scheduler)
+        execution = config.execution
+        executor.set_cluster(
+            ClusterSettings(
+                execution.scheduler, execution.cluster, execution.cluster_options,
+                (execution.workers[0], execution.workers[1]),
+            )
+        )  # fmt: skip
         return make_plan(config)
 
 

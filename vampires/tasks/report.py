@@ -40,26 +40,35 @@ def make_report(
     made: Made,
     target: Path,
     config: Config,
+    missing: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Write the report of a night."""
+    """Write the report of a night, of what there is."""
     from vampires.report.groups import GroupReport
     from vampires.report.night import NightReport
 
+    absent = {Path(path) for path in missing}
     groups = tuple(
         GroupReport(
-            group, metrics, coadd,
+            group, metrics, None if coadd in absent else coadd,
             tuple(f"{path.parent.name}/{path.name}" for path in masters.paths),
             masters.relaxed, masters.missing,
         )
         for group, masters, metrics, coadd in parts
+        if metrics not in absent
     )  # fmt: skip
     settings = tuple(repr(config).removesuffix(">").splitlines()[1:])
     report = NightReport(
-        config.name, records, groups, settings, made.pictures, made.stokes_tables,
-        made.sets_tables, made.centroids, made.files, config.folder, made.setups,
+        config.name, records, groups, settings, _there(made.pictures, absent),
+        _there(made.stokes_tables, absent), _there(made.sets_tables, absent),
+        _there(made.centroids, absent), _there(made.files, absent), config.folder, made.setups,
+        tuple(sorted(absent)),
     )  # fmt: skip
     report.write(target)
     return {"groups": len(groups)}
+
+
+def _there(paths: tuple[Path, ...], absent: set[Path]) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path not in absent)
 
 
 def task_report() -> Iterator[Task]:
@@ -81,8 +90,8 @@ def task_report() -> Iterator[Task]:
     target = layout.report()
     yield make_task(
         "report", None, make_report, (plan.records, parts, made, target, plan.config),
-        file_dep=[*measured, *made.files], targets=[target], version=2,
-        doc=str(task_report.__doc__),
+        file_dep=[*measured, *made.files], targets=[target], version=3,
+        doc=str(task_report.__doc__), gathers=True,
         settings={"config": plan.config.digest, "files": _digest(plan.records)},
     )  # fmt: skip
 

@@ -91,6 +91,7 @@ def sets_task(plan: Plan, found: NightSets) -> Task:
     return make_task(
         "stokes", plan.named("sets"), make_sets_table, (found.fates, found.problem, table),
         file_dep=[], targets=[table, table.with_suffix(".csv")], version=1,
+        editable=[table, table.with_suffix(".csv")],
         settings={"fates": fates, "problem": found.problem},
         doc="which exposures make which Stokes frame",
     )  # fmt: skip

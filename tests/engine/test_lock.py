@@ -1,0 +1,45 @@
+import contextlib
+import os
+import time
+
+import pytest
+
+from vampires.engine.lock import LOCK_NAME, LockedError, only_one
+
+
+def test_the_second_is_refused_and_told_who_works_there(tmp_path):
+    stack = contextlib.ExitStack()
+    with only_one(tmp_path):
+        for _ in range(2):  # the refused one leaves the holder's name
+            with pytest.raises(LockedError, match=f"process {os.getpid()} on "):
+                stack.enter_context(only_one(tmp_path))
+    with only_one(tmp_path):
+        pass
+    assert (tmp_path / LOCK_NAME).read_text() == ""
+
+
+def test_two_runs_in_one_folder(project):
+    project.write({"a": "1", "b": "2"})
+    first = project.start("coadd:a", PAUSE="8")
+    project.wait_for(1)
+    status, output = project.doit()
+    assert status == 3
+    assert output[0].startswith("ERROR: ")
+    assert f"process {first.pid} on " in output[0]
+    assert "--wait" in output[0]
+    begun = time.monotonic()
+    status, output = project.doit("run", "--wait")
+    assert status == 0
+    assert time.monotonic() - begun > 0.5
+    assert output[0].startswith("waiting for another doit in this folder (process ")
+    first.communicate()
+    assert first.returncode == 0
+    assert (project.folder / "stokes.dat").read_text() == "1122"
+
+
+def test_a_killed_run_locks_nobody_out(project):
+    first = project.start("coadd:a", PAUSE="30")
+    project.wait_for(1)
+    first.kill()
+    first.communicate()
+    assert project.doit("coadd:b")[0] == 0
