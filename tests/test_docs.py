@@ -14,10 +14,14 @@ from vampires.config.schema import SECTIONS, GeneralSettings
 from vampires.io.products import TABLE_COLUMNS
 from vampires.measure.metrics import COLUMNS
 from vampires.simulate import NightSpec, simulate_night
+from vampires.version import __version__
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    + [path for path in DOCS.rglob("*.md") if not path.relative_to(DOCS).parts[0].startswith("_")]
+)
 GENERATED = {"configuration.md", "instrument_tables.md"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -93,6 +97,22 @@ def test_formats_name_every_measurement_and_column(name: str) -> None:
 def test_instrument_tables_are_current() -> None:
     render = runpy.run_path(str(DOCS / "instrument_tables.py"))["render"]
     assert (DOCS / "instrument_tables.md").read_text("utf-8") == render()
+
+
+def test_the_map_is_the_import_contract() -> None:
+    """The floors of docs/architecture.md, in order, are those that lint-imports checks."""
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
+    text = (DOCS / "architecture.md").read_text("utf-8").split("## The map")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+    floors = [re.findall(r"`(\w+)`", row) for row in rows]
+    assert floors == [layer.split(" | ") for layer in contract["layers"]]
+
+
+def test_the_citation_is_of_this_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {__version__}\n" in text
 
 
 @pytest.mark.parametrize("mark", ["demo", "test"])

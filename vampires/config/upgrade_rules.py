@@ -99,7 +99,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("", "use_satspots"): Rule("", "coronagraphic"),
     ("", "make_diff_images"): Rule("diff_images", "make_diff"),
     ("", "frame_centers"): _dropped(
-        "rough centres are found automatically; `doit centroid` shows and corrects them"
+        "rough centres are found automatically; `doit centroid` writes them to "
+        "aux/*_centroids_cam*.toml, to be edited, with a picture"
     ),
     ("coordinate", "object"): Rule("target", "name"),
     ("object", "object"): Rule("target", "name"),
