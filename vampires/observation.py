@@ -147,12 +147,12 @@ class Observation:
             No frame is left of a file.
         """
         # Imported here: only one of the formats needs it.
-        from vampires.night.controller import normalized_outputs
+        from vampires.night.controller import is_controller, normalized_outputs
         from vampires.night.normalize import normalize_file
 
         records = []
         for record in self.records:
-            if not record["ok"] or record["format"] != "controller":
+            if not is_controller(record):
                 records.append(record)
                 continue
             outputs = [item["path"] for item in normalized_outputs(record, self.folder)]

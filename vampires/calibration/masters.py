@@ -22,7 +22,7 @@ from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
-from vampires.night.raw import CALIBRATION_TYPE, NO_INDEX, HeaderIndex
+from vampires.night.raw import CALIBRATION_TYPE, NO_INDEX, HeaderIndex, raw_header
 from vampires.utils.cards import Cards, as_fits
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
@@ -85,7 +85,7 @@ def write_master(path: str | Path, master: CCDData) -> None:
 
 
 def read_master(path: str | Path) -> CCDData:
-    """Read a master frame written by `write_master`.
+    """Read a master frame written by `write_master`, or by the public pipeline.
 
     Parameters
     ----------
@@ -109,8 +109,13 @@ def read_master(path: str | Path) -> CCDData:
             f"{path}: is not a master frame of this software (no ERR plane or no "
             f"{CALIBRATION_TYPE} card); delete it and run doit again to remake it"
         )
-    bad = planes.get("MASK", np.zeros_like(planes[""]))
-    return master_frame(planes[""], planes["ERR"], bad > 0, header)
+    data, error = planes[""], planes["ERR"]
+    bad = planes.get("MASK", np.zeros_like(data)) > 0
+    if "DETGEN" not in header:  # of the public pipeline, which marks bad pixels by NaN
+        bad = ~(np.isfinite(data) & np.isfinite(error))
+        data, error = (np.where(bad, np.median(plane[~bad]), plane) for plane in (data, error))
+        return master_frame(data, error, bad, raw_header(path))
+    return master_frame(data, error, bad, header)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from vampires.night.matching import (
     match_background,
     match_masters,
 )
-from vampires.night.record import Record
+from vampires.night.record import RAW_FORMATS, Record
 from vampires.night.scan import record_from_header
 from vampires.utils.cards import Cards
 
@@ -54,7 +54,7 @@ class CalibrationSet:
         self.folder = Path(folder)
         self.settings = settings or CalibrateSettings()
         self.memory = memory
-        usable = [item for item in records if item["ok"] and item["format"] != "controller"]
+        usable = [item for item in records if item["ok"] and item["format"] not in RAW_FORMATS]
         self.backgrounds = [item for item in usable if item["kind"] in BACKGROUND_KINDS]
         self.flats = [item for item in usable if item["kind"] == "flat"]
 

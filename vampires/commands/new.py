@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shlex
 import subprocess
@@ -22,7 +21,8 @@ from vampires.config.write import (
     templates,
     write_config,
 )
-from vampires.errors import ConfigError
+from vampires.errors import ConfigError, FileError
+from vampires.night.index import find_files
 
 DODO = '"""VAMPIRES reduction: `doit list` shows the tasks, `doit` runs them."""\n'
 DODO += "from vampires.tasks import *  # noqa: F403\n"
@@ -191,12 +191,11 @@ def _edit(path: Path) -> Config:
 
 
 def _next_steps(config: Config) -> None:
-    matches = {
-        found
-        for pattern in config.data.raw
-        for found in glob.glob(str(config.resolve(pattern)), recursive=True)  # noqa: PTH207
-    }
     patterns = ", ".join(config.data.raw)
+    try:
+        matches = find_files(config.data.raw, config.folder)
+    except FileError:
+        matches = []
     say(f"{len(matches)} raw files match {patterns} now")
     say("next: look through the file, then `doit list` and `doit -n 2`")
 

@@ -59,11 +59,20 @@ class EMCCDHeader(HeaderNormalizer):
         return self.guess_data_type()
 
     def raw_format(self) -> str:
-        """Return 'controller' for cubes that do not say the state of the FLC."""
+        """Return 'controller' for cubes that do not say the state of the FLC.
+
+        Those that the public pipeline has normalised (``_fix.fits``, with the facts of the
+        detector in their headers) are 'fixed': their spoilt frames are gone, but the FLC states
+        may still alternate in them.
+        """
         stated = self.cards.text("RAWFMT")
         if stated is not None:
             return stated
-        return "archive" if "U_FLCSTT" in self.cards or "U_FLC" in self.cards else "controller"
+        if "U_FLCSTT" in self.cards or self.cards.text("U_FLC") in {"A", "B"}:
+            return "archive"
+        if "EFFGAIN" in self.cards:
+            return "fixed"
+        return "archive" if "U_FLC" in self.cards else "controller"
 
     def origin(self, nx: int, ny: int) -> tuple[int, int]:
         """First pixel of the crop, which is centred when the header does not say."""

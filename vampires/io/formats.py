@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import mmap
 import os
+import shutil
+import tempfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +18,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
-from vampires.io.layout import PLAIN, RICE, ImageLayout
+from vampires.io.layout import PLAIN, RICE, ImageLayout, find_image
 from vampires.kernels.block import RawBlock
 
 Rows = slice | NDArray[np.int64]
@@ -177,6 +181,28 @@ class _AstropyFile:
         return RawBlock(np.ascontiguousarray(data, np.float32), big_endian=False)
 
 
+class _UnpackedFile:
+    """A file compressed with gzip: unpacked to a temporary one for as long as it is in use."""
+
+    def __init__(self, layout: ImageLayout, threads: int) -> None:
+        self.path = layout.path
+        self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
+        self._unpacked = tempfile.NamedTemporaryFile(prefix="vampires-", suffix=".fits")  # noqa: SIM115
+        try:
+            with gzip.open(layout.path) as packed:
+                shutil.copyfileobj(packed, self._unpacked, 1 << 20)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FileError(
+                f"{layout.path}: is truncated or damaged ({error}); copy it again"
+            ) from error
+        self._unpacked.flush()
+        plain = find_image(Path(self._unpacked.name))
+        self._file = open_layout(plain, threads)
+
+    def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        return self._file.read(start, stop, rows)
+
+
 class ArrayFile:
     """Frames held in memory, with the interface of a file.
 
@@ -204,6 +230,8 @@ def open_layout(layout: ImageLayout, threads: int) -> FrameFile:
     Mapped when they lie plainly, decoded by our own kernels when Rice tiles hold whole rows; all
     else is read by astropy.
     """
+    if layout.gzipped:
+        return _UnpackedFile(layout, threads)
     if layout.encoding == RICE:
         return _RiceFile(layout, threads)
     return _PlainFile(layout) if layout.encoding == PLAIN else _AstropyFile(layout)

@@ -6,11 +6,14 @@ so that a damaged header never leads to an allocation.
 
 from __future__ import annotations
 
+import gzip
+import math
 import re
+import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 
 from vampires.errors import FileError
 from vampires.io.cards import BLOCK, read_cards
@@ -23,6 +26,10 @@ _BITPIX = (8, 16, 32, 64, -32, -64)
 
 PLAIN, RICE, OTHER = "plain", "rice", "other"
 """Encodings of pixels: 16 bits unsigned as they are, in Rice tiles of whole rows, any other."""
+
+
+GZIP = b"\x1f\x8b"
+"""First bytes of a file compressed with gzip."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class ImageLayout:
         Pixels coded together in a Rice tile.
     cube : bool
         Whether the image has a third axis.
+    gzipped : bool
+        Whether the whole file is compressed with gzip; bytes are counted in the unpacked file.
     """
 
     path: Path
@@ -62,6 +71,7 @@ class ImageLayout:
     wide: bool = False
     blocksize: int = 32
     cube: bool = True
+    gzipped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -104,8 +114,15 @@ def image_and_header(path: Path) -> tuple[ImageLayout, Cards]:
     for hdu, cards, start in headers_of(path):
         shape = _image_shape(path, cards)
         if shape is not None:
-            return _layout(path, hdu, shape, cards, start), uncompressed(cards)
+            layout = _layout(path, hdu, shape, cards, start)
+            return replace(layout, gzipped=is_gzipped(path)), uncompressed(cards)
     raise FileError(f"{path}: holds no 2-D or 3-D image in its {hdu + 1} HDUs; leave it out")
+
+
+def is_gzipped(path: Path) -> bool:
+    """Whether a file is compressed with gzip, by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
 
 
 def headers_of(path: Path) -> Iterator[tuple[int, Cards, int]]:
@@ -124,14 +141,27 @@ def headers_of(path: Path) -> Iterator[tuple[int, Cards, int]]:
     with file:
         if size == 0:
             raise FileError(f"{path}: is empty; copy it again")
+        start = file.read(2)
+        file.seek(0)
+        if start == GZIP:
+            yield from _headers_in(path, cast(BinaryIO, gzip.GzipFile(fileobj=file)), math.inf)
+        else:
+            yield from _headers_in(path, file, size)
+
+
+def _headers_in(path: Path, file: BinaryIO, size: float) -> Iterator[tuple[int, Cards, int]]:
+    """Headers of an open file of some bytes; infinitely many where that is not known."""
+    try:
         start = file.read(9)
         if not start.startswith(b"SIMPLE  ="):
-            kind = "compressed with gzip; gunzip it" if start[:2] == b"\x1f\x8b" else "not FITS"
             raise FileError(
-                f"{path}: is {kind} (starts with {start!r}); leave it out or replace it"
+                f"{path}: is not FITS (starts with {start!r}); leave it out or replace it"
             )
         position = hdu = 0
         while position < size:
+            file.seek(position)
+            if math.isinf(size) and not file.read(1):
+                return
             file.seek(position)
             header = _read_header(path, file, hdu)
             data_start = file.tell()
@@ -144,6 +174,8 @@ def headers_of(path: Path) -> Iterator[tuple[int, Cards, int]]:
             yield hdu, header, data_start
             position = data_start + -(-length // BLOCK) * BLOCK
             hdu += 1
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FileError(f"{path}: is truncated or damaged ({error}); copy it again") from error
 
 
 _TABLE_CARD = re.compile(

@@ -15,7 +15,10 @@ FITS_SUFFIXES = (".fits.fz", ".fits.gz", ".fits", ".fit", ".fts")
 
 
 def stem(path: str | Path) -> str:
-    """File name without its FITS suffix.
+    """File name without its FITS suffix, fit to be part of the name of a task or product.
+
+    Characters that these cannot hold (``=``, blanks at the ends, control characters, all but
+    ASCII) become ``-``; two files whose names differ in nothing else count as one name.
 
     Parameters
     ----------
@@ -34,8 +37,9 @@ def stem(path: str | Path) -> str:
     name = Path(path).name
     for suffix in FITS_SUFFIXES:
         if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+            name = name[: -len(suffix)]
+            break
+    return re.sub(r"[^!-<>-~ ]|^ | $", "-", name)
 
 
 def index_path(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vampires.io.paths import stem
-from vampires.night.record import Record
+from vampires.night.record import RAW_FORMATS, Record
 
 CORRUPTED = 2
 """Frames at the start of a controller's cube that hold a corrupted readout."""
@@ -53,7 +53,7 @@ def normalized_outputs(
     split = record["interleaved"]
     if deinterleave is not None:
         split = deinterleave and record["kind"] == "science"
-    left = max(record["nframes"] - CORRUPTED, 0)
+    left = max(record["nframes"] - spoilt_frames(record["format"]), 0)
     if not split:
         return [_output(record, normalized_path(folder, record["name"], "_fix"), left, None)]
     counts = {"A": (left + 1) // 2, "B": left // 2}
@@ -94,7 +94,12 @@ def with_normalized(
 
 def is_controller(record: Record) -> bool:
     """Whether a file is usable, once it is normalised."""
-    return record["ok"] and record["format"] == "controller"
+    return record["ok"] and record["format"] in RAW_FORMATS
+
+
+def spoilt_frames(form: str) -> int:
+    """How many frames at the start of a cube of some format hold a corrupted readout."""
+    return CORRUPTED if form == "controller" else 0
 
 
 def _output(record: Record, path: Path, nframes: int, flc: str | None) -> Record:

@@ -12,7 +12,7 @@ from typing import Any
 
 from vampires.errors import ConfigError
 from vampires.instrument.flc import DUBIOUS, NO_FLC, flc_state
-from vampires.night.record import Record
+from vampires.night.record import RAW_FORMATS, Record
 
 MAX_PAUSE = 300.0
 """Seconds between two files beyond which a run at one HWP angle counts as a new one: the
@@ -114,7 +114,7 @@ def science_records(records: Iterable[Record]) -> list[Record]:
     science = [
         record
         for record in records
-        if record["ok"] and record["kind"] == "science" and record["format"] != "controller"
+        if record["ok"] and record["kind"] == "science" and record["format"] not in RAW_FORMATS
     ]
     return sorted(science, key=_time_key)
 

@@ -6,7 +6,7 @@ nothing new, three thousand records load in a few hundredths of a second.
 """
 
 # os.path on strings is several times faster than Path on thousands of files.
-# ruff: noqa: PTH100, PTH110, PTH111, PTH112, PTH116, PTH118, PTH207
+# ruff: noqa: PTH206, PTH100, PTH110, PTH111, PTH112, PTH116, PTH118, PTH207
 
 from __future__ import annotations
 
@@ -60,12 +60,8 @@ def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -
         patterns = [patterns]
     found: set[str] = set()
     for pattern in patterns:
-        # The folder is escaped: it may itself hold characters that mean something to glob.
-        escaped = glob.escape(os.path.abspath(folder))
-        start = os.path.normpath(os.path.join(escaped, os.path.expanduser(pattern)))
-        matches = glob.glob(start, recursive=True)
-        if not matches and os.path.exists(os.path.join(folder, pattern)):
-            matches = [os.path.abspath(os.path.join(folder, pattern))]
+        start = os.path.normpath(os.path.join(os.path.abspath(folder), os.path.expanduser(pattern)))
+        matches = glob.glob(_escape_folders(start), recursive=True)
         if not matches:
             raise FileError(
                 f"no file matches {str(pattern)!r} (looked from {os.path.abspath(folder)}); "
@@ -76,6 +72,15 @@ def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -
             is_folder = not match.endswith(FITS_SUFFIXES) and os.path.isdir(match)
             found.update(_fits_below(match) if is_folder else [match])
     return sorted(found)
+
+
+def _escape_folders(pattern: str) -> str:
+    """Escape what exists as it is written: folder names may hold characters of patterns."""
+    parts = pattern.split(os.sep)
+    known = 0
+    while known < len(parts) and os.path.exists(os.sep.join(parts[: known + 1]) or os.sep):
+        known += 1
+    return os.sep.join([*map(glob.escape, parts[:known]), *parts[known:]])
 
 
 def build_index(
@@ -133,7 +138,10 @@ def build_index(
     if cache_path is not None and (missing or gone):
         new = [(scan.record, None if scan.raw is None else scan.raw.to_dict()) for scan in scans]
         save(cache_path, new, gone)
-    return _sorted(_mark_duplicates(choice.exclude(scanned.values(), exclude)))
+    raw = [record for record in scanned.values() if record["kind"] != "product"]
+    if len(raw) < len(scanned):
+        log.info("products of this software among the files are ignored", n=len(scanned) - len(raw))
+    return _sorted(_mark_duplicates(choice.exclude(raw, exclude)))
 
 
 def _listed(

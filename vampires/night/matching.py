@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vampires.io.paths import background_path, flat_path
-from vampires.night.record import Record
+from vampires.night.record import RAW_FORMATS, Record
 
 EXPTIME_TOLERANCE = 0.01
 """Exposure times that differ by less than this fraction are the same setting."""
@@ -197,7 +197,7 @@ def _best(
     pool = [
         item
         for item in candidates
-        if item["ok"] and item["kind"] in kinds and item["format"] != "controller"
+        if item["ok"] and item["kind"] in kinds and item["format"] not in RAW_FORMATS
     ]
     left = [item for item in pool if _fits(record, item)]
     if not left:

@@ -19,7 +19,7 @@ from vampires.io.paths import stem
 from vampires.io.products import product_header, sign
 from vampires.io.rawfile import write_raw
 from vampires.log import get_logger
-from vampires.night.controller import CORRUPTED, FLC_SUFFIXES, normalized_path
+from vampires.night.controller import FLC_SUFFIXES, normalized_path, spoilt_frames
 from vampires.night.fixes import Fix, fixed
 from vampires.night.scan import is_interleaved
 from vampires.utils.cards import Cards
@@ -95,16 +95,17 @@ def normalize_file(
     if deinterleave is not None:
         split = deinterleave and header["DATA-TYP"] == "OBJECT"
     filled = _filled_frames(source, memory)
-    wanted = np.arange(source.n) >= CORRUPTED
+    spoilt = spoilt_frames(header["RAWFMT"])
+    wanted = np.arange(source.n) >= spoilt
     empty = int((wanted & ~filled).sum())
     good = wanted & filled
     outputs = {}
     with contextlib.ExitStack() as stack:  # an error leaves neither file
-        for flc, suffix, frames in _states(good, split):
+        for flc, suffix, frames in _states(good, split, spoilt):
             target = normalized_path(folder, stem(path), suffix)
             if not frames.any():
                 raise FileError(
-                    f"{path}: no frame is left for {target.name} ({source.n} frames, {CORRUPTED} "
+                    f"{path}: no frame is left for {target.name} ({source.n} frames, {spoilt} "
                     f"corrupted, {empty} all zero); leave the file out with [data] exclude"
                 )
             temporary = stack.enter_context(atomic_path(target))
@@ -115,8 +116,8 @@ def normalize_file(
             outputs[target] = count
     if empty:
         log.warning("dropped all-zero frames", file=str(path), n=empty)
-    log.info("normalised", file=str(path), frames=list(outputs.values()), corrupted=CORRUPTED)
-    return Normalized(outputs, CORRUPTED, empty)
+    log.info("normalised", file=str(path), frames=list(outputs.values()), corrupted=spoilt)
+    return Normalized(outputs, spoilt, empty)
 
 
 def _filled_frames(source: FrameSource, memory: int) -> NDArray[np.bool_]:
@@ -128,13 +129,13 @@ def _filled_frames(source: FrameSource, memory: int) -> NDArray[np.bool_]:
 
 
 def _states(
-    good: NDArray[np.bool_], split: bool
+    good: NDArray[np.bool_], split: bool, spoilt: int
 ) -> Iterator[tuple[str | None, str, NDArray[np.bool_]]]:
     """Yield FLC state, end of the file name and frames of each output."""
     if not split:
         yield None, "_fix", good
         return
-    number = np.arange(len(good)) - CORRUPTED
+    number = np.arange(len(good)) - spoilt
     for parity, (flc, suffix) in enumerate(FLC_SUFFIXES.items()):
         yield flc, suffix, good & (number % 2 == parity)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from vampires.errors import HeaderError
+from vampires.errors import FileError, HeaderError
 from vampires.header import normalize_header
 from vampires.io.counts import check_counts
 from vampires.io.layout import ImageLayout, headers_of, image_and_header
@@ -19,6 +19,14 @@ from vampires.utils.cards import Cards
 
 CALIBRATION_TYPE = "CALTYPE"
 """Card that tells a master frame of ours from a raw file."""
+
+
+MASTER_KINDS = ("BACKGROUND", "FLAT")
+"""Values of `CALIBRATION_TYPE` in master frames, ours and those of the public pipeline."""
+
+
+class OwnProductError(FileError):
+    """A product of this software among the raw files: ignored."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +122,22 @@ def read_raw(path: str | Path, fixes: Sequence[Fix] = ()) -> RawFile:
         warnings.simplefilter("ignore")  # what is wrong with a broken file is said by the error
         layout, cards = image_and_header(path)
         if CALIBRATION_TYPE in cards:
-            return RawFile(layout, cards)
+            return RawFile(layout, _master_header(cards, path))
+        if str(cards.get("PIPELINE", "")).startswith("vampires "):
+            raise OwnProductError(f"{path}: a product of this software, not a raw file")
         if "U_CAMERA" not in cards:
             _refuse_ancient(path)
         check_counts(layout, cards)
         return RawFile(layout, _located(normalize_header(fixed(cards, path, fixes), path)))
+
+
+def _master_header(cards: Cards, path: Path) -> Cards:
+    """Header of a master frame; one of the public pipeline is made canonical first."""
+    if "DETGEN" in cards or cards[CALIBRATION_TYPE] not in MASTER_KINDS:
+        return cards
+    header = normalize_header(cards, path)
+    header[CALIBRATION_TYPE] = (cards[CALIBRATION_TYPE], "master frame of the public pipeline")
+    return header
 
 
 def _located(header: Cards) -> Cards:

@@ -10,17 +10,23 @@ CALIBRATION_KINDS = ("background", "sky", "flat", "pinhole")
 """Kinds of files that calibrate others."""
 
 
+RAW_FORMATS = ("controller", "fixed")
+"""Formats of files that are normalised before anything else; ``fixed`` ones have lost their
+corrupted frames already, in the public pipeline."""
+
+
 class Record(TypedDict):
     """What the task graph needs to know of one raw file; JSON-able.
 
     ``kind`` is one of ``science``, ``background`` (darks), ``sky``, ``flat``, ``pinhole``,
-    ``unsupported`` (ancient format), ``excluded`` (by the configuration) and ``unusable``;
-    for the last three ``ok`` is False and ``reason`` says why in one line. ``format`` is
-    ``archive``, ``controller`` (raw EMCCD cube, to be normalised first) or ``master``;
-    ``interleaved`` tells whether FLC states alternate frame by frame in a controller cube.
-    ``fixes`` is the digest of the corrections of its header (``[[data.fix]]``); ``unplaced`` says
-    why its header does not tell where the target is, which the configuration then must.
-    Times are MJD (UTC), angles degrees, ``crop`` is (x0, y0, nx, ny) on the detector.
+    ``unsupported`` (ancient format), ``excluded`` (by the configuration), ``product`` (of this
+    software; not kept in an index) and ``unusable``; for the last four ``ok`` is False and
+    ``reason`` says why in one line. ``format`` is ``archive``, ``controller`` or ``fixed`` (EMCCD
+    cubes, to be normalised first) or ``master``; ``interleaved`` tells whether FLC states
+    alternate frame by frame in such a cube. Times are MJD (UTC), angles degrees, ``crop`` is
+    (x0, y0, nx, ny) on the detector. ``fixes`` is the digest of the corrections of its header
+    (``[[data.fix]]``); ``unplaced`` says why its header does not tell where the target is, which
+    the configuration then must.
     """
 
     path: str

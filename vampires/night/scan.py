@@ -15,8 +15,8 @@ from vampires.header.fields import field_centers
 from vampires.io.paths import stem
 from vampires.io.regular import regular_file
 from vampires.night.fixes import Fix, fixes_digest
-from vampires.night.raw import CALIBRATION_TYPE, RawFile, read_raw
-from vampires.night.record import Record, empty_record
+from vampires.night.raw import CALIBRATION_TYPE, MASTER_KINDS, OwnProductError, RawFile, read_raw
+from vampires.night.record import RAW_FORMATS, Record, empty_record
 from vampires.sky.geometry import add_geometry
 from vampires.sky.target import Target
 from vampires.utils.cards import Cards
@@ -32,9 +32,6 @@ KINDS = {
 
 BROKEN_HEADER = (ValueError, KeyError, TypeError, IndexError, ArithmeticError, VerifyError)
 """What astropy and arithmetic raise on headers that are no headers."""
-
-MASTER_KINDS = ("BACKGROUND", "FLAT")
-"""Values of `vampires.night.raw.CALIBRATION_TYPE` in master frames of ours."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,8 @@ def scan_file(path: str | Path, fixes: Sequence[Fix] = ()) -> Scan:
         size, mtime_ns = status.st_size, status.st_mtime_ns
         raw = read_raw(path, fixes)
         record = _record(raw)
+    except OwnProductError as error:
+        record = empty_record(path, str(error), "product")
     except UnsupportedFileError as error:
         record = empty_record(path, _one_line(error, path), "unsupported")
     except (VampiresError, OSError) as error:
@@ -116,15 +115,20 @@ def record_from_header(
     hdu : int
         Which header-data unit holds the image.
     form : str
-        ``archive``, ``controller`` or ``master``.
+        ``archive``, ``controller``, ``fixed`` or ``master``.
 
     Returns
     -------
     Record
     """
     kind = KINDS.get(header["DATA-TYP"], "science")
+    interleaved = form in RAW_FORMATS and is_interleaved(header)
+    if form == "fixed" and not interleaved:
+        form = "archive"
     if header.get(CALIBRATION_TYPE) == "BACKGROUND" and kind not in {"background", "sky"}:
         kind = "background"
+    elif header.get(CALIBRATION_TYPE) == "FLAT":
+        kind = "flat"
     ny, nx = int(header["NAXIS2"]), int(header["NAXIS1"])
     crop = [int(header[key]) for key in ("PRD-MIN1", "PRD-MIN2", "PRD-RNG1", "PRD-RNG2")]
     ra, dec = _coordinates(header) if kind == "science" else (None, None)
@@ -144,7 +148,7 @@ def record_from_header(
         altitude=_optional(float, header, "ALTITUDE"),
         imr_angle=_optional(float, header, "D_IMRANG"), sync=_optional(bool, header, "U_SYNC"),
         fixes="", unplaced=unplaced(header), hdu=hdu, format=form,
-        interleaved=form == "controller" and is_interleaved(header),
+        interleaved=interleaved,
     )  # fmt: skip
 
 

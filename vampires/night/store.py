@@ -20,7 +20,7 @@ from vampires.night.record import Record
 
 log = get_logger(__name__)
 
-SCHEMA = 6
+SCHEMA = 7
 """Version of what is kept: an index written by another version is made anew."""
 
 _TABLE = """

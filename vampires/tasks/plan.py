@@ -7,6 +7,7 @@ is loaded unless a raw file is new.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -222,6 +223,8 @@ def make_plan(config: Config) -> Plan:
         functools.partial(target_of, config),
     )  # fmt: skip
     chosen = config.data
+    own = tuple(f"{folder / name}{os.sep}" for name in ("master_cals", "normalized"))
+    records = [record for record in records if not record["path"].startswith(own)]
     records = choose(
         records, include=chosen.include, objects=chosen.object, kinds=chosen.kinds
     )  # fmt: skip
