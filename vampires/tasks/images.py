@@ -170,7 +170,7 @@ def _coadd_task(plan: Plan, group: Group) -> Task:
     masters = plan.masters_of(group.first)
     return make_task(
         "coadd", group.key, make_coadd, (group, masters, metrics, target, plan.config),
-        file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=2,
+        file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=3,
         settings={
             **plan.settings(*FLUX_SECTIONS),
             "excluded": excluded_frames(plan.config, group.paths),

@@ -88,7 +88,7 @@ def task_combined() -> Iterator[Task]:
         target = part.layout.combined(group.key)
         yield make_task(
             "combined", group.key, make_combined, (group, target, part.config),
-            file_dep=group.paths, targets=[target], version=1,
+            file_dep=group.paths, targets=[target], version=2,
             settings={
                 "excluded": excluded_frames(plan.config, group.paths),
                 **plan.fixes_of(group.paths),
@@ -107,7 +107,7 @@ def task_calibrated() -> Iterator[Task]:
         masters, target = plan.masters_of(group.first), part.layout.calibrated(group.key)
         yield make_task(
             "calibrated", group.key, make_calibrated, (group, masters, target, part.config),
-            file_dep=[*group.paths, *masters.paths], targets=[target], version=1,
+            file_dep=[*group.paths, *masters.paths], targets=[target], version=2,
             settings={
                 **part.settings("general", "target", "calibrate"),
                 "excluded": excluded_frames(plan.config, group.paths),
@@ -145,7 +145,7 @@ def _measured(
         target = path_of(part.layout, group.key)
         yield make_task(
             basename, group.key, function, (group, masters, metrics, target, part.config),
-            file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=1,
+            file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=2,
             settings={
                 **part.settings(*COADD_SECTIONS),
                 "excluded": excluded_frames(plan.config, group.paths),

@@ -228,7 +228,7 @@ def _psf_tasks(plan: Plan) -> Iterator[Task]:
         target = plan.layout.psf(name, camera)
         yield make_task(
             "psf", plan.named(f"{name}_cam{camera}"), make_psf,
-            (generation, camera, name, size, target), file_dep=[], targets=[target], version=1,
+            (generation, camera, name, size, target), file_dep=[], targets=[target], version=2,
             settings={"generation": generation, "camera": camera, "filter": name, "size": size},
             doc=f"synthetic PSF of {name}, camera {camera}",
         )  # fmt: skip
