@@ -24,7 +24,7 @@ from vampires.calibration.pixels import pixel_calibration, usable_flat
 from vampires.calibration.screen import screen
 from vampires.config import AnalysisSettings, CalibrateSettings
 from vampires.errors import CalibrationError, FileError, MeasurementError
-from vampires.header import normalize_header
+from vampires.header import Header, normalize_header
 from vampires.header.exposure import group_header
 from vampires.header.fields import field_centers, field_index, field_size
 from vampires.images.alignment import Alignment, align_frames
@@ -45,7 +45,6 @@ from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.sky.export import export_wcs
 from vampires.sky.geometry import Target
 from vampires.sky.wcs import celestial_wcs, without_wcs
-from vampires.utils.cards import Cards
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +64,7 @@ class CameraCube:
     ----------
     source : FrameSource
         The raw frames, uint16, (n, ny, nx), in the files.
-    header : Cards
+    header : Header
         Canonical header with geometry.
     fields : tuple of str
         The filter of each field on the detector.
@@ -83,12 +82,12 @@ class CameraCube:
         Whether frames are shifted by fractions of a pixel; otherwise cut-outs are whole pixels.
     memory : int
         Bytes that any step may use.
-    headers : tuple of Cards
+    headers : tuple of Header
         Canonical header of each file.
     """
 
     source: FrameSource
-    header: Cards
+    header: Header
     fields: tuple[str, ...]
     rough: np.ndarray
     calibration: PixelCalibration | None = None
@@ -97,7 +96,7 @@ class CameraCube:
     centers: np.ndarray | None = None
     shifted: bool = True
     memory: int = DEFAULT_MEMORY
-    headers: tuple[Cards, ...] = ()
+    headers: tuple[Header, ...] = ()
     masters: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -191,13 +190,13 @@ class CameraCube:
         header = normalize_header(raw, name)
         if ccd.mask is not None:
             frames = ccd.data if ccd.data.dtype == np.uint16 else ccd.data.astype(np.float32)
-            masked = np.where(ccd.mask, frames.dtype.type(math.ceil(header["SATURATE"])), frames)
+            masked = np.where(ccd.mask, frames.dtype.type(math.ceil(header.saturation)), frames)
             source = FrameSource.from_array(masked, name)
         return cls._of(source, (header,), target, memory)
 
     @classmethod
     def _of(
-        cls, source: FrameSource, headers: tuple[Cards, ...], target: Target | None, memory: int
+        cls, source: FrameSource, headers: tuple[Header, ...], target: Target | None, memory: int
     ) -> CameraCube:
         header = group_header(headers, target)
         centers = field_centers(header, source.ny, source.nx)
@@ -224,7 +223,7 @@ class CameraCube:
     @property
     def flip(self) -> bool:
         """Whether the camera's rows are reversed to match the sky."""
-        return bool(self.header["FLIPY"])
+        return self.header.flip
 
     @property
     def selected(self) -> np.ndarray:
@@ -248,7 +247,7 @@ class CameraCube:
         """
         masters = calibrations.ready(calibrations.match(self.header))
         for note in masters.missing:
-            log.warning("goes on without", object=self.header["OBJECT"], missing=note)
+            log.warning("goes on without", object=self.header.object, missing=note)
         return self.with_masters(masters, calibrations.settings)
 
     def with_masters(
@@ -526,13 +525,13 @@ class CameraCube:
         """Size (ny, nx) of a field's cut-out, at most ``width`` pixels a side."""
         return field_size(self.rough.mean(axis=1), self.source.ny, self.source.nx, width)
 
-    def product_header(self, method: str) -> Cards:
+    def product_header(self, method: str) -> Header:
         """Header of a coadd of the selected frames."""
         header = without_wcs(self.header)
         n = int(self.selected.sum())
         header["BUNIT"] = ("e-/s", "unit of the pixels")
         header["NCOADD"] = (n, "number of frames combined")
-        header["TINT"] = (n * header["EXPTIME"], "[s] open-shutter time combined")
+        header["TINT"] = (n * header.exptime, "[s] open-shutter time combined")
         header["COADDMET"] = (method, "how the frames were combined")
         for key, comment in (("BACKFILE", "master background"), ("FLATFILE", "master flat")):
             header[key] = (self.masters.get(key, "none"), comment)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vampires.calibration.badpixels import Mask, Plane, hot_pixels, noisy_pixels
 from vampires.errors import CalibrationError, ConfigError
+from vampires.header import Header
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
@@ -331,8 +332,8 @@ def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
 
 
 def master_header(
-    header: Cards, path: str | Path, kind: str, unit: str, method: str, n: int, bad: Mask
-) -> Cards:
+    header: Header, path: str | Path, kind: str, unit: str, method: str, n: int, bad: Mask
+) -> Header:
     """Header of a master frame: the raw file's, and how the master was made.
 
     Many arguments, because each becomes a card.

@@ -8,7 +8,7 @@ from pathlib import Path
 from vampires.calibration.flats import flat_or_stand_in
 from vampires.calibration.masters import make_background, write_master
 from vampires.config import CalibrateSettings
-from vampires.header import as_cards
+from vampires.header import Header, as_header
 from vampires.io.frames import DEFAULT_MEMORY
 from vampires.night.index import build_index
 from vampires.night.matching import (
@@ -20,7 +20,6 @@ from vampires.night.matching import (
 )
 from vampires.night.record import RAW_FORMATS, Record
 from vampires.night.scan import record_from_header
-from vampires.utils.cards import Cards
 
 
 class CalibrationSet:
@@ -78,12 +77,12 @@ class CalibrationSet:
     def __len__(self) -> int:
         return len(self.backgrounds) + len(self.flats)
 
-    def match(self, file: Record | Cards) -> Masters:
+    def match(self, file: Record | Header) -> Masters:
         """Choose background and flat of a file.
 
         Parameters
         ----------
-        file : Record or Cards
+        file : Record or Header
             A record of the index, or a canonical header.
 
         Returns
@@ -138,5 +137,5 @@ class CalibrationSet:
         return "\n".join(lines) + ">"
 
 
-def _as_record(file: Record | Cards) -> Record:
-    return file if isinstance(file, dict) else record_from_header(as_cards(file), "")
+def _as_record(file: Record | Header) -> Record:
+    return file if isinstance(file, dict) else record_from_header(as_header(file), "")

@@ -13,19 +13,23 @@ from pathlib import Path
 from astropy.io import fits
 
 from vampires.errors import HeaderError
-from vampires.header.base import HeaderNormalizer, notes_of
+from vampires.header.base import HeaderNormalizer
+from vampires.header.canonical import Header
 from vampires.header.cards import CardReader, UnsupportedFileError
+from vampires.header.copying import notes_of
 from vampires.header.emccd import EMCCDHeader
 from vampires.header.qcmos import QCMOSAfterNBSHeader, QCMOSHeader
 from vampires.utils.cards import Cards
 
 __all__ = [
     "EMCCDHeader",
+    "Header",
     "HeaderNormalizer",
     "QCMOSAfterNBSHeader",
     "QCMOSHeader",
     "UnsupportedFileError",
     "as_cards",
+    "as_header",
     "normalize_header",
     "normalizer_for",
     "notes_of",
@@ -78,7 +82,7 @@ def normalizer_for(raw: Cards | fits.Header, path: str | Path) -> type[HeaderNor
     return found[0]
 
 
-def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Cards:
+def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Header:
     """Make the canonical header of a raw file.
 
     Parameters
@@ -92,7 +96,7 @@ def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Cards:
 
     Returns
     -------
-    Cards
+    Header
         New header with every card of the raw one that describes the observation, with the
         defects of its era repaired and the detector's facts added: ``DETGEN``, ``MJD`` of
         mid-exposure, ``BIAS``, ``GAIN``, ``EFFGAIN``, ``RN``, ``PXSCALE``, ``PAOFFSET``,
@@ -121,3 +125,8 @@ def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Cards:
 def as_cards(header: Cards | fits.Header) -> Cards:
     """Cards of a header of either kind."""
     return header if isinstance(header, Cards) else Cards.from_fits(header)
+
+
+def as_header(header: Cards | fits.Header) -> Header:
+    """Return a canonical header that came as bare cards, or from a product, as what it is."""
+    return header if isinstance(header, Header) else Header(as_cards(header).cards)

@@ -11,30 +11,19 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from vampires.header.canonical import Header
 from vampires.header.cards import CardReader, UnsupportedFileError
+from vampires.header.copying import add_notes, copy_cards, printable, set_times
 from vampires.header.exptime import exposure_time
-from vampires.header.times import ExposureTimes, clock_text, date_text, exposure_times
+from vampires.header.times import exposure_times
 from vampires.instrument.detectors import Detector, Generation, detector
 from vampires.instrument.fields import FIELD_NAMES, doubt_about_wcs
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.flc import DUBIOUS, NO_FLC, SWITCHED, flc_state
-from vampires.utils.cards import Cards, Unreadable
+from vampires.utils.cards import Cards
 
-Row = tuple[str, object, str]  # keyword, value, comment
-
-# Cards that describe the bytes of the raw file, not the observation.
-STRUCTURAL = frozenset(
-    (
-        *("SIMPLE", "XTENSION", "BITPIX", "EXTEND", "PCOUNT", "GCOUNT", "END"),
-        *("BSCALE", "BZERO", "CHECKSUM", "DATASUM"),
-    )
-)
-
-# Angles that `vampires.sky.geometry` computes: another program's are not taken over.
-GEOMETRY = frozenset(
-    ("PA", "PA-STR", "PA-END", "DEROTANG", "ALT_MID", "AZ_MID", "LST_MID", "HWPSYNCA", "IMRANG",
-     "TARG-RA", "TARG-DEC")
-)  # fmt: skip
+Facts = dict[str, object]
+"""Facts of `vampires.header.canonical.Header` by name."""
 
 # The status server's default, written where it does not answer.
 NO_ANSWER = -1.0
@@ -65,7 +54,6 @@ NAME_WORDS = (
 NO_FILTER = frozenset(("OPEN", "UNKNOWN", "NA", "NONE"))
 UNKNOWN_FILTER = frozenset(("UNKNOWN", "NA", "NONE"))
 BLOCKED = "BLOCK"
-HST_OFFSET = 10.0 / 24.0  # Hawaii standard time is ten hours behind UTC
 
 # Where the telescope pointed: what cannot be used is left out, and found otherwise or missed by
 # whoever needs it.
@@ -76,9 +64,6 @@ POINTING_NUMBERS = {
     "D_IMRPAD": (-720.0, 720.0),
 }
 POINTING_WORDS = ("RA", "DEC", "D_IMRMOD")
-
-
-DROPPED = STRUCTURAL | GEOMETRY
 
 
 class HeaderNormalizer:
@@ -146,7 +131,7 @@ class HeaderNormalizer:
 
     # -- the common part -----------------------------------------------------------------
 
-    def normalize(self) -> Cards:
+    def normalize(self) -> Header:
         """Make the canonical header.
 
         Raises
@@ -161,10 +146,10 @@ class HeaderNormalizer:
         nx, ny, nframes = self.shape()
         device = self.device(camera, times.middle)
         exptime = exposure_time(self.cards, times, nframes)
-        _set(header, self._frame_cards(nx, ny, nframes, exptime))
-        _set(header, self._time_cards(times))
-        _set(header, self._mode_cards(camera))
-        _set(header, self._detector_cards(device))
+        header.put(**self._frame_facts(nx, ny, nframes, exptime))
+        set_times(header, times)
+        header.put(**self._mode_facts(camera))
+        header.put(**self._detector_facts(device))
         self._set_pointing(header)
         self._set_fields(header)
         add_notes(header, self.cards.notes)
@@ -280,61 +265,30 @@ class HeaderNormalizer:
 
     # -- groups of cards -----------------------------------------------------------------
 
-    def _frame_cards(self, nx: int, ny: int, nframes: int, exptime: float) -> list[Row]:
+    def _frame_facts(self, nx: int, ny: int, nframes: int, exptime: float) -> Facts:
         x0, y0 = self.origin(nx, ny)
-        ndit = self.cards.integer("NDIT", 0, 10**9)
-        return [
-            ("EXPTIME", exptime, "[s] exposure time of a frame"),
-            ("NFRAMES", nframes, "number of frames"),
-            ("NDIT", ndit or nframes, "number of frames of the original file"),
-            ("TINT", nframes * exptime, "[s] exposure time of all frames"),
-            ("BUNIT", self.cards.text("BUNIT") or "ADU", "unit of the pixels"),
-            ("PRD-MIN1", x0, "[pixel] first column of the crop, from 0"),
-            ("PRD-MIN2", y0, "[pixel] first row of the crop, from 0"),
-            ("PRD-RNG1", nx, "[pixel] width of the crop"),
-            ("PRD-RNG2", ny, "[pixel] height of the crop"),
-        ]
+        original = self.cards.integer("NDIT", 0, 10**9) or nframes
+        return {
+            "exptime": exptime, "nframes": nframes, "nframes_original": original,
+            "integration": nframes * exptime, "unit": self.cards.text("BUNIT") or "ADU",
+            "crop_x": x0, "crop_y": y0, "crop_nx": nx, "crop_ny": ny,
+        }  # fmt: skip
 
-    def _time_cards(self, times: ExposureTimes) -> list[Row]:
-        rows: list[Row] = [
-            ("DATE-OBS", date_text(times.middle), "UTC date of mid-exposure"),
-        ]
-        moments = {"": times.middle, "-STR": times.start, "-END": times.end}
-        names = {"": "mid-exposure", "-STR": "start of exposure", "-END": "end of exposure"}
-        for suffix, mjd in moments.items():
-            rows.append((f"MJD{suffix}", round(mjd, 9), f"[day] UTC of {names[suffix]}"))
-            rows.append((f"UT{suffix}", clock_text(mjd), f"UTC of {names[suffix]}"))
-            rows.append((f"HST{suffix}", clock_text(mjd - HST_OFFSET), f"HST of {names[suffix]}"))
-        return rows
-
-    def _mode_cards(self, camera: int) -> list[Row]:
+    def _mode_facts(self, camera: int) -> Facts:
         kind = self.data_type()
         stated = self.flc_state()
         first, second = self.filters()
-        flc_stage = self.cards.choice("U_FLCST", ("IN", "OUT")) or (
-            "OUT" if stated == NO_FLC else "IN"
-        )
-        flc = flc_state(stated, flc_stage)
-        rows: list[Row] = [
-            ("DETGEN", self.generation, "generation of the instrument"),
-            ("RAWFILE", _printable(self.name), "raw file"),
-            ("RAWFMT", self.raw_format(), "format of the raw file"),
-            ("DATA-TYP", kind, "kind of data"),
-            ("OBJECT", self.cards.text("OBJECT") or kind, "target"),
-            ("OBS-MOD", self.observing_mode(), "observing mode"),
-            ("U_CAMERA", camera, "camera number"),
-            ("U_FLC", flc, "FLC state: A, B, D (dubious) or NA"),
-            ("U_FLCST", flc_stage, "FLC in or out of the beam"),
-            ("RET-ANG1", self._required_hwp_angle(kind), "[deg] nominal angle of the HWP"),
-            ("HWPSYNC", self.hwp_synchronised(), "HWP follows the pupil"),
-            ("FILTER01", first, "primary filter"),
-            ("FILTER02", second, "differential filter"),
-            ("FILTER", self._seen_filter(kind), "filter of the data"),
-        ]
-        sync = self.cards.flag("U_SYNC")
-        if sync is not None:
-            rows.append(("U_SYNC", sync, "the other camera has the same frames"))
-        return rows
+        usual = "OUT" if stated == NO_FLC else "IN"
+        flc_stage = self.cards.choice("U_FLCST", ("IN", "OUT")) or usual
+        return {
+            "generation": self.generation, "file": printable(self.name),
+            "format": self.raw_format(), "data_type": kind,
+            "object": self.cards.text("OBJECT") or kind, "mode": self.observing_mode(),
+            "camera": camera, "flc": flc_state(stated, flc_stage), "flc_stage": flc_stage,
+            "hwp": self._required_hwp_angle(kind), "hwp_sync": self.hwp_synchronised(),
+            "filter01": first, "filter02": second, "filter": self._seen_filter(kind),
+            "synchronised": self.cards.flag("U_SYNC"),
+        }  # fmt: skip
 
     def _required_hwp_angle(self, kind: str) -> float:
         """HWP angle; must be known where polarimetry would use it."""
@@ -343,30 +297,22 @@ class HeaderNormalizer:
             self.cards.need(None, "RET-ANG1", "angle of the half-wave plate in degrees")
         return 0.0 if angle is None else angle
 
-    def _detector_cards(self, device: Detector) -> list[Row]:
+    def _detector_facts(self, device: Detector) -> Facts:
         pupil = self.cards.number("D_IMRPAP", -360.0, 360.0)
         pupil = device.rotator_pupil_angle if pupil is None else pupil
         name = f"VCAM{device.camera} - {self.generation}"
-        return [
-            ("DETECTOR", self.cards.text("DETECTOR") or name, "name of the detector"),
-            ("READMODE", device.read_mode, "readout mode"),
-            ("BIAS", device.bias, "[adu] bias level"),
-            ("GAIN", device.gain, "[e-/adu] gain of the converter"),
-            ("EFFGAIN", device.effective_gain, "[e-/adu] detected electrons per adu"),
-            ("RN", device.read_noise, "[e-] effective read noise"),
-            ("DC", device.dark_current, "[e-/s/pixel] dark current"),
-            ("ENF", device.excess_noise, "excess noise factor"),
-            ("FULLWELL", device.full_well, "[e-] full well"),
-            ("SATURATE", device.saturation, "[adu] raw values from here on are saturated"),
-            ("PXSCALE", device.pixel_scale, "[mas/pixel] pixel scale"),
-            ("PXAREA", device.pixel_area, "[arcsec^2] solid angle of a pixel"),
-            ("INST-PA", device.pupil_offset, "[deg] angle of the pupil on the detector"),
-            ("D_IMRPAP", pupil, "[deg] pupil angle of the image rotator"),
-            ("PAOFFSET", device.pa_offset(pupil), "[deg] derotation minus parallactic angle"),
-            ("FLIPY", device.flip, "frames are flipped in y to match the sky"),
-        ]
+        return {
+            "detector": self.cards.text("DETECTOR") or name, "read_mode": device.read_mode,
+            "bias": device.bias, "gain": device.gain, "effective_gain": device.effective_gain,
+            "read_noise": device.read_noise, "dark_current": device.dark_current,
+            "excess_noise": device.excess_noise, "full_well": device.full_well,
+            "saturation": device.saturation, "pixel_scale": device.pixel_scale,
+            "pixel_area": device.pixel_area, "pupil_angle": device.pupil_offset,
+            "rotator_pupil_angle": pupil, "pa_offset": device.pa_offset(pupil),
+            "flip": device.flip,
+        }  # fmt: skip
 
-    def _set_pointing(self, header: Cards) -> None:
+    def _set_pointing(self, header: Header) -> None:
         """Take over where the telescope pointed, as far as it is usable."""
         found: dict[str, float | str | None] = {
             key: self.cards.usable_number(key, *limits) for key, limits in POINTING_NUMBERS.items()
@@ -381,62 +327,14 @@ class HeaderNormalizer:
             else:
                 header.remove(keyword, ignore_missing=True)
 
-    def _set_fields(self, header: Cards) -> None:
+    def _set_fields(self, header: Header) -> None:
         """Say where the places of multiband fields come from."""
-        if header["FILTER"] not in FIELD_NAMES:
+        if header.filter not in FIELD_NAMES:
             return
-        doubt = doubt_about_wcs(header, header["NAXIS2"], header["NAXIS1"])
-        source = "header" if doubt is None else "reference layout"
-        header["FLDSRC"] = (source, "where the places of the fields are from")
+        doubt = doubt_about_wcs(header, header.ny, header.nx)
+        header.put(field_source="header" if doubt is None else "reference layout")
         if doubt:
             self.cards.note(f"fields are placed as usual: {doubt}")
-
-
-NOTE = "HDRNOTE"
-"""Start of the cards that say which raw values were not taken as they stood."""
-
-
-def add_notes(header: Cards, notes: list[str]) -> None:
-    """Add notes to a canonical header, each once."""
-    known = notes_of(header)
-    for text in notes:
-        if text not in known:
-            known.append(text)
-            header[f"{NOTE}{len(known)}"] = _printable(text)
-
-
-def notes_of(header: Cards) -> list[str]:
-    """Notes of a canonical header on raw values that were not taken as they stood."""
-    return [str(header[key]) for key in header if re.fullmatch(rf"{NOTE}\d", key)]
-
-
-def copy_cards(raw: Cards) -> Cards:
-    """Copy the cards that describe the observation: strings stripped, first of duplicates.
-
-    Cards that cannot be read are left out; whoever needs one of them gets an error from
-    `CardReader`.
-    """
-    header = Cards()
-    for keyword, value, comment in raw.cards:
-        if value is None or isinstance(value, Unreadable) or keyword in DROPPED:
-            continue
-        value = value.strip() if isinstance(value, str) else value
-        header[keyword] = (value, _fit_comment(keyword, value, comment))
-    header.prose = [(keyword, text.strip()) for keyword, text in raw.prose]
-    return header
-
-
-def _set(header: Cards, rows: list[Row]) -> None:
-    for keyword, content, comment in rows:
-        header[keyword] = (content, _fit_comment(keyword, content, comment))
-
-
-def _fit_comment(keyword: str, content: object, comment: str) -> str:
-    """Shorten a comment so that it fits with the value into the 80 characters of a card."""
-    text = str(content)
-    value_width = max(20, len(text) + text.count("'") + 4)
-    room = 80 - max(8, len(keyword)) - len(" = ") - value_width - len(" / ")
-    return comment[: max(room, 0)]
 
 
 def _filter_name(found: str | None) -> str:
@@ -445,8 +343,3 @@ def _filter_name(found: str | None) -> str:
         return "Open"
     known = {name.lower(): name for name in FILTERS}
     return known.get(found.lower(), found)
-
-
-def _printable(text: str) -> str:
-    """Replace what a FITS card cannot hold."""
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)

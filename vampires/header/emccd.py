@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from vampires.header.base import NO_ANSWER, HeaderNormalizer, Row
+from vampires.header.base import NO_ANSWER, Facts, HeaderNormalizer
 from vampires.header.cards import CardReader
 from vampires.instrument.detectors import Detector, Generation
 from vampires.instrument.flc import NO_FLC
@@ -86,6 +86,5 @@ class EMCCDHeader(HeaderNormalizer):
             (FULL_FRAME - ny) // 2 if y0 is None else y0,
         )
 
-    def _detector_cards(self, device: Detector) -> list[Row]:
-        gain = ("DETGAIN", self.em_gain(), "electron-multiplying gain as set")
-        return [*super()._detector_cards(device), gain]
+    def _detector_facts(self, device: Detector) -> Facts:
+        return {**super()._detector_facts(device), "em_gain": self.em_gain()}

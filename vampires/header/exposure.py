@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vampires.header.canonical import Header
 from vampires.sky.geometry import Target, add_geometry
 from vampires.utils.angles import circular_mean
-from vampires.utils.cards import Cards
 
 # Angles that move during a night, with their period: averaged over the files, by frames.
 _ANGLES = {
@@ -17,7 +17,7 @@ _ANGLES = {
 }  # fmt: skip
 
 
-def group_header(headers: Sequence[Cards], target: Target | None = None) -> Cards:
+def group_header(headers: Sequence[Header], target: Target | None = None) -> Header:
     """One canonical header with geometry for all the frames of a group.
 
     Times are the group's, angles are means over the frames (circular, so that a group may
@@ -25,7 +25,7 @@ def group_header(headers: Sequence[Cards], target: Target | None = None) -> Card
 
     Parameters
     ----------
-    headers : sequence of Cards
+    headers : sequence of Header
         Canonical headers of the files, in order of time.
     target : Target, optional
         Default: the coordinates in the header, whose angles a header may have already
@@ -33,7 +33,7 @@ def group_header(headers: Sequence[Cards], target: Target | None = None) -> Card
 
     Returns
     -------
-    Cards
+    Header
     """
     located = [
         header if target is None and "DEROTANG" in header else add_geometry(header, target)
@@ -42,15 +42,15 @@ def group_header(headers: Sequence[Cards], target: Target | None = None) -> Card
     out = located[0].copy()
     if len(located) == 1:
         return out
-    frames = np.array([header["NFRAMES"] for header in located], dtype=float)
+    frames = np.array([header.nframes for header in located], dtype=float)
     for key, period in _ANGLES.items():
         if key in out:
             out[key] = circular_mean([header[key] for header in located], period, frames)
-    out["MJD"] = float(np.average([header["MJD"] for header in located], weights=frames))
+    out["MJD"] = float(np.average([header.mjd for header in located], weights=frames))
     for key in ("MJD-END", "UT-END", "PA-END"):
         if key in located[-1]:
             out[key] = located[-1][key]
     out["NFRAMES"] = int(frames.sum())
     out["NDIT"] = int(frames.sum())
-    out["TINT"] = float(sum(header["TINT"] for header in located))
+    out["TINT"] = float(sum(header.integration for header in located))
     return out

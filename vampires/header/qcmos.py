@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from vampires.header.base import HeaderNormalizer, Row
+from vampires.header.base import HeaderNormalizer
+from vampires.header.canonical import Header
 from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.times import start_anchor
 from vampires.instrument.detectors import (
@@ -46,8 +47,11 @@ class QCMOSHeader(HeaderNormalizer):
         half = saved_half_range(self.generation, mjd)
         return detector(self.generation, camera, self.read_mode(), half_range=half)
 
-    def _mode_cards(self, camera: int) -> list[Row]:
-        return [*super()._mode_cards(camera), ("U_DETMOD", self.read_mode(), "readout mode")]
+    def normalize(self) -> Header:
+        """Make the canonical header; the readout mode in its words."""
+        header = super().normalize()
+        header["U_DETMOD"] = (self.read_mode(), "readout mode")
+        return header
 
     def origin(self, nx: int, ny: int) -> tuple[int, int]:
         """First pixel of the crop; the usual one of the mode when the header does not say."""

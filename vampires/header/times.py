@@ -19,6 +19,7 @@ EARLIEST_MJD = 55000.0
 LATEST_MJD = 75000.0
 
 SECONDS_PER_DAY = 86400.0
+HST_OFFSET = 10.0 / 24.0  # Hawaii standard time is ten hours behind UTC
 # MJD and UT cards of one moment that differ by more contradict each other.
 CLOCK_TOLERANCE = 60.0 / SECONDS_PER_DAY
 # No cube lasts longer, so an end that is later (or earlier by less than a day) is a midnight.

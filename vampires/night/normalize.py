@@ -93,7 +93,7 @@ def normalize_file(
     header = normalize_header(raw, path)
     split = is_interleaved(header)
     if deinterleave is not None:
-        split = deinterleave and header["DATA-TYP"] == "OBJECT"
+        split = deinterleave and header.data_type == "OBJECT"
     filled = _filled_frames(source, memory)
     spoilt = spoilt_frames(header["RAWFMT"])
     wanted = np.arange(source.n) >= spoilt

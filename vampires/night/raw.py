@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vampires.errors import FileError, HeaderError
-from vampires.header import normalize_header
+from vampires.header import Header, as_header, normalize_header
 from vampires.io.counts import check_counts
 from vampires.io.layout import ImageLayout, headers_of, image_and_header
 from vampires.night.fixes import Fix, fixed, fixes_digest
@@ -37,14 +37,14 @@ class RawFile:
     ----------
     layout : ImageLayout
         Where and how the pixels lie.
-    header : Cards
+    header : Header
         Canonical header (`vampires.header.normalize_header`); of an exposure of the sky with the
         angles that follow from its own coordinates (`vampires.sky.geometry.add_geometry`). The
         header of a master frame as it stands.
     """
 
     layout: ImageLayout
-    header: Cards
+    header: Header
 
     @property
     def path(self) -> Path:
@@ -58,7 +58,7 @@ class RawFile:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """File of what `to_dict` gave."""
-        return cls(ImageLayout.from_dict(values["layout"]), Cards.from_rows(values["header"]))
+        return cls(ImageLayout.from_dict(values["layout"]), Header.from_rows(values["header"]))
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ NO_INDEX = HeaderIndex()
 """Every file is read anew, and taken as it is."""
 
 
-def raw_header(path: str | Path) -> Cards:
+def raw_header(path: str | Path) -> Header:
     """Canonical header of a raw file, read now.
 
     Raises
@@ -131,18 +131,18 @@ def read_raw(path: str | Path, fixes: Sequence[Fix] = ()) -> RawFile:
         return RawFile(layout, _located(normalize_header(fixed(cards, path, fixes), path)))
 
 
-def _master_header(cards: Cards, path: Path) -> Cards:
+def _master_header(cards: Cards, path: Path) -> Header:
     """Header of a master frame; one of the public pipeline is made canonical first."""
     if "DETGEN" in cards or cards[CALIBRATION_TYPE] not in MASTER_KINDS:
-        return cards
+        return as_header(cards)
     header = normalize_header(cards, path)
     header[CALIBRATION_TYPE] = (cards[CALIBRATION_TYPE], "master frame of the public pipeline")
     return header
 
 
-def _located(header: Cards) -> Cards:
+def _located(header: Header) -> Header:
     """Header with the angles of its own coordinates; without them where it has none."""
-    if header["DATA-TYP"] != "OBJECT":
+    if header.data_type != "OBJECT":
         return header
     try:
         return add_geometry(header)

@@ -10,7 +10,7 @@ from typing import Any
 from astropy.io.fits.verify import VerifyError
 
 from vampires.errors import FileError, HeaderError, VampiresError
-from vampires.header import UnsupportedFileError
+from vampires.header import Header, UnsupportedFileError
 from vampires.header.fields import field_centers
 from vampires.io.paths import stem
 from vampires.io.regular import regular_file
@@ -19,7 +19,6 @@ from vampires.night.raw import CALIBRATION_TYPE, MASTER_KINDS, OwnProductError, 
 from vampires.night.record import RAW_FORMATS, Record, empty_record
 from vampires.sky.geometry import add_geometry
 from vampires.sky.target import Target
-from vampires.utils.cards import Cards
 
 KINDS = {
     "OBJECT": "science",
@@ -88,10 +87,10 @@ def _record(raw: RawFile) -> Record:
     if CALIBRATION_TYPE in header:
         _check_master(header, path)
         return record_from_header(header, path, raw.layout.hdu, "master")
-    return record_from_header(header, path, raw.layout.hdu, header["RAWFMT"])
+    return record_from_header(header, path, raw.layout.hdu, header.format)
 
 
-def _check_master(header: Cards, path: Path) -> None:
+def _check_master(header: Header, path: Path) -> None:
     """Refuse what says that it is a master frame and has not the header of one."""
     kind = header[CALIBRATION_TYPE]
     if kind not in MASTER_KINDS or "DETGEN" not in header:
@@ -102,13 +101,13 @@ def _check_master(header: Cards, path: Path) -> None:
 
 
 def record_from_header(
-    header: Cards, path: str | Path, hdu: int = 0, form: str = "archive"
+    header: Header, path: str | Path, hdu: int = 0, form: str = "archive"
 ) -> Record:
     """Light record of a canonical header.
 
     Parameters
     ----------
-    header : Cards
+    header : Header
         Canonical header of a raw file or of a master frame.
     path : str or Path
         Its file.
@@ -121,7 +120,7 @@ def record_from_header(
     -------
     Record
     """
-    kind = KINDS.get(header["DATA-TYP"], "science")
+    kind = KINDS.get(header.data_type, "science")
     interleaved = form in RAW_FORMATS and is_interleaved(header)
     if form == "fixed" and not interleaved:
         form = "archive"
@@ -129,22 +128,22 @@ def record_from_header(
         kind = "background"
     elif header.get(CALIBRATION_TYPE) == "FLAT":
         kind = "flat"
-    ny, nx = int(header["NAXIS2"]), int(header["NAXIS1"])
+    ny, nx = header.ny, header.nx
     crop = [int(header[key]) for key in ("PRD-MIN1", "PRD-MIN2", "PRD-RNG1", "PRD-RNG2")]
     ra, dec = _coordinates(header) if kind == "science" else (None, None)
     return Record(
         path=str(path), name=stem(path), size=0, mtime_ns=0, ok=True, reason=None, kind=kind,
-        generation=header["DETGEN"], object=header["OBJECT"], ra=ra, dec=dec,
-        camera=int(header["U_CAMERA"]), flc=header["U_FLC"], flc_in=header["U_FLCST"] == "IN",
-        hwp=float(header["RET-ANG1"]),
-        hwp_sync=bool(header["HWPSYNC"]), exptime=float(header["EXPTIME"]),
+        generation=header.generation, object=header.object, ra=ra, dec=dec,
+        camera=header.camera, flc=header.flc, flc_in=header.flc_stage == "IN",
+        hwp=header.hwp,
+        hwp_sync=header.hwp_sync, exptime=header.exptime,
         detgain=_optional(float, header, "DETGAIN"), readmode=_optional(str, header, "READMODE")
-        or _optional(str, header, "U_DETMOD"), filter=header["FILTER"],
-        filter01=header["FILTER01"], filter02=header["FILTER02"], obsmod=header["OBS-MOD"],
+        or _optional(str, header, "U_DETMOD"), filter=header.filter,
+        filter01=header.filter01, filter02=header.filter02, obsmod=header.mode,
         fieldstop=_word(header, "U_FLDSTP"), mask=_word(header, "U_MASK"),
-        fields=list(field_centers(header, ny, nx)), nframes=int(header["NFRAMES"]), ny=ny, nx=nx,
-        crop=crop, mjd=float(header["MJD"]), mjd_start=float(header["MJD-STR"]),
-        mjd_end=float(header["MJD-END"]), pa=_optional(float, header, "PA"),
+        fields=list(field_centers(header, ny, nx)), nframes=header.nframes, ny=ny, nx=nx,
+        crop=crop, mjd=header.mjd, mjd_start=header.mjd_start,
+        mjd_end=header.mjd_end, pa=_optional(float, header, "PA"),
         altitude=_optional(float, header, "ALTITUDE"),
         imr_angle=_optional(float, header, "D_IMRANG"), sync=_optional(bool, header, "U_SYNC"),
         fixes="", unplaced=unplaced(header), hdu=hdu, format=form,
@@ -152,7 +151,7 @@ def record_from_header(
     )  # fmt: skip
 
 
-def unplaced(header: Cards) -> str | None:
+def unplaced(header: Header) -> str | None:
     """Tell why the header of an exposure of the sky does not say where it points; None: it does.
 
     Raises
@@ -160,7 +159,7 @@ def unplaced(header: Cards) -> str | None:
     HeaderError
         It does, but not how the sky lies on the detector.
     """
-    if header["DATA-TYP"] != "OBJECT" or "PA" in header:
+    if header.data_type != "OBJECT" or "PA" in header:
         return None
     try:
         Target.from_header(header)
@@ -170,12 +169,12 @@ def unplaced(header: Cards) -> str | None:
     return None
 
 
-def is_interleaved(header: Cards) -> bool:
+def is_interleaved(header: Header) -> bool:
     """Whether FLC states alternate frame by frame in a controller-format file.
 
     Parameters
     ----------
-    header : Cards
+    header : Header
         Canonical header.
 
     Returns
@@ -186,10 +185,10 @@ def is_interleaved(header: Cards) -> bool:
     """
     states = header.get("U_NPOLST", 4)
     several = not isinstance(states, int | float) or states > 1
-    return header["DATA-TYP"] == "OBJECT" and "POL" in header["OBS-MOD"] and several
+    return header.data_type == "OBJECT" and "POL" in header.mode and several
 
 
-def _coordinates(header: Cards) -> tuple[float, float] | tuple[None, None]:
+def _coordinates(header: Header) -> tuple[float, float] | tuple[None, None]:
     """Right ascension and declination where the telescope pointed, deg."""
     try:
         star = Target.from_header(header)
@@ -198,12 +197,12 @@ def _coordinates(header: Cards) -> tuple[float, float] | tuple[None, None]:
     return round(float(star.ra_deg), 6), round(float(star.dec_deg), 6)
 
 
-def _word(header: Cards, key: str) -> str | None:
+def _word(header: Header, key: str) -> str | None:
     value = _optional(str, header, key)
     return None if value is None else value.strip() or None
 
 
-def _optional(kind: type, header: Cards, key: str) -> Any:
+def _optional(kind: type, header: Header, key: str) -> Any:
     value = header.get(key)
     return None if value is None else kind(value)
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vampires.errors import FileError, VampiresError
+from vampires.header import Header
 from vampires.io.atomic import atomic_path
 from vampires.io.frames import open_frames
 from vampires.io.layout import image_and_header
@@ -31,7 +32,6 @@ from vampires.io.rawfile import write_raw
 from vampires.log import get_logger
 from vampires.night.raw import raw_header
 from vampires.night.scan import BROKEN_HEADER
-from vampires.utils.cards import Cards
 
 log = get_logger(__name__)
 
@@ -61,12 +61,12 @@ class Sorted:
     reason: str | None = None
 
 
-def sorted_folder(header: Cards) -> Path:
+def sorted_folder(header: Header) -> Path:
     """Folder of a file, relative to the output directory.
 
     Parameters
     ----------
-    header : Cards
+    header : Header
         Canonical header.
 
     Returns
@@ -74,9 +74,9 @@ def sorted_folder(header: Cards) -> Path:
     Path
         Two levels: target or kind of calibration, then the settings.
     """
-    kind = header["DATA-TYP"]
-    parts = _emccd_parts(header) if header["DETGEN"] == "EMCCD" else _qcmos_parts(header)
-    top = FOLDERS.get(kind) or _science_folder(header["OBJECT"])
+    kind = header.data_type
+    parts = _emccd_parts(header) if header.generation == "EMCCD" else _qcmos_parts(header)
+    top = FOLDERS.get(kind) or _science_folder(header.object)
     return Path(top) / "_".join(parts)
 
 
@@ -141,31 +141,31 @@ def _science_folder(target: str) -> str:
     return f"{name}_target" if name.lower() in FOLDERS.values() else name
 
 
-def _emccd_parts(header: Cards) -> list[str]:
+def _emccd_parts(header: Header) -> list[str]:
     parts = [
         f"em{header['DETGAIN']:.0f}",
         f"{round(header['EXPTIME'] * 1e3):05d}ms",
         _size(header),
     ]
-    if header["DATA-TYP"] not in {"DARK", "SKYFLAT"}:
-        parts.insert(0, safe_name(header["FILTER01"]))
+    if header.data_type not in {"DARK", "SKYFLAT"}:
+        parts.insert(0, safe_name(header.filter01))
     return parts
 
 
-def _qcmos_parts(header: Cards) -> list[str]:
+def _qcmos_parts(header: Header) -> list[str]:
     parts = [f"{round(header['EXPTIME'] * 1e6):09d}us", _size(header)]
     stop = safe_name(str(header.get("U_FLDSTP", "Fieldstop")))
     if stop.lower() not in {"fieldstop", "unknown"}:
         parts.insert(1, stop)
-    if header["DATA-TYP"] not in {"DARK", "SKYFLAT"}:
-        parts = [safe_name(header["FILTER01"]), safe_name(header["FILTER02"]), *parts]
+    if header.data_type not in {"DARK", "SKYFLAT"}:
+        parts = [safe_name(header.filter01), safe_name(header.filter02), *parts]
     return parts
 
 
-def _size(header: Cards) -> str:
+def _size(header: Header) -> str:
     """Size of the crop; the mode's name for multiband data, whose cameras differ in size."""
-    if header["FILTER"] in {"MBI", "MBIR"}:
-        return str(header["FILTER"])
+    if header.filter in {"MBI", "MBIR"}:
+        return header.filter
     return f"{header['NAXIS1']}x{header['NAXIS2']}"
 
 

@@ -162,7 +162,7 @@ def frame_headers(cube: CameraCube, target: Target | None = None) -> Iterator[fi
 def frame_times(cube: CameraCube) -> NDArray[np.float64]:
     """Mid-exposure MJD of every frame of a cube; frames are evenly spread over their file."""
     source = cube.source
-    spans = [(h["MJD-STR"], h["MJD-END"], h["NFRAMES"]) for h in cube.headers]
+    spans = [(h.mjd_start, h.mjd_end, h.nframes) for h in cube.headers]
     start, end, n = np.array(spans, dtype=float)[source.file_index].T
     return np.asarray(start + (source.frame_index + 0.5) / n * (end - start))
 
@@ -216,7 +216,7 @@ def _siblings(one: CameraCube, two: CameraCube) -> bool:
 def _by_state(cubes: Sequence[CameraCube]) -> list[list[CameraCube]]:
     """Cubes of each state in order of time: several files at one HWP angle follow each other."""
     stacks: dict[tuple[object, ...], list[CameraCube]] = {}
-    for cube in sorted(cubes, key=lambda cube: float(cube.header["MJD"])):
+    for cube in sorted(cubes, key=lambda cube: cube.header.mjd):
         h = cube.header
         key = (nominal_hwp(float(h["RET-ANG1"])), h["U_FLC"], h["U_CAMERA"])
         stacks.setdefault(key, []).append(cube)

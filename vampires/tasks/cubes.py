@@ -74,7 +74,7 @@ def warn_of_header(cube: CameraCube, config: Config) -> None:
     from vampires.sky.target import header_separation
 
     for header in cube.headers:
-        name = header["RAWFILE"]
+        name = header.file
         for note in notes_of(header):
             log.warning("header", file=name, note=note)
         target = target_of(config)

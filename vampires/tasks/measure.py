@@ -56,19 +56,17 @@ def make_psf(
     generation: Generation, camera: int, filter_name: str, size: int, target: Path
 ) -> dict[str, Any]:
     """Write the synthetic PSF of one filter and camera."""
-    from astropy.io import fits
-
+    from vampires.header import Header
     from vampires.instrument.detectors import READ_MODES, detector
     from vampires.io.products import stamp, write_fits
     from vampires.measure.psf import synthetic_psf
 
     facts = detector(generation, camera, READ_MODES[generation][0])
-    header = fits.Header()
-    header["DETGEN"] = (generation, "detector generation")
-    header["U_CAMERA"] = (camera, "camera")
-    header["FILTER"] = (filter_name, "filter")
-    header["PXSCALE"] = (facts.pixel_scale, "[mas] pixel scale")
-    header["INST-PA"] = (facts.pupil_offset, "[deg] angle of the pupil on the detector")
+    header = Header()
+    header.put(
+        generation=generation, camera=camera, filter=filter_name,
+        pixel_scale=facts.pixel_scale, pupil_angle=facts.pupil_offset,
+    )  # fmt: skip
     psf = synthetic_psf(filter_name, facts.pixel_scale, facts.pupil_offset, size)
     write_fits(target, {"PSF": psf}, stamp(header, str(size), []))
     return {}
@@ -107,7 +105,7 @@ def make_metrics(
     from vampires.measure.star import spot_radius
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
-    places = centroids_of(inputs.centroids, cube.header["U_CAMERA"], cube.fields)
+    places = centroids_of(inputs.centroids, cube.header.camera, cube.fields)
     psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs]) if inputs.psfs else None
     several = len(cube.fields) > 1
     found = follow_files(
