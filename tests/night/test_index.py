@@ -64,7 +64,7 @@ def test_only_changed_files_are_scanned_again(raw: Path, monkeypatch: pytest.Mon
     scan = sys.modules["vampires.night.scan"]
     original = scan.scan_file  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        scan, "scan_file", lambda path, *rest: scanned.append(path) or original(path, *rest)
+        scan, "scan_file", lambda path, **more: scanned.append(path) or original(path, **more)
     )
     assert build_index([raw], cache_path=cache) == first
     assert scanned == []
