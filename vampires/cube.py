@@ -45,6 +45,7 @@ from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.sky.export import export_wcs
 from vampires.sky.geometry import Target
 from vampires.sky.wcs import celestial_wcs, without_wcs
+from vampires.utils.text import ascii_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -284,7 +285,7 @@ class CameraCube:
             raise CalibrationError(f"{name}: [calibrate] require: its flat could not be made")
         background = masters.background
         used = {"BACKFILE": background, "FLATFILE": masters.flat if response is not None else None}
-        cards = {key: path.name for key, path in used.items() if path is not None}
+        cards = {key: ascii_text(path.name) for key, path in used.items() if path is not None}
         if masters.relaxed:
             cards["RELAXED"] = "; ".join(masters.relaxed)
         calibration = replace(

@@ -14,6 +14,7 @@ cheap: structlog is imported with the first event.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import warnings
@@ -203,13 +204,21 @@ def _open(path: Path) -> None:
         if _destination.opened == path:
             return
         _close()
-        path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(path.open("ab", buffering=0))
+            stream = stack.enter_context(_opened(path))
             stack.enter_context(_structlog_writing_to(stream))
             stack.enter_context(_recorded_python_warnings())
             _destination.cleanup = stack.pop_all()
         _destination.opened = path
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open the log file; where the folder cannot be written to, a log that keeps nothing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab", buffering=0)
+    except OSError:
+        return Path(os.devnull).open("ab", buffering=0)
 
 
 def _close() -> None:
@@ -226,7 +235,9 @@ def _structlog_writing_to(stream: BinaryIO) -> Iterator[None]:
     def to_bytes(record: dict[str, Any], default: Callable[[Any], Any]) -> bytes:
         import json
 
-        return json.dumps(record, default=default, ensure_ascii=False).encode()
+        return json.dumps(record, default=default, ensure_ascii=False).encode(
+            "utf-8", "backslashreplace"
+        )
 
     structlog.configure(
         processors=[

@@ -25,6 +25,7 @@ from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
 from vampires.night.raw import CALIBRATION_TYPE, NO_INDEX, HeaderIndex, raw_header
 from vampires.utils.cards import Cards, as_fits
+from vampires.utils.text import ascii_text
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
 _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, gives the error
@@ -341,7 +342,7 @@ def master_header(
     out = header.copy()
     out["BUNIT"] = (unit, "unit of the pixels")
     out[CALIBRATION_TYPE] = (kind, "kind of master frame")
-    out["RAWFILE"] = (Path(path).name, "raw file the master was made from")
+    out["RAWFILE"] = (ascii_text(Path(path).name), "raw file the master was made from")
     out["NCOMBINE"] = (n, "number of frames combined")
     out["COMBMETH"] = (method, "how the frames were combined")
     out["NBADPIX"] = (int(bad.sum()), "number of bad pixels")

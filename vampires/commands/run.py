@@ -23,6 +23,7 @@ from doit.exceptions import InvalidCommand
 from vampires.engine import executor
 from vampires.engine.gathering import GatheringRunner, GatheringThreadRunner
 from vampires.engine.lock import only_one
+from vampires.engine.products import tidy
 from vampires.engine.recovery import recover_if_lost
 from vampires.engine.selection import absolute_targets, unknown
 from vampires.log import configure_log, log_path
@@ -56,6 +57,7 @@ class Run(DoitRun):
     @functools.wraps(DoitRun._execute)  # doit passes the options named in this signature
     def _execute(self, *args: Any, **options: Any) -> int:
         with only_one(Path.cwd(), wait=self._wait):
+            tidy(self.task_list)
             return self._alone(*args, **options)
 
     def _alone(self, *args: Any, **options: Any) -> int:

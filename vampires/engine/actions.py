@@ -19,7 +19,6 @@ from vampires.engine.products import TARGETS_KEY, TargetsUnchanged, damage_of, p
 from vampires.engine.recovery import recipe_digest, remember_recipe
 from vampires.engine.state import SettingsUnchanged
 from vampires.errors import VampiresError
-from vampires.io.atomic import clean_stale_temporaries
 from vampires.log import bound, collected_warnings, get_logger
 
 log = get_logger(__name__)
@@ -65,8 +64,6 @@ def action(function: executor.Function, /, *args: object) -> Action:
 
     def perform(task: Any) -> dict[str, Any] | TaskFailed | TaskError:
         with bound(task=task.name), collected_warnings() as warnings:
-            for target in task.targets:
-                _tidy(Path(target).parent)
             for line in damage_of(task):
                 log.warning(f"made again: {line}")
             try:
@@ -168,13 +165,6 @@ def one_line(error: BaseException | str) -> str:
     """Text of an error on a single line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(line if line[-1] in ".,:;" else f"{line};" for line in lines).removesuffix(";")
-
-
-@functools.cache
-def _tidy(folder: Path) -> None:
-    """Remove what killed runs left in a folder; once a run is enough."""
-    for path in clean_stale_temporaries(folder):
-        log.info("removed an unfinished file of a run that was killed", file=path)
 
 
 def _told_of_missing(function: executor.Function, task: Any) -> executor.Function:

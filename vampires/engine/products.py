@@ -15,9 +15,13 @@ from typing import Any
 
 from doit.dependency import Dependency, UptodateCalculator
 
+from vampires.io.atomic import clean_stale_temporaries, is_half_written
 from vampires.io.provenance import made_by
+from vampires.log import get_logger
 
 TARGETS_KEY = "_targets"
+
+log = get_logger(__name__)
 
 Fingerprint = list[Any]
 """Size in bytes, time of modification in ns, digest of the content."""
@@ -57,6 +61,14 @@ def produce(
     return {**result, TARGETS_KEY: fingerprints(targets)} if targets else result
 
 
+def tidy(tasks: Iterable[Any]) -> None:
+    """Remove the unfinished files of killed runs, where tasks write and in the folder itself."""
+    folders = {os.path.dirname(path) for task in tasks for path in task.targets}  # noqa: PTH120
+    for folder in sorted({*folders, str(Path.cwd())}):
+        for path in clean_stale_temporaries(folder or "."):
+            log.info("removed an unfinished file of a run that was killed", file=str(path))
+
+
 def fingerprints(paths: Iterable[str]) -> list[Fingerprint]:
     """Fingerprints of files.
 
@@ -88,7 +100,7 @@ class TargetsUnchanged(UptodateCalculator):
     Parameters
     ----------
     editable : iterable of str
-        Targets that a person may edit: these need only be there.
+        Targets that a person may edit: these need only be there, and not cut short.
 
     Attributes
     ----------
@@ -139,6 +151,8 @@ class TargetsUnchanged(UptodateCalculator):
             try:
                 status = os.stat(path)  # noqa: PTH116
                 if path in self._editable:
+                    if status.st_size != size and is_half_written(path):
+                        found.append(f"{path}: is cut short")
                     continue
                 if status.st_size != size:
                     found.append(f"{path}: has {status.st_size} bytes, {size} were written")

@@ -16,6 +16,7 @@ from doit.reporter import ConsoleReporter
 from vampires.engine import executor
 from vampires.engine.actions import ClusterFailed, one_line
 from vampires.log import get_logger
+from vampires.utils.text import shown
 
 log = get_logger(__name__)
 
@@ -201,7 +202,7 @@ class ProgressReporter(ConsoleReporter):
 
     def _line(self, text: str) -> None:
         self._bar.erase()
-        self.outstream.write(text + "\n")
+        self.outstream.write("\n".join(map(shown, text.splitlines())) + "\n")
         self.outstream.flush()
 
     def _draw(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 
+from vampires.errors import FileError
 from vampires.header.fields import field_index
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
 from vampires.io.products import read_fits, write_fits
@@ -156,6 +157,12 @@ class CameraImage:
     def read(cls, path: str | Path) -> CameraImage:
         """Read a coadd written by `write`."""
         planes, header, field_headers = read_fits(path)
+        missing = [name for name in ("", "ERR", "SYS", "COUNT") if name not in planes]
+        if missing or "NFIELDS" not in header:
+            raise FileError(
+                f"{path}: is no whole coadd (without {', '.join(missing) or 'NFIELDS'}); delete it "
+                "and run doit again"
+            )
         full = {name: _expand(plane) for name, plane in planes.items()}
         systematic = full["SYS"] ** 2
         return cls(

@@ -8,6 +8,7 @@ temporary that the next run removes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _DAY = 86400.0
+_NAMELESS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[^.]+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp(\.[^.]+)*")
 
 
@@ -58,8 +60,27 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(target)
+    except OSError as error:
+        if error.errno in _NAMELESS and error.filename is None:
+            error.filename = str(target)  # a disk that is full does not say for which file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_half_written(path: Path | str) -> bool:
+    """Whether a text file was cut short: it is empty, holds zeros or has no last end of line.
+
+    Parameters
+    ----------
+    path : Path or str
+        A text that people edit; one that is not there is not half-written.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return False
+    return not content.endswith(b"\n") or b"\0" in content
 
 
 def clean_stale_temporaries(folder: Path | str) -> list[Path]:
@@ -92,7 +113,7 @@ def clean_stale_temporaries(folder: Path | str) -> list[Path]:
 def _temporary_name(target: Path) -> Path:
     """Hidden sibling of `target` that tells which process writes it."""
     suffix = "".join(target.suffixes[-2:] if target.suffix in {".fz", ".gz"} else [target.suffix])
-    stem = target.name.removesuffix(suffix)[:120]  # names are limited to 255 bytes
+    stem = target.name.removesuffix(suffix).encode()[:120].decode(errors="ignore")  # 255 at most
     tag = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
     return target.with_name(f".{stem}.{tag}.tmp{suffix}")
 

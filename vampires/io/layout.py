@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -21,6 +22,7 @@ from vampires.io.regular import regular_file
 from vampires.utils.cards import Cards, Unreadable
 
 COMPRESSIONS = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "PLIO_1", "HCOMPRESS_1", "NOCOMPRESS")
+_COMPRESSIONS = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "PLIO_1", "HCOMPRESS_1", "NOCOMPRESS")
 _BITPIX = (8, 16, 32, 64, -32, -64)
 
 
@@ -114,6 +116,7 @@ def image_and_header(path: Path) -> tuple[ImageLayout, Cards]:
     for hdu, cards, start in headers_of(path):
         shape = _image_shape(path, cards)
         if shape is not None:
+            _check_encoding(path, cards)
             layout = _layout(path, hdu, shape, cards, start)
             return replace(layout, gzipped=is_gzipped(path)), uncompressed(cards)
     raise FileError(f"{path}: holds no 2-D or 3-D image in its {hdu + 1} HDUs; leave it out")
@@ -218,6 +221,20 @@ def _layout(
         )  # fmt: skip
     plain = unsigned and not compressed and cards["BITPIX"] == 16
     return ImageLayout(path, hdu, *shape, PLAIN if plain else OTHER, start, cube=cube)
+
+
+def _check_encoding(path: Path, cards: Cards) -> None:
+    """Check what reading the pixels will need: how numbers are scaled and compressed."""
+    for key in ("BZERO", "BSCALE"):
+        value = cards.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise FileError(f"{path}: {key} is {value!r}, not a number; mend the header")
+    method = cards.get("ZCMPTYPE", _COMPRESSIONS[0])
+    if method not in _COMPRESSIONS:
+        raise FileError(
+            f"{path}: ZCMPTYPE is {method!r}, allowed are {', '.join(_COMPRESSIONS)}; mend the "
+            "header or copy the file again"
+        )
 
 
 def _is_plain_rice(cards: Cards, nx: int) -> bool:

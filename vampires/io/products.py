@@ -18,6 +18,7 @@ from vampires.errors import FileError
 from vampires.io.atomic import atomic_path
 from vampires.io.provenance import KEY, current_task
 from vampires.utils.cards import Cards, as_fits
+from vampires.utils.text import ascii_text
 from vampires.version import __version__
 
 _STRUCTURAL = {
@@ -78,7 +79,7 @@ def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fi
         New header with ``PIPELINE``, ``CONFHASH``, ``NSOURCE`` and ``SRCnnnn`` cards and, within
         a task, ``TASKHASH``.
     """
-    names = [Path(source).name for source in sources]
+    names = [ascii_text(Path(source).name) for source in sources]
     out = header.copy()
     out["PIPELINE"] = (f"vampires {__version__}", "software that made this file")
     out["CONFHASH"] = (digest, "digest of the configuration")

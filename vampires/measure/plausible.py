@@ -24,11 +24,11 @@ STRAY_SIGMA = 20.0
 
 _SIBLINGS = 5  # frames from which on they can tell
 _SCATTERS = 20.0  # robust standard deviations from the siblings
-_EMPTY = 0.1  # part of the frame, by its level, that is zero
+_EMPTY = 0.03  # part of the frame, by its level, that is zero
 _RATIO = 3.0  # light of the frame over that of the star, relative to the siblings
 _SATURATED = 0.005  # part of the frame
 _TIMES_SATURATED = 10.0
-_STRAY = 5.0  # largest pixel over that about the star, relative to the siblings
+_STRAY = 1.5  # largest pixel over that about the star, relative to the siblings
 _HIGH_BIT = 0.2  # of the range of the detector
 
 
@@ -44,8 +44,8 @@ def impossible_frames(metrics: FrameMetrics) -> Mapping[str, Flags]:
     mapping of str to ndarray of bool, shape (nframes,)
         Only reasons that hold for a frame:
 
-        * no signal: the mean is lower than a tenth of the way from the background to a pixel
-          value of zero, and far from the siblings; or half of that way, whatever they are;
+        * no signal: the mean lies below the background, by 3 % of the way to a pixel value of
+          zero and far from the siblings; or by half of that way, whatever they are;
         * more saturated pixels than 1/200 of the frame, and ten times the siblings' median;
         * three times the light, relative to that of the star, of the siblings.
 
@@ -81,8 +81,9 @@ def stray_pixels(metrics: FrameMetrics) -> Flags:
     Returns
     -------
     ndarray of bool, shape (nframes,)
-        The largest pixel reaches a fifth of the detector's range, and is five times as bright as
-        the siblings', by itself and relative to the brightest about the star.
+        The largest pixel reaches a fifth of the detector's range, and relative to the brightest
+        about the star it is half as bright again as the siblings'. A pixel fainter than the star,
+        or in a row that was not read for the measurements, is not seen.
     """
     largest = metrics.frame_max
     if np.isfinite(largest).sum() < _SIBLINGS:
@@ -90,7 +91,6 @@ def stray_pixels(metrics: FrameMetrics) -> Flags:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = largest / _of_star(metrics.max)
         flags = ratio > _STRAY * np.nanmedian(ratio)
-        flags &= largest > _STRAY * np.nanmedian(largest)
         return np.asarray(flags & (largest > _HIGH_BIT * metrics.full_level))
 
 

@@ -22,9 +22,10 @@ from vampires.io.paths import FITS_SUFFIXES
 from vampires.log import get_logger
 from vampires.night import choice
 from vampires.night.fixes import Fix, fixes_digest
-from vampires.night.record import Record
+from vampires.night.record import Record, empty_record
 from vampires.night.store import load_records, save
 from vampires.utils.patience import within
+from vampires.utils.text import is_plain, shown
 
 log = get_logger(__name__)
 
@@ -123,6 +124,9 @@ def build_index(
     """
     cache = load_records(cache_path) if cache_path is not None else {}
     paths, records = _listed(patterns, folder, cache, fixes)
+    misnamed = [_misnamed(path) for path in paths if not _is_nameable(path)]
+    paths = [path for path in paths if _is_nameable(path)]
+    records = {path: records[path] for path in paths}
     missing = [path for path, record in records.items() if record is None]
     scans = []
     if missing:
@@ -141,7 +145,7 @@ def build_index(
     raw = [record for record in scanned.values() if record["kind"] != "product"]
     if len(raw) < len(scanned):
         log.info("products of this software among the files are ignored", n=len(scanned) - len(raw))
-    return _sorted(_mark_duplicates(choice.exclude(raw, exclude)))
+    return _sorted(_mark_duplicates(choice.exclude([*raw, *misnamed], exclude)))
 
 
 def _listed(
@@ -163,6 +167,18 @@ def _listed(
             f"the folders of the raw files ({patterns}) do not answer for {LISTING:g} s; is their "
             "disk or network mount there?"
         ) from None
+
+
+def _is_nameable(path: str) -> bool:
+    """Whether tasks and products can be named after a file, and its path be stored."""
+    return is_plain(path)
+
+
+def _misnamed(path: str) -> Record:
+    reason = (
+        f"{shown(path)}: its name holds control characters or bytes that are no text; rename it"
+    )
+    return empty_record(shown(path), reason)
 
 
 def _fits_below(folder: str) -> list[str]:

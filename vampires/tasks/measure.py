@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.engine.actions import make_task
-from vampires.io.atomic import atomic_path
+from vampires.errors import FileError, VampiresError
+from vampires.io.atomic import atomic_path, is_half_written
 from vampires.io.provenance import task_comment
 from vampires.log import get_logger
 from vampires.night.grouping import Group
@@ -80,16 +81,35 @@ def make_centroid(
     from vampires.measure.centroid_files import draw_centroids, format_centroids, write_regions
     from vampires.plotting.images import save_figure
 
-    cubes = [open_cube([path], masters, config) for path in paths]
+    cubes = [cube for path in paths if (cube := _readable_cube(path, masters, config))]
+    if not cubes:
+        raise FileError(f"none of {', '.join(path.name for path in paths)} can be read")
     kind = "spots" if config.coronagraphic else "planet" if config.planetary else "star"
     image, found = find_in_cubes(cubes, kind)
     write_regions(target.with_suffix(".reg"), found)
     title = f"{config.name} camera {camera}"
     save_figure(draw_centroids(image, found, title), target.with_suffix(".png"))
+    if is_half_written(target):
+        kept = target.with_suffix(".damaged.toml")
+        target.replace(kept)
+        log.warning("a centroid file that was cut short is kept aside", file=str(kept))
     text = format_centroids(camera, found) + task_comment()
     with atomic_path(target) as temporary:
         temporary.write_text(f"{text}{AUTOMATIC}{content_digest(text)}\n", encoding="utf-8")
     return {name: [round(value, 2) for value in place.star] for name, place in found.items()}
+
+
+def _readable_cube(path: Path, masters: Masters, config: Config) -> CameraCube | None:
+    """Frames of a file whose first frames can be read; a damaged one never takes the camera."""
+    from vampires.cube import ROUGH_FRAMES
+
+    try:
+        cube = open_cube([path], masters, config)
+        cube.source.read(0, min(ROUGH_FRAMES, cube.source.n))
+    except VampiresError as error:
+        log.warning("rough centroids go on without a file", file=path.name, reason=str(error))
+        return None
+    return cube
 
 
 def make_metrics(
@@ -204,7 +224,7 @@ def is_written_by_hand(path: Path) -> bool:
     bool
         The pipeline's own files end with a digest of what comes before.
     """
-    if not path.exists():
+    if not path.exists() or is_half_written(path):
         return False
     text, mark, found = path.read_text(encoding="utf-8", errors="replace").rpartition(AUTOMATIC)
     return not mark or found.strip() != content_digest(text)

@@ -93,7 +93,8 @@ def make_stokes(
     # polarisation. The result has the scale of their mean.
     scale = FluxScale.mean([image.scale for image in calibrated])
     images = [image.in_rate() for image in calibrated]
-    models = read_hdf5(muellers[0]).models
+    records = [read_hdf5(path) for path in muellers]  # all, so that a damaged one is noticed
+    models = records[0].models
     if settings.method == "leastsq":
         frame = invert(
             images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync
