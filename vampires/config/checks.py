@@ -27,7 +27,7 @@ def consistency_problems(config: Config) -> list[Problem]:
     list of (table, key, sentence)
         Empty when all is well.
     """
-    checks = (_target, _measurements, _coadds, _fluxes, _polarimetry)
+    checks = (_target, _measurements, _coadds, _fluxes, _polarimetry, _execution)
     return [problem for check in checks for problem in check(config)]
 
 
@@ -130,3 +130,12 @@ def _polarimetry(config: Config) -> Iterator[Problem]:
                 f"{settings.ip_radius:g} px, found {found}"
             )
             yield "polarimetry", "ip_method", what
+
+
+def _execution(config: Config) -> Iterator[Problem]:
+    if config.execution.scheduler and config.execution.cluster:
+        yield (
+            "execution", "cluster",
+            "[execution] scheduler and cluster: one of them says where the workers are; remove the "
+            "other",
+        )  # fmt: skip
