@@ -284,6 +284,26 @@ def test_fields_are_independent(toy):
         reduce_set(images, [REAL])
 
 
+def test_a_field_that_is_lost_does_not_blank_the_others(toy):
+    one = reduce_set(toy.Night(toy.REAL, toy.sky())(), REAL)
+    count = np.full((2, *one.shape), 4, np.int32)
+    count[1] = 0
+    lost = np.full_like(one.data, np.nan)
+    both = replace(
+        one,
+        data=np.concatenate([one.data, lost]),
+        covariance=np.concatenate([one.covariance, lost[:, :, None] * np.ones((1, 1, 4, 1, 1))]),
+        systematic=np.concatenate([one.systematic, np.zeros_like(one.systematic)]),
+        fields=("F720", "F760"),
+        count=count,
+    )
+    mean = both.mean_field()
+    np.testing.assert_array_equal(mean.data, one.data)
+    np.testing.assert_array_equal(mean.covariance, one.covariance)
+    assert mean.count.min() == 4
+    assert mean.header["FIELDAVG"] == "mean"
+
+
 def test_user_errors(toy):
     images = toy.Night(toy.IDEAL, toy.sky())()
     with pytest.raises(PolarimetryError, match=r"HWP 67\.5 FLC B cam 2"):

@@ -117,9 +117,15 @@ def single_difference(one: CameraImage, two: CameraImage) -> DifferenceImage:
         (one.data - two.data) / np.float32(2),
         (one.data + two.data) / np.float32(2),
         (np.sqrt(variance) / 2).astype(np.float32),
-        merge_headers([one.header, two.header]),
+        _defined(merge_headers([one.header, two.header]), "(cam1 - cam2) / 2"),
         one.fields,
     ).in_unit(scale)
+
+
+def _defined(header: fits.Header, formula: str) -> fits.Header:
+    """Header that says what was subtracted, and by what it was divided."""
+    header["DIFFDEF"] = (formula, "definition of the difference")
+    return header
 
 
 def double_difference(
@@ -154,7 +160,9 @@ def double_difference(
         ((a1 - a2) - (b1 - b2)) * quarter,
         (a1 + a2 + b1 + b2) * quarter,
         (np.sqrt(variance) / 4).astype(np.float32),
-        merge_headers([image.header for image in images]),
+        _defined(
+            merge_headers([image.header for image in images]), "[(c1 - c2) - (c1' - c2')] / 4"
+        ),
         images[0].fields,
     ).in_unit(scale)
 

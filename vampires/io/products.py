@@ -15,6 +15,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from vampires.errors import FileError
+from vampires.instrument.bandpass import bandpass_cards
 from vampires.io.atomic import atomic_path
 from vampires.io.provenance import KEY, current_task
 from vampires.utils.cards import Cards, as_fits
@@ -76,18 +77,25 @@ def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fi
     Returns
     -------
     fits.Header
-        New header with ``PIPELINE``, ``CONFHASH``, ``NSOURCE`` and ``SRCnnnn`` cards and, within
-        a task, ``TASKHASH``.
+        New header with the cards of its filter, ``PIPELINE``, ``CONFHASH``, ``NSOURCE`` and
+        ``SRCnnnn`` cards and, within a task, ``TASKHASH``.
     """
     names = [ascii_text(Path(source).name) for source in sources]
     out = header.copy()
     out["PIPELINE"] = (f"vampires {__version__}", "software that made this file")
     out["CONFHASH"] = (digest, "digest of the configuration")
     sign(out)
+    describe_filter(out, str(header.get("FILTER", "")))
     out["NSOURCE"] = (len(names), "number of files this one came from")
     for index, name in enumerate(names, start=1):
         out[f"SRC{index:04d}"] = (name, "source file")
     return out
+
+
+def describe_filter(header: fits.Header, name: str) -> None:
+    """Add the cards of a filter to a header; see `vampires.instrument.bandpass`."""
+    for key, value, comment in bandpass_cards(name):
+        header[key] = (value, comment)
 
 
 def sign(header: fits.Header) -> None:
@@ -125,7 +133,9 @@ def write_fits(
     if "ERR" in names[1:]:
         hdus.append(_image(planes["ERR"], "ERR", header))
     for name, field_header in (fields or {}).items():
-        hdus.append(fits.ImageHDU(header=product_header(field_header), name=name))
+        own = product_header(field_header)
+        describe_filter(own, name)
+        hdus.append(fits.ImageHDU(header=own, name=name))
     hdus += [_image(planes[name], name, header) for name in names[1:] if name != "ERR"]
     with atomic_path(Path(path)) as temporary:
         fits.HDUList(hdus).writeto(temporary, overwrite=True, output_verify="silentfix")

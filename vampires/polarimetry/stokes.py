@@ -95,7 +95,7 @@ class StokesFrame:
         """Frames combined per pixel, (nfields, ny, nx): `count`, or one where a lone frame sees."""
         if self.count is not None:
             return self.count
-        seen = np.isfinite(self.data).all(axis=1)
+        seen = np.asarray(np.isfinite(self.data).all(axis=1))
         return np.asarray(seen, dtype=np.int32)
 
     @property
@@ -322,20 +322,29 @@ class StokesFrame:
         return {k: v[0] if len(self.fields) == 1 else v for k, v in out.items()}
 
     def mean_field(self) -> StokesFrame:
-        """Mean over the fields of multiband data: a frame with a single field."""
-        n = len(self.fields)
+        """Mean over the fields of multiband data: a frame with a single field.
+
+        In each pixel the fields count that saw it: where one is NaN, the others remain.
+        """
+        seen: NDArray[np.bool_] = np.asarray(np.isfinite(self.data).all(axis=1))
+        n = seen.sum(axis=0)
+        count = None
+        if self.count is not None:
+            least = np.where(seen, self.count, np.iinfo(self.count.dtype).max).min(axis=0)
+            count = np.where(n > 0, least, 0).astype(self.count.dtype)[None]
         header = self.header.copy()
+        header["FIELDAVG"] = ("mean", "of the fields that see a pixel")
         header["NFIELDS"] = 1
         header["FIELD0"] = ("+".join(self.fields), "name of field 0")
         return replace(
             self,
-            data=self.data.mean(axis=0, keepdims=True),
-            covariance=self.covariance.sum(axis=0, keepdims=True) / n**2,
-            systematic=self.systematic.sum(axis=0, keepdims=True) / n**2,
+            data=_over_fields(self.data, seen[:, None], n),
+            covariance=_over_fields(self.covariance, seen[:, None, None], n**2),
+            systematic=_over_fields(self.systematic, seen[:, None, None], n**2),
             shares=self.shares.mean_field(),
             header=header,
             fields=("+".join(self.fields),),
-            count=None if self.count is None else self.count.min(axis=0, keepdims=True),
+            count=count,
             field_headers={},
         )
 
@@ -424,6 +433,16 @@ def _ip_cards(p: Polarisation, suffix: str) -> dict[str, tuple[float, str]]:
         f"IPQERR{suffix}": (float(f"{p.q_err:.4g}"), "error of Q / I"),
         f"IPUERR{suffix}": (float(f"{p.u_err:.4g}"), "error of U / I"),
     }
+
+
+def _over_fields(
+    planes: NDArray[np.float32], seen: NDArray[np.bool_], divisor: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Sum over the fields that saw each pixel, over a divisor; NaN where that is zero."""
+    total = np.where(seen, planes, 0).sum(axis=0, keepdims=True, dtype=planes.dtype)
+    out = np.full(total.shape, np.nan, total.dtype)
+    np.divide(total, divisor, out=out, where=divisor > 0, casting="unsafe")
+    return out
 
 
 def write_stokes(frame: StokesFrame, path: str | Path) -> None:

@@ -108,7 +108,7 @@ def _singles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
         coadds, target = _coadds(plan, pair), plan.layout.difference("single", pair.key)
         yield make_task(
             "diff:single", pair.key, make_single, (pair, coadds, target, plan.config),
-            file_dep=coadds, targets=[target], settings=_settings(plan, pair), version=1,
+            file_dep=coadds, targets=[target], settings=_settings(plan, pair), version=2,
             doc=f"{pair.one.key} minus {pair.two.key}",
         )  # fmt: skip
 
@@ -119,7 +119,7 @@ def _doubles(plan: Plan, pairs: list[Pair]) -> Iterator[Task]:
         target = plan.layout.difference("double", first.key)
         yield make_task(
             "diff:double", first.key, make_double, ((first, second), coadds, target, plan.config),
-            file_dep=[*coadds[0], *coadds[1]], targets=[target], version=1,
+            file_dep=[*coadds[0], *coadds[1]], targets=[target], version=2,
             settings=_settings(plan, first), doc=f"{first.key} minus {second.key}",
         )  # fmt: skip
 

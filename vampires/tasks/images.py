@@ -66,8 +66,20 @@ def make_coadd(
     image = calibrated_flux(image, cube, config)
     sources: list[str | Path] = [*group.paths, *masters.paths, metrics]
     header = stamp(image.header, config.digest_of(*FLUX_SECTIONS), sources)
+    _say_how(header, config)
     replace(image, header=header).write(target)
     return {"frames": int(header["NCOADD"])}
+
+
+def _say_how(header: fits.Header, config: Config) -> None:
+    """Cards of how frames were selected and registered, and the zenith distance."""
+    chosen, aligned = config.frame_select, config.align
+    metric = chosen.metric if chosen.frame_select else "none"
+    header["FRAMESEL"] = (metric, "what frames were selected by")
+    header["SELCUT"] = (chosen.cutoff if chosen.frame_select else 0.0, "quantile discarded")
+    header["ALIGNMET"] = (aligned.method if aligned.align else "none", "centroid of registration")
+    if "ALT_MID" in header:
+        header["ZD_MID"] = (90 - header["ALT_MID"], "[deg] zenith distance, mean of the exposure")
 
 
 def registered_cube(group: Group, masters: Masters, metrics: Path, config: Config) -> CameraCube:

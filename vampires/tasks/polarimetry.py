@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vampires.config import Config
+from vampires.config import Config, PolarimetrySettings
 from vampires.engine.actions import make_task
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
@@ -151,23 +151,53 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     frames = map(StokesFrame.read, stokes)
     product = collapse(frames, settings.collapse).with_convention(settings.cyl_stokes)
     product = replace(product, header=stamp(product.header, config.digest, stokes))
-    if "cube" in targets:
-        product.write(targets["cube"])
-        product = product.mean_field()
-    product.write(targets["product"])
-    write_fits(targets["footprint"], {"COUNT": product.footprint[0]}, product.header)
     radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
     rows = [
         row
         for number, path in enumerate(stokes)
         for row in frame_row(StokesFrame.read(path), number, settings.ip_radius, radius2)
     ]
+    _say_polarisation(product.header, product.fields, rows, settings)
+    if "cube" in targets:
+        product.write(targets["cube"])
+        product = product.mean_field()
+    product.write(targets["product"])
+    write_fits(targets["footprint"], {"COUNT": product.footprint[0]}, product.header)
     table = stokes_table(rows)
     write_table(targets["table"], table)
     save_figure(product.plot(), targets["qphi"])
     save_figure(product.plot_overview(), targets["stokes"])
     save_figure(plot_ip(table), targets["ip"])
     return {"sets": len(stokes)}
+
+
+def _say_polarisation(
+    header: fits.Header,
+    fields: tuple[str, ...],
+    rows: list[dict[str, object]],
+    settings: PolarimetrySettings,
+) -> None:
+    """Cards of the light about the star, before any residual correction, field by field."""
+    import numpy as np
+
+    header["IPMETH"] = (settings.ip_method, "region of STARPOL: aperture or annulus")
+    header["IPRAD"] = (settings.ip_radius, "[pix] radius, or inner radius")
+    for i, name in enumerate(fields):
+        own = [row for row in rows if row["field"] == name]
+        q, u, eff_q, eff_u = (
+            np.mean([float(str(row[key])) for row in own])
+            for key in ("q", "u", "efficiency_q", "efficiency_u")
+        )
+        suffix = str(i) if len(fields) > 1 else ""
+        cards = (
+            ("STARPOL", 100 * np.hypot(q, u), "[%] degree of polarisation, mean of the sets"),
+            ("STARPA", np.degrees(np.arctan2(u, q)) / 2 % 180, "[deg] its angle, east of north"),
+            ("EFFQ", eff_q, "polarisation efficiency of Q, mean"),
+            ("EFFU", eff_u, "polarisation efficiency of U, mean"),
+        )
+        for key, value, comment in cards:
+            if np.isfinite(value):
+                header[key + suffix] = (round(float(value), 4), comment)
 
 
 def task_mueller() -> Iterator[Task]:
@@ -239,7 +269,7 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
     return make_task(
         "pdi", name or None, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
         targets=[*targets.values(), targets["table"].with_suffix(".csv")],
-        settings=plan.settings("polarimetry"), version=3, doc=str(task_pdi.__doc__),
+        settings=plan.settings("polarimetry"), version=4, doc=str(task_pdi.__doc__),
         task_dep=[sets_name(plan)],
     )  # fmt: skip
 
