@@ -23,7 +23,7 @@ from vampires.images.units import FluxScale
 from vampires.instrument.filters import FILTERS
 from vampires.kernels.aperture import circle_sum
 from vampires.simulate import NightSpec, simulate_night
-from vampires.tasks.images import calibrated_flux
+from vampires.steps.images import calibrated_flux
 
 # Rate of a magnitude-0 star (L24, no splitter, no FLC), its flux (CALSPEC Vega) and extinction.
 ZERO = {

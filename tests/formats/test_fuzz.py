@@ -21,10 +21,10 @@ from vampires.cube import CameraCube
 from vampires.errors import VampiresError
 from vampires.night.controller import is_controller
 from vampires.night.index import build_index
+from vampires.night.plan import Plan, make_plan
 from vampires.night.record import Record
 from vampires.night.sorting import sort_files
 from vampires.night.table import header_table
-from vampires.tasks.plan import Plan, make_plan
 
 HEADERS = Path(__file__).parents[1] / "data" / "headers"
 ERAS = sorted(path.stem for path in HEADERS.glob("*.header"))

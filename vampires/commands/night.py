@@ -9,7 +9,7 @@ from doit import get_var
 
 from vampires.config import Config, find_config, load_config
 from vampires.errors import ConfigError
-from vampires.tasks.plan import Plan, make_plan
+from vampires.night.plan import Plan, make_plan
 
 
 def night_config() -> Config:

@@ -32,6 +32,9 @@ def follow_files(
 ) -> dict[int, list[Sighting]]:
     """Look for the star in each file of a sequence, each seeded by the place in the last.
 
+    Many arguments, because images, expectation and detector come from different hands; all but
+    three are given by name.
+
     Parameters
     ----------
     source : FrameSource

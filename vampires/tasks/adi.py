@@ -9,7 +9,8 @@ from typing import Any
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.night.pairing import pair_cameras
-from vampires.tasks.plan import Plan, current_plan
+from vampires.night.plan import Plan
+from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
 Frame = tuple[Path, ...]

@@ -10,7 +10,8 @@ from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
 from vampires.night.pairing import Pair, pair_cameras, pair_states
-from vampires.tasks.plan import Plan, current_plan
+from vampires.night.plan import Plan
+from vampires.tasks.plan import current_plan
 
 if TYPE_CHECKING:
     from vampires.images.differences import DifferenceImage
@@ -20,9 +21,6 @@ Task = dict[str, Any]
 Coadds = tuple[Path, Path]
 
 SECTIONS = ("general", "analysis", "diff_images")
-
-HALO = (60.0, 20.0)
-"""Radii, pixels, between which a star behind a coronagraph is compared in two filters."""
 
 _NO_PAIRS = (
     "no two exposures of cameras 1 and 2 overlap in time with the same FLC state, HWP angle and "
@@ -40,7 +38,9 @@ _NO_DOUBLES = (
 
 def make_single(pair: Pair, coadds: Coadds, target: Path, config: Config) -> dict[str, Any]:
     """Write camera 1 minus camera 2, or line minus continuum."""
-    image = _difference(pair, coadds, config)
+    from vampires.steps.differences import difference
+
+    image = difference(pair, _read(coadds), config)
     _write(image, coadds, target, config)
     return {}
 
@@ -49,14 +49,9 @@ def make_double(
     pairs: tuple[Pair, Pair], coadds: tuple[Coadds, Coadds], target: Path, config: Config
 ) -> dict[str, Any]:
     """Write the double difference of two states."""
-    from vampires.images.differences import double_difference
-    from vampires.images.sdi import swapped_difference
+    from vampires.steps.differences import double
 
-    if pairs[0].line_and_continuum:
-        states = [_difference(pair, both, config) for pair, both in zip(pairs, coadds, strict=True)]
-        image = swapped_difference(*states)
-    else:
-        image = double_difference(_read(coadds[0]), _read(coadds[1]))
+    image = double(pairs, (_read(coadds[0]), _read(coadds[1])), config)
     _write(image, (*coadds[0], *coadds[1]), target, config)
     return {}
 
@@ -64,9 +59,10 @@ def make_double(
 def make_sdi(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write each field minus the others, rescaled to its wavelength."""
     from vampires.images.image import CameraImage
-    from vampires.images.sdi import StarRegion, multiband_sdi
+    from vampires.images.sdi import multiband_sdi
+    from vampires.steps.differences import star_region
 
-    image = multiband_sdi(CameraImage.read(coadd), StarRegion(*_radii(config)))
+    image = multiband_sdi(CameraImage.read(coadd), star_region(config))
     _write(image, (coadd,), target, config)
     return {"fields": list(image.fields)}
 
@@ -154,22 +150,6 @@ def _settings(plan: Plan, pair: Pair) -> dict[str, Any]:
 
 def _scaling(config: Config) -> dict[str, Any]:
     return {"coronagraphic": config.coronagraphic, "radius": config.analysis.phot_aper_rad}
-
-
-def _radii(config: Config) -> tuple[float, ...]:
-    """Where the flux of the star is compared in two filters."""
-    return HALO if config.coronagraphic else (config.analysis.phot_aper_rad,)
-
-
-def _difference(pair: Pair, coadds: Coadds, config: Config) -> DifferenceImage:
-    from vampires.images.differences import single_difference
-    from vampires.images.sdi import StarRegion, subtract_continuum
-
-    one, two = _read(coadds)
-    if not pair.line_and_continuum:
-        return single_difference(one, two)
-    line, continuum = (two, one) if pair.swapped else (one, two)
-    return subtract_continuum(line, continuum, StarRegion(*_radii(config)), one.header)
 
 
 def _read(coadds: Coadds) -> tuple[CameraImage, CameraImage]:

@@ -12,7 +12,8 @@ from vampires.night.controller import normalized_outputs
 from vampires.night.fates import FileFate, file_fates
 from vampires.night.grouping import left_out
 from vampires.night.matching import match_background, match_flat
-from vampires.tasks.plan import Plan, current_plan
+from vampires.night.plan import Plan
+from vampires.tasks.plan import current_plan
 from vampires.tasks.sets import sets_of_parts
 
 Task = dict[str, Any]

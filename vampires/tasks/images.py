@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.engine.actions import make_task
-from vampires.errors import FileError, MeasurementError
+from vampires.errors import FileError
 from vampires.log import get_logger
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
-from vampires.tasks.cubes import open_cube
+from vampires.night.plan import Plan
+from vampires.steps.cubes import open_cube
 from vampires.tasks.measure import excluded_frames
-from vampires.tasks.plan import Plan, current_plan
+from vampires.tasks.plan import current_plan
 
 if TYPE_CHECKING:
-    from astropy.io import fits
-
     from vampires.cube import CameraCube
-    from vampires.flux.calibration import Calibration, FluxSource
-    from vampires.images.image import CameraImage
 
 log = get_logger(__name__)
 
@@ -37,33 +34,10 @@ def make_coadd(
     """Select, register and combine the frames of a group."""
     from dataclasses import replace
 
-    from vampires.images.bias import coadd_is_biased, halo_level
-    from vampires.images.recenter import pad_to_diagonal
-    from vampires.images.reproject import camera_1, reproject
     from vampires.io.products import stamp
+    from vampires.steps.images import coadd
 
-    cube = registered_cube(group, masters, metrics, config)
-    settings = config.coadd
-    # A planet's disc has no PSF to centre on.
-    recenter = settings.recenter and config.align.align and not config.planetary
-    image = cube.coadd(
-        settings.method,
-        config.align.crop_width,
-        pad=False,
-        recenter=settings.recenter_method if recenter else None,
-    )
-    level = halo_level(image.data)
-    if coadd_is_biased(image.header, settings.method, level):
-        log.warning(
-            "this coadd method is biased for so few photons a frame: use mean",
-            file=Path(group.paths[0]).name, method=settings.method,
-            electrons_per_frame=round(level * image.header["EXPTIME"], 3),
-        )  # fmt: skip
-    if config.align.reproject and group.camera == 2:
-        image = reproject(image, camera_1(image.header))
-    if config.align.pad:
-        image = pad_to_diagonal(image)
-    image = calibrated_flux(image, cube, config)
+    image = coadd(registered_cube(group, masters, metrics, config), config)
     sources: list[str | Path] = [*group.paths, *masters.paths, metrics]
     header = stamp(image.header, config.digest_of(*FLUX_SECTIONS), sources)
     _say_how(header, config)
@@ -84,58 +58,11 @@ def _say_how(header: fits.Header, config: Config) -> None:
 
 def registered_cube(group: Group, masters: Masters, metrics: Path, config: Config) -> CameraCube:
     """Cube of a group with its measurements read, frames selected and registered."""
-    from vampires.measure.frames import FrameMetrics
+    from vampires.measure.metrics import FrameMetrics
+    from vampires.steps.images import registered
 
     cube = open_cube([Path(path) for path in group.paths], masters, config)
-    cube = cube.with_metrics(FrameMetrics.read(metrics))
-    if config.frame_select.frame_select:
-        cube = cube.select(config.frame_select.metric, config.frame_select.cutoff)
-    return cube.register(config.align.method if config.align.align else None)
-
-
-def calibrated_flux(image: CameraImage, cube: CameraCube, config: Config) -> CameraImage:
-    """Image in the unit of the configuration."""
-    from dataclasses import replace
-
-    calibration = flux_calibration(image.header, cube, config)
-    header = image.header.copy()
-    header.update(calibration.cards)
-    return replace(image, header=header).in_unit(calibration.scale)
-
-
-def flux_calibration(header: fits.Header, cube: CameraCube, config: Config) -> Calibration:
-    """Factors from e-/s to the unit of the configuration, for the selected frames of a cube."""
-    from vampires.flux.calibration import calibrate_flux
-    from vampires.flux.rates import star_rates
-
-    source = flux_source(config)
-    rates = None
-    if config.specphot.unit != "e-/s" and not config.planetary:
-        try:
-            rates = star_rates(cube.measured, cube.selected, config.specphot.flux_metric)
-        except MeasurementError:
-            if source.needs_star:
-                raise  # zero points do without; then the cards of the star are missing
-    calibration = calibrate_flux(header, cube.fields, rates, source)
-    if calibration.doubts:
-        log.warning("flux scale in doubt", file=cube.source.paths[0].name,
-                    why="; ".join(calibration.doubts))  # fmt: skip
-    return calibration
-
-
-def flux_source(config: Config) -> FluxSource:
-    """Where the flux scale comes from, as the configuration wants it."""
-    from vampires.flux.calibration import FluxSource
-
-    settings = config.specphot
-    own = settings.source not in ("zeropoints", "pickles")
-    return FluxSource(
-        settings,
-        coronagraphic=config.coronagraphic,
-        spectrum=config.resolve(settings.source) if own else None,
-        curves={name: config.resolve(path) for name, path in settings.filter_curves.items()},
-        spot_ratios={name: (ratio, 0.0) for name, ratio in settings.spot_contrast.items()},
-    )
+    return registered(cube.with_metrics(FrameMetrics.read(metrics)), config)
 
 
 def make_table(coadds: list[Path], target: Path, missing: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from vampires.engine.actions import make_task
 from vampires.io.paths import Layout
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
-from vampires.tasks.cubes import open_cube
+from vampires.night.plan import Plan
+from vampires.steps.cubes import open_cube
 from vampires.tasks.images import COADD_SECTIONS, registered_cube
 from vampires.tasks.measure import excluded_frames
-from vampires.tasks.plan import Plan, current_plan
+from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
 

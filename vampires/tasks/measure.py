@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.engine.actions import make_task
-from vampires.errors import FileError, VampiresError
+from vampires.errors import FileError
 from vampires.io.atomic import atomic_path, is_half_written
 from vampires.io.provenance import task_comment
 from vampires.log import get_logger
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
-from vampires.tasks.cubes import open_cube
-from vampires.tasks.plan import Plan, current_plan
+from vampires.night.plan import Plan
+from vampires.tasks.plan import current_plan
 
 if TYPE_CHECKING:
-    from vampires.cube import CameraCube
     from vampires.instrument.detectors import Generation
-    from vampires.measure.metrics import FrameMetrics
-    from vampires.measure.star import RoughCentroid
 
 log = get_logger(__name__)
 
@@ -77,15 +74,15 @@ def make_centroid(
     camera: int, paths: list[Path], masters: Masters, target: Path, config: Config
 ) -> dict[str, Any]:
     """Find the star, or the satellite spots, in the mean of a few raw files."""
-    from vampires.cube import find_in_cubes
     from vampires.measure.centroid_files import draw_centroids, format_centroids, write_regions
     from vampires.plotting.images import save_figure
+    from vampires.steps.cubes import readable_cube
+    from vampires.steps.measure import find_star
 
-    cubes = [cube for path in paths if (cube := _readable_cube(path, masters, config))]
+    cubes = [cube for path in paths if (cube := readable_cube(path, masters, config))]
     if not cubes:
         raise FileError(f"none of {', '.join(path.name for path in paths)} can be read")
-    kind = "spots" if config.coronagraphic else "planet" if config.planetary else "star"
-    image, found = find_in_cubes(cubes, kind)
+    image, found = find_star(cubes, config)
     write_regions(target.with_suffix(".reg"), found)
     title = f"{config.name} camera {camera}"
     save_figure(draw_centroids(image, found, title), target.with_suffix(".png"))
@@ -99,88 +96,21 @@ def make_centroid(
     return {name: [round(value, 2) for value in place.star] for name, place in found.items()}
 
 
-def _readable_cube(path: Path, masters: Masters, config: Config) -> CameraCube | None:
-    """Frames of a file whose first frames can be read; a damaged one never takes the camera."""
-    from vampires.cube import ROUGH_FRAMES
-
-    try:
-        cube = open_cube([path], masters, config)
-        cube.source.read(0, min(ROUGH_FRAMES, cube.source.n))
-    except VampiresError as error:
-        log.warning("rough centroids go on without a file", file=path.name, reason=str(error))
-        return None
-    return cube
-
-
 def make_metrics(
     group: Group, masters: Masters, inputs: MetricsInputs, target: Path, config: Config
 ) -> dict[str, Any]:
     """Measure every frame of a group."""
-    import numpy as np
-
-    from vampires.images.following import follow_files, runs_of_places, table_of_places
     from vampires.io.products import read_fits
     from vampires.measure.centroid_files import centroids_of
-    from vampires.measure.metrics import FrameMetrics
-    from vampires.measure.star import spot_radius
+    from vampires.steps.cubes import open_cube
+    from vampires.steps.measure import followed, measured
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
     places = centroids_of(inputs.centroids, cube.header.camera, cube.fields)
-    psfs = np.stack([read_fits(path)[0][""] for path in inputs.psfs]) if inputs.psfs else None
-    several = len(cube.fields) > 1
-    found = follow_files(
-        cube.source, cube.pixel_calibration, moved_with_crop(places, cube, inputs.origin),
-        flip=cube.flip, width=cube.crop(min(cube.shape[1:]))[0] if several else None,
-        radii=[spot_radius(cube.header, name) for name in cube.fields], memory=cube.memory,
-    )  # fmt: skip
-    parts = []
-    for source, there in runs_of_places(cube.source, found):
-        part = replace(cube, source=source)
-        if psfs is None:
-            part = part.measure_discs(there, config.analysis)
-        else:
-            part = part.measure(config.analysis, psfs, np.stack([place.psfs for place in there]))
-        parts.append(part.measured)
-    table = table_of_places(found, len(cube.source.paths))
-    measured = replace(FrameMetrics.join(parts), places=table)
-    measured.write(target)
-    _warn_of_doubts(measured, Path(group.paths[0]).name)
+    psfs = [read_fits(path)[0][""] for path in inputs.psfs]
+    found = followed(cube, places, inputs.origin)
+    measured(cube, found, config, psfs).measured.write(target)
     return {"frames": cube.source.n, "moved": any(s.moved for own in found.values() for s in own)}
-
-
-def moved_with_crop(
-    places: list[RoughCentroid], cube: CameraCube, origin: tuple[int, int]
-) -> list[RoughCentroid]:
-    """Places as they would be had only the crop moved on the detector.
-
-    Parameters
-    ----------
-    places : list of RoughCentroid
-        In frames whose crop begins at ``origin``.
-    cube : CameraCube
-        Frames of any crop of that size.
-    origin : (int, int)
-        x and y of the first pixel, detector pixels.
-    """
-    from vampires.measure.star import shifted
-
-    dx, dy = (origin[i] - int(cube.header[f"PRD-MIN{i + 1}"]) for i in range(2))
-    return [shifted(place, -dy if cube.flip else dy, dx) for place in places]
-
-
-def _warn_of_doubts(measured: FrameMetrics, name: str) -> None:
-    """Say which frames are left out because they cannot be data."""
-    from vampires.measure.plausible import impossible_frames, stray_pixels
-
-    doubts = {
-        **impossible_frames(measured),
-        "single pixels far brighter than the star; they are masked": stray_pixels(measured),
-    }
-    for reason, flags in doubts.items():
-        if flags.any():
-            frames = [int(number) for number in measured.frame_index[flags][:10]]
-            what = "masked" if "masked" in reason else "left out"
-            log.warning(f"frames {what}", file=name, n=int(flags.sum()), first=frames, why=reason)
 
 
 def task_psf() -> Iterator[Task]:

@@ -17,12 +17,13 @@ from vampires.config import Config, PolarimetrySettings
 from vampires.engine.actions import make_task
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
+from vampires.night.plan import Plan
 from vampires.night.sets import StokesSet
-from vampires.tasks.images import FLUX_SECTIONS, flux_calibration, registered_cube
+from vampires.steps.settings import polarimetry_settings
+from vampires.tasks.images import FLUX_SECTIONS, registered_cube
 from vampires.tasks.measure import excluded_frames
-from vampires.tasks.plan import Plan, current_plan
+from vampires.tasks.plan import current_plan
 from vampires.tasks.sets import (
-    polarimetry_settings,
     product_layout,
     report_no_sets,
     sets_name,
@@ -31,10 +32,6 @@ from vampires.tasks.sets import (
 )
 
 if TYPE_CHECKING:
-    from astropy.io import fits
-
-    from vampires.images.units import FluxScale
-    from vampires.mueller.model import MuellerModel
     from vampires.polarimetry.stokes import StokesFrame
 
 Task = dict[str, Any]
@@ -54,6 +51,7 @@ def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     from vampires.images.image import CameraImage
     from vampires.mueller.files import write_hdf5
     from vampires.mueller.model import LightPathAngles
+    from vampires.steps.stokes import light_path
 
     image = CameraImage.read(coadd)
     models = light_path(image.header, image.fields, config)
@@ -63,78 +61,34 @@ def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
     return {"source": models[0].source}
 
 
-def light_path(
-    header: fits.Header, fields: tuple[str, ...], config: Config
-) -> tuple[MuellerModel, ...]:
-    """Model of each field as the configuration wants it."""
-    from vampires.mueller.model import check_hwp_sync, models_for
-
-    settings = polarimetry_settings(config)
-    check_hwp_sync([header], settings.hwp_adi_sync)
-    table = config.resolve(settings.mueller_table) if settings.mueller_table else None
-    models = models_for(fields, header["DETGEN"], ideal=settings.use_ideal_mm, table=table)
-    return models if settings.mm_correct else tuple(model.idealised() for model in models)
-
-
 def make_stokes(
     coadds: list[Path], muellers: list[Path], target: Path, config: Config
 ) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set of coadds."""
     from vampires.images.image import CameraImage
     from vampires.mueller.files import read_hdf5
-    from vampires.polarimetry.inversion import reduce_set
-    from vampires.polarimetry.leastsq import invert
+    from vampires.steps.stokes import stokes_of_images
 
-    settings = polarimetry_settings(config)
-    from vampires.images.units import FluxScale
-
-    calibrated = [CameraImage.read(path) for path in coadds]
-    # Differences are made of e-/s: images that were each scaled to the same star would lose its
-    # polarisation. The result has the scale of their mean.
-    scale = FluxScale.mean([image.scale for image in calibrated])
-    images = [image.in_rate() for image in calibrated]
+    images = [CameraImage.read(path) for path in coadds]
     records = [read_hdf5(path) for path in muellers]  # all, so that a damaged one is noticed
-    models = records[0].models
-    if settings.method == "leastsq":
-        frame = invert(
-            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync
-        )
-    else:
-        frame = reduce_set(
-            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
-            turn=settings.derotate,
-        )  # fmt: skip
-    return _write_stokes(frame, scale, [*coadds, *muellers], target, config)
+    frame = stokes_of_images(images, records[0].models, config)
+    return _write_stokes(frame, [*coadds, *muellers], target, config)
 
 
 def make_streamed(streams: tuple[Stream, ...], target: Path, config: Config) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set, subtracting frame by frame."""
-    from vampires.images.units import FluxScale
-    from vampires.polarimetry.streaming import reduce_cubes
-    from vampires.tasks.cubes import target_of
+    from vampires.steps.stokes import stokes_of_cubes
 
-    settings = polarimetry_settings(config)
     cubes = [registered_cube(s.group, s.masters, s.metrics, config) for s in streams]
-    frame = reduce_cubes(
-        cubes, light_path(cubes[0].header, cubes[0].fields, config), settings, config.align,
-        target_of(config),
-    )  # fmt: skip
-    scale = FluxScale.mean([flux_calibration(c.header, c, config).scale for c in cubes])
     sources = [Path(p) for s in streams for p in s.group.paths]
-    return _write_stokes(frame, scale, sources, target, config)
+    return _write_stokes(stokes_of_cubes(cubes, config), sources, target, config)
 
 
 def _write_stokes(
-    frame: StokesFrame, scale: FluxScale, sources: list[Path], target: Path, config: Config
+    frame: StokesFrame, sources: list[Path], target: Path, config: Config
 ) -> dict[str, Any]:
-    """Subtract the residual polarisation where wanted, bring to the unit wanted, and write."""
     from vampires.io.products import stamp
 
-    settings = polarimetry_settings(config)
-    if settings.ip_correct:
-        radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
-        frame = frame.subtract_ip(frame.polarisation(settings.ip_radius, radius2))
-    frame = frame.with_convention(settings.cyl_stokes).in_unit(scale)
     replace(frame, header=stamp(frame.header, config.digest, sources)).write(target)
     return {"fields": list(frame.fields)}
 
@@ -144,12 +98,12 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     from vampires.io.products import stamp, write_fits, write_table
     from vampires.plotting.images import save_figure
     from vampires.plotting.stokes import plot_ip
-    from vampires.polarimetry.collapse import collapse, frame_row, stokes_table
+    from vampires.polarimetry.collapse import frame_row, stokes_table
     from vampires.polarimetry.stokes import StokesFrame
+    from vampires.steps.stokes import product_of
 
     settings = polarimetry_settings(config)
-    frames = map(StokesFrame.read, stokes)
-    product = collapse(frames, settings.collapse).with_convention(settings.cyl_stokes)
+    product = product_of(map(StokesFrame.read, stokes), config)
     product = replace(product, header=stamp(product.header, config.digest, stokes))
     radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
     rows = [

@@ -12,9 +12,10 @@ from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
+from vampires.night.plan import Plan
 from vampires.night.record import Record
 from vampires.night.setups import Setup
-from vampires.tasks.plan import Plan, current_plan
+from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
 

@@ -10,25 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vampires.config import Config, PolarimetrySettings
 from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
 from vampires.io.paths import Layout
 from vampires.log import get_logger
+from vampires.night.plan import Plan
 from vampires.night.polarimeters import NightSets, sets_of_groups
 from vampires.night.sets import Fate
-from vampires.tasks.plan import Plan, current_plan
+from vampires.steps.settings import polarimetry_settings
+from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]
 
 log = get_logger(__name__)
-
-
-def polarimetry_settings(config: Config) -> PolarimetrySettings:
-    """The [polarimetry] table, in tasks that exist only with it."""
-    if config.polarimetry is None:
-        raise PolarimetryError(f"{config.path}: no [polarimetry] table; add it")
-    return config.polarimetry
 
 
 def make_sets_table(fates: tuple[Fate, ...], problem: str, target: Path) -> dict[str, Any]:

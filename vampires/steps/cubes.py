@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vampires.config import Config
+from vampires.errors import VampiresError
 from vampires.io.paths import index_path
 from vampires.log import get_logger
 from vampires.night.fixes import load_fixes
 from vampires.night.matching import Masters
+from vampires.night.plan import target_of
 
 if TYPE_CHECKING:
     from vampires.cube import CameraCube
     from vampires.night.raw import HeaderIndex
-    from vampires.sky.geometry import Target
 
 log = get_logger(__name__)
 
@@ -60,6 +61,19 @@ def open_cube(
     return cube.with_masters(masters, config.calibrate)
 
 
+def readable_cube(path: Path, masters: Masters, config: Config) -> CameraCube | None:
+    """Frames of a file whose first frames can be read; a damaged one never takes the camera."""
+    from vampires.cube import ROUGH_FRAMES
+
+    try:
+        cube = open_cube([path], masters, config)
+        cube.source.read(0, min(ROUGH_FRAMES, cube.source.n))
+    except VampiresError as error:
+        log.warning("rough centroids go on without a file", file=path.name, reason=str(error))
+        return None
+    return cube
+
+
 def header_index(config: Config) -> HeaderIndex:
     """Headers of the raw files of a reduction, corrected as its configuration says."""
     from vampires.night.raw import HeaderIndex
@@ -88,10 +102,3 @@ def warn_of_header(cube: CameraCube, config: Config) -> None:
 
 FAR = 5.0 / 60.0
 """Degrees between [target] and the coordinates of a header from which both are not one place."""
-
-
-def target_of(config: Config) -> Target | None:
-    """Coordinates of the star from the configuration; None: those of the headers."""
-    from vampires.sky.geometry import Target
-
-    return Target.from_config(config.target)

@@ -1,0 +1,80 @@
+"""From the images or cubes of one HWP set to its Stokes frame, and from these to the product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from astropy.io import fits
+
+from vampires.config import Config
+from vampires.cube import CameraCube
+from vampires.images.image import CameraImage
+from vampires.images.units import FluxScale
+from vampires.mueller.model import MuellerModel, check_hwp_sync, models_for
+from vampires.night.plan import target_of
+from vampires.polarimetry.collapse import collapse
+from vampires.polarimetry.inversion import reduce_set
+from vampires.polarimetry.leastsq import invert
+from vampires.polarimetry.stokes import StokesFrame
+from vampires.polarimetry.streaming import reduce_cubes
+from vampires.steps.images import flux_calibration
+from vampires.steps.settings import polarimetry_settings
+
+
+def light_path(
+    header: fits.Header, fields: tuple[str, ...], config: Config
+) -> tuple[MuellerModel, ...]:
+    """Model of each field as the configuration wants it."""
+    settings = polarimetry_settings(config)
+    check_hwp_sync([header], settings.hwp_adi_sync)
+    table = config.resolve(settings.mueller_table) if settings.mueller_table else None
+    models = models_for(fields, header["DETGEN"], ideal=settings.use_ideal_mm, table=table)
+    return models if settings.mm_correct else tuple(model.idealised() for model in models)
+
+
+def stokes_of_images(
+    coadds: Sequence[CameraImage], models: Sequence[MuellerModel], config: Config
+) -> StokesFrame:
+    """Stokes frame of the coadds of one HWP set, in their unit.
+
+    Differences are made of e-/s: images that were each scaled to the same star would lose its
+    polarisation. The result has the scale of their mean.
+    """
+    settings = polarimetry_settings(config)
+    scale = FluxScale.mean([image.scale for image in coadds])
+    images = [image.in_rate() for image in coadds]
+    if settings.method == "leastsq":
+        frame = invert(
+            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync
+        )
+    else:
+        frame = reduce_set(
+            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
+            turn=settings.derotate,
+        )  # fmt: skip
+    return _finished(frame, scale, config)
+
+
+def stokes_of_cubes(cubes: Sequence[CameraCube], config: Config) -> StokesFrame:
+    """Stokes frame of the registered cubes of one HWP set, subtracted frame by frame."""
+    models = light_path(cubes[0].header, cubes[0].fields, config)
+    frame = reduce_cubes(
+        cubes, models, polarimetry_settings(config), config.align, target_of(config)
+    )
+    scale = FluxScale.mean([flux_calibration(c.header, c, config).scale for c in cubes])
+    return _finished(frame, scale, config)
+
+
+def _finished(frame: StokesFrame, scale: FluxScale, config: Config) -> StokesFrame:
+    """Subtract the residual polarisation where wanted, and bring to the unit wanted."""
+    settings = polarimetry_settings(config)
+    if settings.ip_correct:
+        radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
+        frame = frame.subtract_ip(frame.polarisation(settings.ip_radius, radius2))
+    return frame.with_convention(settings.cyl_stokes).in_unit(scale)
+
+
+def product_of(frames: Iterable[StokesFrame], config: Config) -> StokesFrame:
+    """Combine the Stokes frames of a night; all fields of multiband data are kept."""
+    settings = polarimetry_settings(config)
+    return collapse(frames, settings.collapse).with_convention(settings.cyl_stokes)
