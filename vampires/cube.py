@@ -45,6 +45,7 @@ from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.sky.export import export_wcs
 from vampires.sky.geometry import Target
 from vampires.sky.wcs import celestial_wcs, without_wcs
+from vampires.utils.html import facts_table
 from vampires.utils.text import ascii_text
 
 if TYPE_CHECKING:
@@ -628,6 +629,22 @@ class CameraCube:
             f"{'+'.join(self.fields)} {' x '.join(map(str, self.shape))}, "
             f"{int(self.selected.sum())} selected, has {', '.join(done) or 'raw frames only'}>"
         )
+
+    def _repr_html_(self) -> str:
+        h = self.header
+        done = {"masters": self.calibration, "measurements": self.metrics, "centres": self.centers}
+        facts = {
+            "files": ", ".join(Path(path).name for path in self.source.paths),
+            "object": h.get("OBJECT"),
+            "camera": h.get("U_CAMERA"),
+            "FLC": h.get("U_FLC"),
+            "HWP [deg]": h.get("RET-ANG1"),
+            "fields": ", ".join(self.fields),
+            "shape": " x ".join(map(str, self.shape)),
+            "selected frames": int(self.selected.sum()),
+            "has": ", ".join(k for k, v in done.items() if v is not None) or "raw frames only",
+        }
+        return facts_table("CameraCube", facts)
 
 
 def _not_excluded(source: FrameSource, exclude: Mapping[str, Sequence[int]]) -> np.ndarray:

@@ -1,10 +1,13 @@
-"""Observation: the raw files of one target and night, by their headers alone."""
+"""Observation: a night as an object, from raw files to its products."""
 
 from __future__ import annotations
 
 import html
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,46 +15,62 @@ import numpy as np
 from astropy.table import Table
 
 from vampires.calibration.set import CalibrationSet
-from vampires.errors import PolarimetryError
-from vampires.io.paths import index_path
-from vampires.night.fixes import load_fixes
+from vampires.config import Config, PolarimetrySettings, load_config
+from vampires.cube import CameraCube
+from vampires.errors import ConfigError, FileError, PolarimetryError
+from vampires.images.adi import adi_cube, combine_cameras
+from vampires.images.differences import DifferenceImage
+from vampires.images.image import CameraImage
+from vampires.images.sdi import multiband_sdi
+from vampires.measure.centroid_files import places_of, read_centroids
+from vampires.measure.star import RoughCentroid
+from vampires.night.controller import is_controller
 from vampires.night.grouping import Group, group_cubes, science_records, unusable_records
 from vampires.night.index import build_index
+from vampires.night.pairing import Pair, pair_cameras, pair_states
 from vampires.night.placing import placed
-from vampires.night.polarimeters import sets_of_groups
-from vampires.night.raw import NO_INDEX, HeaderIndex
+from vampires.night.plan import Plan, make_plan, plan_of, target_of
+from vampires.night.polarimeters import NightSets, sets_of_groups
 from vampires.night.record import CALIBRATION_KINDS, Record
+from vampires.night.sets import StokesSet
+from vampires.polarimetry.stokes import StokesFrame
+from vampires.steps.cubes import header_index, open_cube
+from vampires.steps.differences import difference, double, star_region
+from vampires.steps.images import coadd, registered
+from vampires.steps.measure import find_star, followed, measured
+from vampires.steps.settings import polarimetry_settings
+from vampires.steps.stokes import light_path, product_of, stokes_of_cubes, stokes_of_images
 
 if TYPE_CHECKING:
-    from vampires.cube import CameraCube
-    from vampires.night.sets import StokesSet
     from vampires.sky.geometry import Target
 
 _HIDDEN = ("size", "mtime_ns", "hdu", "crop", "fields", "fixes", "unplaced")
 
 
 class Observation:
-    """The raw files of a night: what each is, which belong together, which are unusable.
+    """The raw files of a night, and what a reduction makes of them.
 
     Indexing gives cubes: ``obs[3]`` is the fourth group as a
-    `~vampires.cube.CameraCube`, whose pixels stay on disk until asked for.
+    `~vampires.cube.CameraCube`, whose pixels stay on disk until asked for. `coadd`, `stokes`,
+    `differences` and `adi` go all the way, step by step as ``doit`` does with the same
+    configuration; nothing but the masters is written.
 
     Parameters
     ----------
     records : iterable of Record
-        The header index (see `vampires.night.index.build_index`).
+        The header index (see `vampires.night.index.build_index`); science, calibrations and
+        masters made earlier.
     folder : str or Path
-        The reduction directory, where products go.
-    method : str
-        How science files are grouped: ``cube`` or ``pdi``.
-    target : Target, optional
-        The star; default: the coordinates in the headers.
-    index : HeaderIndex
-        Where the headers of its files are kept.
+        The reduction directory, where masters go.
+    method : str, optional
+        How science files are grouped: ``cube`` or ``pdi``; default: as the configuration says.
+    config : Config, optional
+        All settings; default: the defaults.
 
     Examples
     --------
-    >>> obs = Observation.from_directory("raw", method="pdi")  # doctest: +SKIP
+    >>> obs = Observation.from_config("20230101_ABAur.toml")  # doctest: +SKIP
+    >>> obs.stokes().plot()  # doctest: +SKIP
     >>> obs[3].calibrate(obs.calibrations).measure().register().coadd().plot()  # doctest: +SKIP
     """
 
@@ -59,24 +78,27 @@ class Observation:
         self,
         records: Iterable[Record],
         folder: str | Path = ".",
-        method: str = "cube",
-        target: Target | None = None,
-        index: HeaderIndex = NO_INDEX,
+        method: str | None = None,
+        config: Config | None = None,
     ) -> None:
         self.records = list(records)
-        self.folder = Path(folder)
-        self.method = method
-        self.target = target
-        self.index = index
-        self._groups = group_cubes(self.records, method)
+        config = config or Config()
+        if method is not None:
+            config = replace(config, combine=replace(config.combine, method=method))
+        if config.polarimetry is None:
+            config = replace(config, polarimetry=PolarimetrySettings())
+        usable = [r for r in self.records if not is_controller(r)]
+        calibrations = [r for r in usable if r["ok"] and r["kind"] in CALIBRATION_KINDS]
+        self.plan = plan_of(self.records, usable, calibrations, config, Path(folder))
+        self._centroids: dict[int, dict[str, RoughCentroid]] = {}
 
     @classmethod
     def from_directory(
         cls,
         folder: str | Path,
-        method: str = "cube",
+        method: str | None = None,
         exclude: Iterable[str] = (),
-        target: Target | None = None,
+        config: Config | None = None,
     ) -> Observation:
         """Index all FITS files in and below a folder.
 
@@ -84,20 +106,21 @@ class Observation:
         ----------
         folder : str or Path
             Folder of raw files; masters made on the way go to ``master_cals`` in it.
-        method : str
+        method : str, optional
             How science files are grouped: ``cube`` or ``pdi``.
         exclude : iterable of str
             File names or patterns to leave out.
-        target : Target, optional
-            The star.
+        config : Config, optional
+            All settings.
 
         Raises
         ------
         FileError
             The folder does not exist.
         """
-        records = placed(build_index([folder], exclude=tuple(exclude)), lambda: target)
-        return cls(records, folder, method, target)
+        config = config or Config()
+        records = build_index([folder], exclude=tuple(exclude))
+        return cls(placed(records, partial(target_of, config)), folder, method, config)
 
     @classmethod
     def from_config(cls, path: str | Path) -> Observation:
@@ -115,22 +138,44 @@ class Observation:
         FileError
             No raw file is found.
         """
-        # Imported here: the configuration schema is not needed to look at files.
-        from vampires.config import load_config
-        from vampires.sky.geometry import Target
-
         config = load_config(Path(path))
-        target = Target.from_config(config.target)
-        fixes = load_fixes(config.data.fix, config.folder)
-        index = HeaderIndex(index_path(config.folder), fixes)
-        records = placed(
-            build_index(config.data.raw, config.folder, config.data.exclude, index.path, fixes),
-            lambda: target,
-        )
-        if config.calibrate.calib_directory is not None:
-            masters = build_index([config.calibrate.calib_directory], config.folder)
-            records += [record for record in masters if record["format"] == "master"]
-        return cls(records, config.folder, config.combine.method, target, index)
+        plan = make_plan(config)
+        masters = [r for r in plan.calibrations if r["format"] == "master"]
+        known = {record["path"] for record in plan.records}
+        extra = [record for record in masters if record["path"] not in known]
+        return cls([*plan.records, *extra], config.folder, None, config)
+
+    @property
+    def config(self) -> Config:
+        """All settings."""
+        return self.plan.config
+
+    @property
+    def folder(self) -> Path:
+        """The reduction directory."""
+        return self.plan.layout.folder
+
+    @property
+    def method(self) -> str:
+        """How science files are grouped."""
+        return self.config.combine.method
+
+    @property
+    def target(self) -> Target | None:
+        """The star; None: the coordinates in the headers."""
+        return target_of(self.config)
+
+    @property
+    def parts(self) -> tuple[Observation, ...]:
+        """One observation for each setup of the night, as if it were alone."""
+        if len(self.plan.parts) <= 1:
+            return (self,)
+        return tuple(self._part(plan) for plan in self.plan.parts)
+
+    def _part(self, plan: Plan) -> Observation:
+        part = copy(self)
+        part.plan, part._centroids = plan, {}
+        return part
 
     def normalized(self) -> Observation:
         """Normalise the controller-format files, if there are any.
@@ -159,7 +204,7 @@ class Observation:
             if not all(Path(path).exists() for path in outputs):
                 normalize_file(record["path"], self.folder)
             records += build_index(outputs)
-        return Observation(records, self.folder, self.method, self.target, self.index)
+        return Observation(records, self.folder, None, self.config)
 
     @property
     def table(self) -> Table:
@@ -176,10 +221,10 @@ class Observation:
     @property
     def calibrations(self) -> CalibrationSet:
         """The calibration files of the night and their masters."""
-        kinds = CALIBRATION_KINDS
         return CalibrationSet(
-            [record for record in self.records if record["kind"] in kinds], self.folder
-        )
+            self.plan.calibrations, self.folder, self.config.calibrate,
+            self.config.execution.memory_bytes,
+        )  # fmt: skip
 
     @property
     def unusable(self) -> Table:
@@ -197,37 +242,230 @@ class Observation:
         method : str, optional
             ``cube`` or ``pdi``; default: the observation's.
         """
-        return self._groups if method in {None, self.method} else group_cubes(self.records, method)
+        if method in {None, self.method}:
+            return list(self.plan.groups)
+        return group_cubes([r for setup in self.plan.setups for r in setup.records], str(method))
 
-    def hwp_sets(
-        self, method: str = "triplediff", max_rotation: float = 4.0
-    ) -> tuple[StokesSet, ...]:
+    def night_sets(self) -> NightSets:
+        """Stokes sets, the fate of every exposure, or why there is no set."""
+        settings = polarimetry_settings(self.config)
+        return sets_of_groups(
+            self._alone().plan.groups, settings.method, max_rotation=settings.set_max_rotation
+        )
+
+    def hwp_sets(self, method: str | None = None) -> tuple[StokesSet, ...]:
         """Cycles of the half-wave plate that make one Stokes frame each.
 
         Parameters
         ----------
-        method : str
-            ``triplediff``, ``doublediff`` or ``leastsq``.
-        max_rotation : float
-            Largest change of parallactic angle when a gap is filled, degrees.
+        method : str, optional
+            ``triplediff``, ``doublediff`` or ``leastsq``; default: the configuration's.
 
         Raises
         ------
         PolarimetryError
             There is no complete set; the message names the missing states.
         """
-        night = sets_of_groups(self._groups, method, max_rotation=max_rotation)
+        night = self._by_method(method).night_sets()
         if night.problem:
             raise PolarimetryError(night.problem)
         return night.sets
 
+    def cube(self, group: Group | int) -> CameraCube:
+        """Cube of a group with its masters, which are made if they are not there yet."""
+        group = self.plan.groups[group] if isinstance(group, int) else group
+        masters = self.calibrations.ready(self.calibrations.match(group.first))
+        paths = [Path(path) for path in group.paths]
+        return open_cube(paths, masters, self.config, announce=True)
+
+    def centroids(self, camera: int) -> dict[str, RoughCentroid]:
+        """Where the star, its satellite spots or the planet are, roughly, in each field.
+
+        Read from the centroid file of the camera (``doit centroid``, or written by hand) where
+        there is one; else found in the mean of its first files.
+        """
+        if camera not in self._centroids:
+            path = self.plan.layout.centroids(camera)
+            if path.exists():
+                self._centroids[camera] = read_centroids(path, camera)
+            else:
+                cubes = self._first_cubes(camera)
+                self._centroids[camera] = find_star(cubes, self.config)[1]
+        return self._centroids[camera]
+
+    def _first_cubes(self, camera: int) -> list[CameraCube]:
+        records = self._alone().plan.first_records(camera)
+        masters = self.calibrations.ready(self.calibrations.match(records[0]))
+        return [open_cube([Path(r["path"])], masters, self.config) for r in records]
+
+    def registered(self, group: Group | int) -> CameraCube:
+        """Cube of a group, measured, its frames selected and registered."""
+        cube = self.cube(group)
+        camera = int(cube.header["U_CAMERA"])
+        places = places_of(self.centroids(camera), cube.fields)
+        found = followed(cube, places, self.plan.crop_origin(camera))
+        return registered(measured(cube, found, self.config), self.config)
+
+    def coadd(self, group: Group | int) -> CameraImage:
+        """Coadd of a group, as ``doit coadd`` makes it."""
+        return coadd(self.registered(group), self.config)
+
+    def stokes_frame(self, number: StokesSet | int) -> StokesFrame:
+        """Stokes frame of one HWP set, as ``doit stokes`` makes it.
+
+        Parameters
+        ----------
+        number : int or StokesSet
+            One of `hwp_sets`, or its number.
+        """
+        item = self.hwp_sets()[number] if isinstance(number, int) else number
+        groups = {group.key: group for group in self.plan.groups}
+        own = [groups[key] for key in item.keys]
+        if polarimetry_settings(self.config).stream:
+            return stokes_of_cubes([self.registered(group) for group in own], self.config)
+        images = [self.coadd(group) for group in own]
+        models = light_path(images[0].header, images[0].fields, self.config)
+        return stokes_of_images(images, models, self.config)
+
+    def stokes(self, filter_name: str | None = None, method: str | None = None) -> StokesFrame:
+        """Stokes frame of the night, as ``doit pdi`` makes it.
+
+        Parameters
+        ----------
+        filter_name : str, optional
+            Which product, where the night has several: narrowband filters, for instance.
+        method : str, optional
+            ``triplediff``, ``doublediff`` or ``leastsq``; default: the configuration's.
+
+        Returns
+        -------
+        StokesFrame
+            With all fields of multiband data; `StokesFrame.mean_field` joins them.
+
+        Raises
+        ------
+        PolarimetryError
+            There is no complete set, or there are several products and none is chosen.
+        """
+        night = self._by_method(method)
+        night.hwp_sets()
+        products = night.night_sets().by_filter()
+        if filter_name is None and None not in products:
+            names = ", ".join(map(repr, products))
+            raise PolarimetryError(f"the night has a product in each of {names}: name the filter")
+        own = products.get(filter_name, products.get(None, []))
+        if filter_name is not None and own and own[0].filter != filter_name:
+            raise PolarimetryError(
+                f"no set in filter {filter_name!r}: the night has {own[0].filter}"
+            )
+        return product_of((night.stokes_frame(item) for item in own), night.config)
+
+    def pairs(self) -> list[Pair]:
+        """Simultaneous exposures of the two cameras."""
+        return pair_cameras(self._alone().plan.groups)
+
+    def differences(self, kind: str = "single") -> Iterator[DifferenceImage]:
+        """Difference images, as ``doit diff`` makes them, one after another.
+
+        Parameters
+        ----------
+        kind : str
+            ``single`` (camera 1 minus camera 2, or line minus continuum), ``double`` (two states
+            of FLC, HWP or filters) or ``sdi`` (each field of multiband data minus the others).
+
+        Raises
+        ------
+        PolarimetryError
+            The kind is unknown, or the night has no such exposures.
+        """
+        makers = {"single": self._singles, "double": self._doubles, "sdi": self._fields}
+        if kind not in makers:
+            raise PolarimetryError(f"differences {kind!r}: allowed are {', '.join(makers)}")
+        images = makers[kind]()
+        first = next(images, None)
+        if first is None:
+            raise PolarimetryError(f"the night has no exposures for {kind!r} differences")
+        yield first
+        yield from images
+
+    def _singles(self) -> Iterator[DifferenceImage]:
+        for pair in self.pairs():
+            yield difference(pair, self._both(pair), self.config)
+
+    def _doubles(self) -> Iterator[DifferenceImage]:
+        for first, second in pair_states(self.pairs()):
+            yield double((first, second), (self._both(first), self._both(second)), self.config)
+
+    def _fields(self) -> Iterator[DifferenceImage]:
+        for group in self._alone().plan.groups:
+            if len(group.fields) > 1:
+                yield multiband_sdi(self.coadd(group), star_region(self.config))
+
+    def _both(self, pair: Pair) -> tuple[CameraImage, CameraImage]:
+        return self.coadd(pair.one), self.coadd(pair.two)
+
+    def adi(
+        self, camera: int | None = None, filter_name: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cube and angles for angular differential imaging, as VIP and pyKLIP take them.
+
+        Parameters
+        ----------
+        camera : int, optional
+            1 or 2; default: the mean of both cameras' simultaneous images.
+        filter_name : str, optional
+            Default: the only filter of the night.
+
+        Returns
+        -------
+        cube : ndarray of float32, shape (nfields, n, ny, nx)
+        angles : ndarray of float32, shape (n,)
+            Deg, counter-clockwise; see `vampires.images.adi`.
+
+        Raises
+        ------
+        FileError
+            There are no such exposures, or several filters and none is chosen.
+        """
+        groups = self._alone().plan.groups
+        filters = sorted({group.filter for group in groups})
+        if filter_name is None and len(filters) > 1:
+            raise FileError(f"the night has filters {', '.join(filters)}: name one of them")
+        own = [group for group in groups if filter_name in {None, group.filter}]
+        if camera is not None:
+            images = [self.coadd(group) for group in own if group.camera == camera]
+        else:
+            images = [combine_cameras(*self._both(pair)) for pair in pair_cameras(own)]
+        if not images:
+            raise FileError(
+                f"no exposures of camera {camera or '1 and 2'} in {filter_name or filters}"
+            )
+        return adi_cube(images)
+
+    def _alone(self) -> Observation:
+        """The observation itself, once it is sure that it is of one setup."""
+        if len(self.plan.parts) > 1:
+            labels = ", ".join(part.label for part in self.plan.parts)
+            raise ConfigError(f"the night has several setups ({labels}): take one of obs.parts")
+        return self
+
+    def _by_method(self, method: str | None) -> Observation:
+        settings = polarimetry_settings(self.config)
+        if method in {None, settings.method}:
+            return self
+        config = replace(self.config, polarimetry=replace(settings, method=str(method)))
+        return self._part(replace(self.plan, config=config))
+
     def __len__(self) -> int:
-        return len(self._groups)
+        return len(self.plan.groups)
 
     def __getitem__(self, index: int) -> CameraCube:
-        from vampires.cube import CameraCube
-
-        return CameraCube.from_group(self._groups[index], self.target, index=self.index)
+        return CameraCube.from_group(
+            self.plan.groups[index],
+            self.target,
+            self.config.execution.memory_bytes,
+            header_index(self.config),
+        )
 
     def __iter__(self) -> Iterator[CameraCube]:
         return (self[index] for index in range(len(self)))
@@ -245,6 +483,7 @@ class Observation:
                 f"{', '.join(objects)} in {', '.join(filters)}, {science[0]['generation']}",
                 f"{frames} science frames in {hours:.2f} h from MJD {science[0]['mjd_start']:.5f}",
                 f"{len(self)} groups by {self.method!r}",
+                *([f"{len(self.plan.setups)} setups"] if len(self.plan.setups) > 1 else []),
             ]
         return lines
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vampires.errors import HeaderError
 from vampires.images.image import CameraImage
 from vampires.kernels.resample import rotate
+from vampires.sky.wcs import north_up
 from vampires.utils.angles import circular_mean, wrap
 
 Float32 = NDArray[np.float32]
@@ -56,6 +57,17 @@ def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
         variance = np.stack([v for _, v in turned])
         out.append(replace(image, data=data, variance=variance, systematic=common))
     return out
+
+
+def north_up_image(image: CameraImage) -> CameraImage:
+    """Turn one image as `derotate` does, and its header with it; see `CameraImage.derotate`."""
+    if image.header.get("DEROTATE"):
+        raise HeaderError(f"{image!r} is north up already")
+    turned = derotate([image])[0]
+    header = north_up(image.header, (image.data.shape[-2], image.data.shape[-1]))
+    header["DEROTATE"] = (True, "north up; F: as the pupil was")
+    fields = {name: header.copy() for name in image.field_headers}
+    return replace(turned, header=header, field_headers=fields)
 
 
 def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:

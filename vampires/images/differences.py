@@ -18,6 +18,7 @@ from vampires.images.units import RATE, FluxScale
 from vampires.instrument.flc import flc_state
 from vampires.night.pairing import Span, pair_spans
 from vampires.sky.export import export_wcs
+from vampires.utils.html import facts_table
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,16 @@ class DifferenceImage:
     def __repr__(self) -> str:
         nf, ny, nx = self.difference.shape
         return f"<DifferenceImage {'+'.join(self.fields)} {nf} x {ny} x {nx}>"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "object": self.header.get("OBJECT"),
+            "fields": ", ".join(self.fields),
+            "shape": " x ".join(map(str, self.difference.shape)),
+            "unit": self.header.get("BUNIT"),
+            "images": self.header.get("NIMAGES"),
+        }
+        return facts_table("DifferenceImage", facts)
 
 
 def pair_exposures(headers: Sequence[fits.Header]) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.io import fits
@@ -16,9 +16,12 @@ from vampires.header.fields import field_index
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
 from vampires.io.products import read_fits, write_fits
 from vampires.sky.export import export_wcs
+from vampires.utils.html import facts_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from vampires.images.differences import DifferenceImage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +141,44 @@ class CameraImage:
         data, variance, systematic = (plane.astype(np.float32) for plane in planes)
         return dataclasses.replace(self, data=data, variance=variance, systematic=systematic)
 
+    def derotate(self) -> CameraImage:
+        """Turn counter-clockwise by DEROTANG: north up, east left, with the WCS that says so.
+
+        Raises
+        ------
+        HeaderError
+            DEROTANG is missing, or the image has been turned already.
+        """
+        from vampires.images.derotate import north_up_image
+
+        return north_up_image(self)
+
+    def difference(
+        self, other: CameraImage, radius: float = 8.0, inner: float = 0.0
+    ) -> DifferenceImage:
+        """Subtract the simultaneous image of the other camera, or the continuum.
+
+        Parameters
+        ----------
+        other : CameraImage
+            Of the same filter: half the difference is taken. Of the continuum filter of this
+            one's line: it is scaled to the star first.
+        radius, inner : float
+            Where the star's flux is compared in two filters, pixels: an aperture, or an annulus.
+
+        Returns
+        -------
+        DifferenceImage
+
+        Raises
+        ------
+        PolarimetryError
+            The images differ in size or fields.
+        """
+        from vampires.images.sdi import StarRegion, subtract
+
+        return subtract(self, other, StarRegion(radius, inner))
+
     def write(self, path: str | Path) -> None:
         """Write as FITS: data, ``ERR``, a header per field, ``SYS`` and ``COUNT`` planes."""
         header = self.header.copy()
@@ -193,18 +234,18 @@ class CameraImage:
         )
 
     def _repr_html_(self) -> str:
-        rows: dict[str, Any] = {
+        facts = {
             "object": self.header.get("OBJECT"),
             "camera": self.header.get("U_CAMERA"),
             "FLC": self.header.get("U_FLC"),
             "HWP [deg]": self.header.get("RET-ANG1"),
             "fields": ", ".join(self.fields),
             "shape": " x ".join(map(str, self.data.shape)),
+            "unit": self.header.get("BUNIT"),
             "frames": self.header.get("NCOADD"),
             "derotation angle [deg]": self.header.get("DEROTANG"),
         }
-        cells = "".join(f"<tr><th>{k}</th><td>{v}</td></tr>" for k, v in rows.items())
-        return f"<table>{cells}</table>"
+        return facts_table("CameraImage", facts)
 
 
 def _squeeze(plane: np.ndarray) -> np.ndarray:

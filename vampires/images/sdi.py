@@ -17,11 +17,12 @@ from photutils.aperture import CircularAnnulus, CircularAperture
 
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import merge_headers
-from vampires.images.differences import DifferenceImage, line_minus_continuum
+from vampires.images.differences import DifferenceImage, line_minus_continuum, single_difference
 from vampires.images.image import CameraImage
 from vampires.images.reproject import Similarity, reproject, transform
 from vampires.images.units import FluxScale
 from vampires.instrument.filters import FILTERS
+from vampires.night.pairing import CONTINUUM
 
 Float32 = NDArray[np.float32]
 
@@ -138,6 +139,13 @@ def subtract_continuum(
     out.header["SDISCERR"] = (error, "error of SDISCALE")
     out.header["SDIMAGN"] = (magnification, "continuum was magnified by this")
     return out
+
+
+def subtract(one: CameraImage, other: CameraImage, region: StarRegion) -> DifferenceImage:
+    """Half the difference of one filter, or line minus continuum; see `CameraImage.difference`."""
+    if CONTINUUM.get(one.fields[0]) == other.fields[0]:
+        return subtract_continuum(one, other, region)
+    return single_difference(one, other)
 
 
 def swapped_difference(before: DifferenceImage, after: DifferenceImage) -> DifferenceImage:

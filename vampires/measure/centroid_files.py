@@ -264,13 +264,19 @@ def centroids_of(path: Path, camera: int, fields: Sequence[str]) -> list[RoughCe
     FileError
         The file lacks a field.
     """
-    entries = read_centroids(path, camera)
+    return places_of(read_centroids(path, camera), fields, str(path))
+
+
+def places_of(
+    entries: Mapping[str, RoughCentroid], fields: Sequence[str], source: str = "centroids"
+) -> list[RoughCentroid]:
+    """Choose those of the fields of an image; see `centroids_of`."""
     if len(fields) == 1 and len(entries) == 1:
         return list(entries.values())
     missing = [name for name in fields if name not in entries]
     if missing:
         raise FileError(
-            f"{path}: no [fields.{missing[0]!r}]; found {', '.join(entries)}: add it, or delete "
+            f"{source}: no [fields.{missing[0]!r}]; found {', '.join(entries)}: add it, or delete "
             "the file to have it made anew"
         )
     return [entries[name] for name in fields]

@@ -28,6 +28,9 @@ from vampires.night.setups import OTHER_STAR, Setup, find_setups, separation
 if TYPE_CHECKING:
     from vampires.sky.geometry import Target
 
+CENTROID_FILES = 4
+"""Raw files per camera whose mean gives the rough centroids."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -76,7 +79,7 @@ class Plan:
             if several_stars and not is_target(setup, config.target):
                 config = replace(config, target=None)
             own = tuple(g for g in self.groups if homes[g.first["path"]] == setup.label)
-            layout = Layout(config.folder, config.name)
+            layout = Layout(self.layout.folder, config.name)
             parts.append(replace(self, config=config, layout=layout, groups=own, setups=(setup,)))
         return tuple(parts)
 
@@ -123,6 +126,20 @@ class Plan:
             record, self.calibrations, self.layout.folder,
             background=wanted.back_subtract, flat=wanted.flat_correct,
         )  # fmt: skip
+
+    def first_records(self, camera: int) -> list[Record]:
+        """Science files whose mean gives the rough centroids of a camera.
+
+        The first ones, so that files that arrive later change nothing.
+        """
+        records = [r for g in self.groups if g.camera == camera for r in g.records]
+        return records[:CENTROID_FILES]
+
+    def crop_origin(self, camera: int) -> tuple[int, int]:
+        """Where the crop of the first file of a camera begins on the detector, (x, y)."""
+        first = next(group.first for group in self.groups if group.camera == camera)
+        x0, y0 = (first["crop"] or [0, 0])[:2]
+        return x0, y0
 
     def settings(self, *sections: str) -> dict[str, Any]:
         """Values of some sections of the configuration, for a task's up-to-date test.
@@ -182,13 +199,38 @@ def make_plan(config: Config) -> Plan:
             for record in masters
             if record["format"] == "master" and Path(record["path"]) not in known
         ]
-    setups = find_setups(files)
+    return plan_of(records, files, calibrations, config)
+
+
+def plan_of(
+    records: Iterable[Record],
+    files: Iterable[Record],
+    calibrations: Iterable[Record],
+    config: Config,
+    folder: Path | None = None,
+) -> Plan:
+    """Make the plan of files that are indexed already.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        All raw files.
+    files : iterable of Record
+        The same, or what is made of them before anything else.
+    calibrations : iterable of Record
+        Raw calibration files and masters made earlier.
+    config : Config
+        Validated configuration.
+    folder : Path, optional
+        The reduction directory; default: that of the configuration.
+    """
+    setups = find_setups(list(files))
     groups = [
         group for setup in setups for group in group_cubes(setup.records, config.combine.method)
     ]
     return Plan(
         config=config,
-        layout=Layout(folder, config.name),
+        layout=Layout(folder or config.folder, config.name),
         records=tuple(records),
         groups=tuple(sorted(groups, key=lambda group: (group.mjd, group.key))),
         calibrations=tuple(calibrations),

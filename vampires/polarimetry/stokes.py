@@ -30,6 +30,7 @@ from vampires.polarimetry.propagation import (
 from vampires.polarimetry.shares import MasterShares
 from vampires.sky.export import export_wcs
 from vampires.sky.wcs import turn_wcs
+from vampires.utils.html import facts_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -409,6 +410,20 @@ class StokesFrame:
             f"<StokesFrame {h.get('OBJECT', '?')} {'+'.join(self.fields)} "
             f"{len(self.fields)} x 4 x {ny} x {nx}, {what}; {state}>"
         )
+
+    def _repr_html_(self) -> str:
+        h = self.header
+        facts = {
+            "object": h.get("OBJECT"),
+            "fields": ", ".join(self.fields),
+            "shape": " x ".join(map(str, self.data.shape)),
+            "unit": h.get("BUNIT"),
+            "sets": h.get("NSETS"),
+            "images": h.get("NIMAGES"),
+            "Mueller model": h.get("MMSOURCE") if self.corrected else "not corrected yet",
+            "north up": h.get("DEROTATE"),
+        }
+        return facts_table("StokesFrame", facts)
 
     def _weights(self) -> FloatArray:
         if self.weights is None:

@@ -12,7 +12,7 @@ from vampires.errors import CalibrationError, FileError
 from vampires.io.paths import stem
 from vampires.log import get_logger
 from vampires.night.grouping import left_out
-from vampires.tasks.cubes import header_index
+from vampires.steps.cubes import header_index
 from vampires.tasks.plan import current_plan
 
 Task = dict[str, Any]

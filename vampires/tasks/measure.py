@@ -46,10 +46,6 @@ class MetricsInputs:
     origin: tuple[int, int]
 
 
-CENTROID_FILES = 4
-"""Raw files per camera whose mean gives the rough centroids."""
-
-
 def make_psf(
     generation: Generation, camera: int, filter_name: str, size: int, target: Path
 ) -> dict[str, Any]:
@@ -184,9 +180,7 @@ def _psf_tasks(plan: Plan) -> Iterator[Task]:
 
 def _centroid_task(plan: Plan, camera: int) -> Task:
     target = plan.layout.centroids(camera)
-    # The first ones, so that files that arrive later change nothing.
-    records = [r for g in plan.groups if g.camera == camera for r in g.records]
-    records = records[:CENTROID_FILES]
+    records = plan.first_records(camera)
     masters = plan.masters_of(records[0])
     return make_task(
         "centroid", plan.named(f"cam{camera}"), make_centroid,
@@ -209,7 +203,7 @@ def _metrics_task(plan: Plan, group: Group) -> Task:
     inputs = MetricsInputs(
         plan.layout.centroids(group.camera),
         tuple(plan.layout.psf(name, group.camera) for name in names),
-        _origin(plan, group.camera),
+        plan.crop_origin(group.camera),
     )
     masters = plan.masters_of(group.first)
     return make_task(
@@ -224,13 +218,6 @@ def _metrics_task(plan: Plan, group: Group) -> Task:
         },
         doc=f"frame measurements of {group.key}",
     )  # fmt: skip
-
-
-def _origin(plan: Plan, camera: int) -> tuple[int, int]:
-    """Where the crop of the first file of a camera begins."""
-    first = next(group.first for group in plan.groups if group.camera == camera)
-    x0, y0 = (first["crop"] or [0, 0])[:2]
-    return x0, y0
 
 
 def excluded_frames(config: Config, paths: Sequence[str]) -> dict[str, Any]:
