@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from vampires.errors import FileError, HeaderError, PolarimetryError
 from vampires.night.index import build_index
 from vampires.observation import Observation
+from vampires.simulate import NightSpec, simulate_night
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +77,63 @@ def test_empty() -> None:
     assert len(empty) == 0
     assert len(empty.table) == 0
     assert "0 groups" not in repr(empty)
+
+
+@pytest.fixture(scope="module")
+def narrowband(tmp_path_factory: pytest.TempPathFactory) -> Observation:
+    return tiny("sdi", tmp_path_factory.mktemp("sdi"))
+
+
+class TestProducts:
+    """Of nights too small to be good, but of every kind; `tests/test_reduction.py` compares."""
+
+    def test_a_product_of_each_filter_and_differences(self, narrowband: Observation) -> None:
+        with pytest.raises(PolarimetryError, match="triple difference needs A and B"):
+            narrowband.stokes()
+        with pytest.raises(PolarimetryError, match="name the filter"):
+            narrowband.stokes(method="doublediff")
+        frame = narrowband.stokes("Halpha", method="doublediff")
+        assert frame.fields == ("Halpha",)
+        assert np.isfinite(frame.data).any()
+        image = next(narrowband.differences())
+        assert image.fields == ("Halpha",)
+        assert image.header["SDICONT"] == "Ha-Cont"
+        pair = narrowband.pairs()[0]
+        line, continuum = narrowband.coadd(pair.one), narrowband.coadd(pair.two)
+        again = line.difference(continuum)
+        np.testing.assert_array_equal(again.difference, image.difference)
+        assert "NIMAGES" not in again._repr_html_()
+
+    def test_multiband_fields(self, tmp_path: Path) -> None:
+        night = tiny("mbi", tmp_path)
+        image = next(night.differences("sdi"))
+        assert image.fields == ("F610", "F670", "F720", "F760")
+        with pytest.raises(PolarimetryError, match="allowed are single"):
+            next(night.differences("both"))
+
+    def test_adi(self, narrowband: Observation) -> None:
+        with pytest.raises(FileError, match="Ha-Cont, Halpha: name one"):
+            narrowband.adi(camera=1)
+        cube, angles = narrowband.adi(camera=1, filter_name="Halpha")
+        assert cube.shape[:2] == (1, len(angles))
+        assert np.all(np.diff(angles) != 0)
+
+    def test_an_image_is_turned_north_up_once(self, narrowband: Observation) -> None:
+        image = narrowband.coadd(0)
+        turned = image.derotate()
+        assert turned.header["CD1_2"] == pytest.approx(0)
+        assert turned.header["CD1_1"] < 0
+        assert np.nansum(turned.data) == pytest.approx(np.nansum(image.data), rel=0.02)
+        with pytest.raises(HeaderError, match="north up already"):
+            turned.derotate()
+        for thing in (image, narrowband[0], narrowband):
+            assert "object" in thing._repr_html_().lower()
+
+
+def tiny(preset: str, folder: Path) -> Observation:
+    spec = NightSpec.preset(
+        preset, frames=2, cycles=1, calibration_frames=0, speckles=2, ring=None,
+        **({} if preset == "mbi" else {"size": 64}),
+    )  # fmt: skip
+    simulate_night(spec, folder)
+    return Observation.from_directory(folder / "raw")

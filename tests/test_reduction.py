@@ -18,6 +18,7 @@ from fixtures.doit import PATIENCE, Run, doit, start
 
 from vampires.images.image import CameraImage
 from vampires.observation import Observation
+from vampires.polarimetry.stokes import StokesFrame
 
 pytestmark = [pytest.mark.xdist_group("reduction"), pytest.mark.slow]
 
@@ -93,6 +94,12 @@ class TestPhysics:
             header = fits.getheader(reduced / f"coadded/night_{Path(file['name']).stem}_coll.fits")
             turn = header["DEROTANG"] - file["derotang_mean"]
             assert abs((turn + 180) % 360 - 180) < 0.005
+
+    def test_a_notebook_gives_the_same_product(self, reduced):
+        frame = Observation.from_config(reduced / "night.toml").stokes()
+        product = StokesFrame.read(reduced / "pdi/night_stokes_coll.fits")
+        np.testing.assert_allclose(frame.data, product.data, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(frame.errors()["Q"], product.errors()["Q"], rtol=1e-4)
 
     def test_disk_polarisation(self, reduced, night):
         product, error, expected = _stokes(reduced, night)
