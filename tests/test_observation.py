@@ -133,7 +133,7 @@ class TestProducts:
 def tiny(preset: str, folder: Path) -> Observation:
     spec = NightSpec.preset(
         preset, frames=2, cycles=1, calibration_frames=0, speckles=2, ring=None,
-        **({} if preset == "mbi" else {"size": 64}),
+        **({} if preset == "mbi" else {"size": 64, "polarimetry": "slow"}),
     )  # fmt: skip
     simulate_night(spec, folder)
     return Observation.from_directory(folder / "raw")

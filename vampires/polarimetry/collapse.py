@@ -194,7 +194,6 @@ class _Sums:
             header=header,
             fields=self.first.fields,
             count=self.count,
-            field_headers=self.first.field_headers,
         )
 
     def _planes(self) -> FloatArray:

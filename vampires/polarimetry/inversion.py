@@ -82,7 +82,6 @@ def difference_set(
         fields=ordered[0].fields,
         weights=weights,
         angles=angles,
-        field_headers=ordered[0].field_headers,
     )
 
 

@@ -101,7 +101,6 @@ def invert(
         header=north_up(header, ordered[0].data.shape[1:]),
         fields=ordered[0].fields,
         count=np.stack([s[3] for s in solved]),
-        field_headers=ordered[0].field_headers,
     )
 
 

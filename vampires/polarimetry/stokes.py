@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,6 @@ class StokesFrame:
         Of each of those images.
     count : ndarray of int, optional
         Frames combined per pixel, shape (nfields, ny, nx).
-    field_headers : mapping of str to Header
-        What differs from field to field.
     """
 
     data: NDArray[np.float32]
@@ -79,7 +78,6 @@ class StokesFrame:
     weights: FloatArray | None = None
     angles: tuple[LightPathAngles, ...] = ()
     count: NDArray[np.int32] | None = None
-    field_headers: Mapping[str, fits.Header] = field(default_factory=dict)
 
     @property
     def corrected(self) -> bool:
@@ -346,7 +344,6 @@ class StokesFrame:
             header=header,
             fields=("+".join(self.fields),),
             count=count,
-            field_headers={},
         )
 
     def ccddata(self, plane: str, field_name: str | None = None) -> CCDData:
@@ -460,6 +457,42 @@ def _over_fields(
     return out
 
 
+_FIELD_CARDS = ("EFFQ", "EFFU", "MMIPQ", "MMIPU", "IPQ", "IPU", "IPQERR", "IPUERR")
+_OF_ALL_FIELDS = re.compile(rf"(NFIELDS|({'|'.join(('FIELD', *_FIELD_CARDS))})\d+)")
+
+
+def field_header(header: fits.Header, fields: tuple[str, ...], index: int) -> fits.Header:
+    """Header of one field of a Stokes frame.
+
+    Parameters
+    ----------
+    header : Header
+        Of the frame: north up, sums over all its exposures.
+    fields : tuple of str
+        Filter of each field.
+    index : int
+        Which field.
+
+    Returns
+    -------
+    Header
+        The same, with the field's filter as FILTER, its own efficiencies, polarisations and flux
+        scale without a number, and without those of the other fields.
+    """
+    out = header.copy()
+    own = {key: header.cards[f"{key}{index}"] for key in _FIELD_CARDS if f"{key}{index}" in header}
+    for key in [key for key in out if _OF_ALL_FIELDS.fullmatch(key)]:
+        del out[key]
+    for key, card in own.items():
+        out[key] = (card.value, card.comment)
+    out["FILTER"] = (fields[index], "filter of the data")
+    scale = FluxScale.of_header(header, len(fields))
+    if scale.unit != RATE:
+        FluxScale.clear(out, len(fields))
+        scale.part(index).stamp(out)
+    return out
+
+
 def write_stokes(frame: StokesFrame, path: str | Path) -> None:
     """Write a Stokes frame; see `StokesFrame.write`."""
     if not frame.corrected:
@@ -476,7 +509,9 @@ def write_stokes(frame: StokesFrame, path: str | Path) -> None:
     for index, name in enumerate(names):
         header[f"MASTER{index}"] = name
     planes = frame.planes() | {"MASTERS": _shares_plane(frame.shares, names)}
-    fields = {name: frame.field_headers.get(name, header) for name in frame.fields}
+    fields = {
+        name: field_header(header, frame.fields, index) for index, name in enumerate(frame.fields)
+    }
     write_fits(path, planes, header, fields)
 
 
@@ -485,7 +520,7 @@ def read_stokes(path: str | Path) -> StokesFrame:
 
     Of the covariances, those of the planes with themselves and of Q with U are kept in the file.
     """
-    stored, header, field_headers = read_fits(path)
+    stored, header, _ = read_fits(path)
     missing = {"", "ERR", "SYS", "COV", "MASTERS"} - set(stored)
     if missing or "NFIELDS" not in header:
         raise FileError(
@@ -506,7 +541,6 @@ def read_stokes(path: str | Path) -> StokesFrame:
         header=header,
         fields=tuple(str(header[f"FIELD{i}"]) for i in range(header["NFIELDS"])),
         count=full.get("COUNT"),
-        field_headers=field_headers,
     )
 
 
