@@ -1,7 +1,8 @@
 """Simulated raw nights with known truth: for the tests, and for the demonstration.
 
-Nothing here is shared with the reduction: constants, geometry and polarisation algebra are the
-simulator's own, so that an error in one is not hidden by the same error in the other.
+Constants of the detectors, geometry and polarisation algebra are the simulator's own, so that an
+error in one is not hidden by the same error in the other. Shared with the reduction are only the
+angle of the FLC (``instrument/data/optics.toml``) and the writer of raw files.
 """
 
 from vampires.simulate.cube import simulate_cube

@@ -1,4 +1,4 @@
-"""Tasks that make images of cubes: coadds, kept intermediate cubes, the table of coadds."""
+"""Tasks that coadd the cubes, and list the coadds in a table."""
 
 from __future__ import annotations
 
