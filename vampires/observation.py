@@ -34,7 +34,7 @@ from vampires.night.polarimeters import NightSets, sets_of_groups
 from vampires.night.record import CALIBRATION_KINDS, Record
 from vampires.night.sets import StokesSet
 from vampires.polarimetry.stokes import StokesFrame
-from vampires.steps.cubes import header_index, open_cube
+from vampires.steps.cubes import header_index, open_cube, readable_cube
 from vampires.steps.differences import difference, double, star_region
 from vampires.steps.images import coadd, registered
 from vampires.steps.measure import find_star, followed, measured
@@ -296,12 +296,16 @@ class Observation:
     def _first_cubes(self, camera: int) -> list[CameraCube]:
         records = self._alone().plan.first_records(camera)
         masters = self.calibrations.ready(self.calibrations.match(records[0]))
-        return [open_cube([Path(r["path"])], masters, self.config) for r in records]
+        found = [readable_cube(Path(r["path"]), masters, self.config) for r in records]
+        cubes = [cube for cube in found if cube is not None]
+        if not cubes:
+            raise FileError(f"none of {', '.join(r['name'] for r in records)} can be read")
+        return cubes
 
     def registered(self, group: Group | int) -> CameraCube:
         """Cube of a group, measured, its frames selected and registered."""
         cube = self.cube(group)
-        camera = int(cube.header["U_CAMERA"])
+        camera = cube.header.camera
         places = places_of(self.centroids(camera), cube.fields)
         found = followed(cube, places, self.plan.crop_origin(camera))
         return registered(measured(cube, found, self.config), self.config)
