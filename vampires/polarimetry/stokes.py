@@ -457,7 +457,18 @@ def _over_fields(
     return out
 
 
-_FIELD_CARDS = ("EFFQ", "EFFU", "MMIPQ", "MMIPU", "IPQ", "IPU", "IPQERR", "IPUERR")
+_FIELD_CARDS = (
+    "STARPOL",
+    "STARPA",
+    "EFFQ",
+    "EFFU",
+    "MMIPQ",
+    "MMIPU",
+    "IPQ",
+    "IPU",
+    "IPQERR",
+    "IPUERR",
+)
 _OF_ALL_FIELDS = re.compile(rf"(NFIELDS|({'|'.join(('FIELD', *_FIELD_CARDS))})\d+)")
 
 

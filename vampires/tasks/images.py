@@ -18,6 +18,8 @@ from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import current_plan
 
 if TYPE_CHECKING:
+    from astropy.io import fits
+
     from vampires.cube import CameraCube
 
 log = get_logger(__name__)

@@ -32,6 +32,8 @@ from vampires.tasks.sets import (
 )
 
 if TYPE_CHECKING:
+    from astropy.io import fits
+
     from vampires.polarimetry.stokes import StokesFrame
 
 Task = dict[str, Any]
@@ -248,11 +250,11 @@ def _stokes_task(plan: Plan, item: StokesSet) -> Task:
                 **settings, **plan.settings(*FLUX_SECTIONS),
                 "excluded": [excluded_frames(plan.config, s.group.paths) for s in streams],
             },
-            version=3, doc=f"{doc}, frame by frame",
+            version=4, doc=f"{doc}, frame by frame",
         )  # fmt: skip
     coadds = [plan.layout.coadd(key) for key in item.keys]
     muellers = [plan.layout.mueller(key) for key in item.keys]
     return make_task(
         "stokes", name, make_stokes, (coadds, muellers, target, plan.config),
-        file_dep=[*coadds, *muellers], targets=[target], settings=settings, version=3, doc=doc,
+        file_dep=[*coadds, *muellers], targets=[target], settings=settings, version=4, doc=doc,
     )  # fmt: skip
