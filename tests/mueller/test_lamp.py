@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from vampires.commands.mueller_fit import MuellerFit
+from vampires.commands.mueller_fit import MuellerFit, _without_spoilt
 from vampires.errors import PolarimetryError
 from vampires.mueller.lamp import read_lamp
 from vampires.mueller.model import MuellerModel
+from vampires.night.raw import raw_header
 from vampires.simulate import NightSpec, simulate_lamp
 
 PATH = {
@@ -58,6 +60,34 @@ def test_the_command_writes_a_table_that_brings_the_parameters_back(lamp, tmp_pa
                            "imr_offset": 0.5, "flc_offset": 0.5}.items():  # fmt: skip
         assert model.parameters[key] == pytest.approx(truth[key], abs=tolerance), key
     assert (tmp_path / "table_750-50.png").stat().st_size > 10_000
+
+
+def test_cubes_of_the_controller_are_normalised_first(lamp, tmp_path):
+    """Both FLC states in one cube behind two spoilt frames: the same fluxes as apart."""
+    states = {}
+    for path in lamp:
+        header = fits.getheader(path)
+        if raw_header(path)["DATA-TYP"] == "FLAT":
+            key = (header["U_CAMERA"], header["U_HWPANG"], header["D_IMRANG"])
+            states.setdefault(key, {})[header["U_FLCSTT"]] = path
+    for number, (_, both) in enumerate(sorted(states.items())):
+        a, b = (fits.getdata(both[state]) for state in (1, 2))
+        cube = np.zeros((2 + 2 * len(a), *a.shape[1:]), np.uint16)
+        cube[:2], cube[2::2], cube[3::2] = 60000, a, b
+        header = fits.getheader(both[1])
+        del header["U_FLCSTT"]
+        times = [
+            fits.getheader(both[state])[key] for state, key in ((1, "MJD-STR"), (2, "MJD-END"))
+        ]
+        header["MJD-STR"], header["MJD-END"] = times
+        fits.writeto(tmp_path / f"lamp_{number:02d}_cam{header['U_CAMERA']:.0f}.fits", cube, header)
+    paths = _without_spoilt(sorted(tmp_path.glob("*.fits")), tmp_path / "scratch")
+    assert len(paths) == 2 * len(states) == len(lamp) - 2
+    (measured,), (expected,) = read_lamp(paths).values(), read_lamp(lamp[:-2]).values()
+    assert sorted(measured.flc) == sorted(expected.flc)
+    np.testing.assert_allclose(
+        np.sort(measured.difference), np.sort(expected.difference), atol=2e-3
+    )
 
 
 def test_slow_data_without_darks_and_a_start_of_ones_own(tmp_path):

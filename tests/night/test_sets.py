@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from vampires.errors import PolarimetryError
 from vampires.night.cycles import stack_repeats
-from vampires.night.sets import HWP_CYCLE, Exposure, fates_table, find_sets, nominal_hwp, set_states
+from vampires.night.sets import (
+    HWP_CYCLE,
+    Exposure,
+    fast_turns,
+    fates_table,
+    find_sets,
+    nominal_hwp,
+    set_states,
+)
 from vampires.polarimetry.modulation import difference_weights
 
 
@@ -273,3 +281,12 @@ def test_weights_are_the_textbook_differences():
     assert u == pytest.approx((plus(22.5) - plus(67.5)) / 2)
     assert i_q == pytest.approx(np.mean([v for s, v in images.items() if s[0] in (0, 45)]))
     assert i_u == pytest.approx(np.mean([v for s, v in images.items() if s[0] in (22.5, 67.5)]))
+
+
+def test_a_set_across_the_zenith_is_named():
+    turning = [replace(e, pa=e.pa + 60 * int(e.key[-5:-2])) for e in night(1)]
+    _, fates = find_sets(turning, "triplediff")
+    (line,) = fast_turns(fates)
+    assert "set 0: the field turns by up to 60 deg" in line
+    assert "stream = true" in line
+    assert fast_turns(find_sets(night(2, turn=2.0), "triplediff")[1]) == []

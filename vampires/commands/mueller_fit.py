@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -76,9 +77,9 @@ class MuellerFit(PersonCommand):
             raise FileError(f"{output} exists; choose another name with -o")
         paths = [Path(path) for path in find_files(arguments)]
         generation = _generation(paths[0]) if paths else ""
-        results = [
-            _fit(name, generation, measured, options) for name, measured in read_lamp(paths).items()
-        ]
+        with tempfile.TemporaryDirectory(prefix="vampires-") as scratch:
+            lamps = read_lamp(_without_spoilt(paths, Path(scratch)))
+        results = [_fit(name, generation, measured, options) for name, measured in lamps.items()]
         with atomic_path(output) as temporary:
             temporary.write_text(table_text(results, f"{len(paths)} lamp files"), "utf-8")
         for result in results:
@@ -87,6 +88,21 @@ class MuellerFit(PersonCommand):
             _report(result, picture)
         say(f"wrote {os.path.relpath(output)}: set [polarimetry] mueller_table to it")
         return 0
+
+
+def _without_spoilt(paths: list[Path], scratch: Path) -> list[Path]:
+    """Files to measure: cubes of the controller are normalised first, FLC states apart."""
+    from vampires.night.controller import is_controller
+    from vampires.night.normalize import normalize_file
+    from vampires.night.scan import scan_file
+
+    ready: list[Path] = []
+    for path in paths:
+        if is_controller(scan_file(path).record):
+            ready += normalize_file(path, scratch, lamp=True).outputs
+        else:
+            ready.append(path)
+    return ready
 
 
 def _generation(path: Path) -> str:

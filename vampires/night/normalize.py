@@ -51,6 +51,7 @@ def normalize_file(
     deinterleave: bool | None = None,
     memory: int = DEFAULT_MEMORY,
     fixes: Sequence[Fix] = (),
+    lamp: bool = False,
 ) -> Normalized:
     """Drop spoilt frames and separate the FLC states.
 
@@ -65,6 +66,8 @@ def normalize_file(
         separated); default: what the header says (`vampires.night.scan.is_interleaved`).
     memory : int
         Bytes that may be used.
+    lamp : bool
+        Whether flats are of a polarised lamp, with the FLC switching as on a star.
     fixes : sequence of Fix
         Corrections of raw headers.
 
@@ -91,7 +94,7 @@ def normalize_file(
     raw = fixed(raw, path, fixes)
     source = open_frames(layout)
     header = normalize_header(raw, path)
-    split = is_interleaved(header)
+    split = is_interleaved(header, lamp=lamp)
     if deinterleave is not None:
         split = deinterleave and header.data_type == "OBJECT"
     filled = _filled_frames(source, memory)

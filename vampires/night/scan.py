@@ -169,13 +169,15 @@ def unplaced(header: Header) -> str | None:
     return None
 
 
-def is_interleaved(header: Header) -> bool:
+def is_interleaved(header: Header, *, lamp: bool = False) -> bool:
     """Whether FLC states alternate frame by frame in a controller-format file.
 
     Parameters
     ----------
     header : Header
         Canonical header.
+    lamp : bool
+        Whether flats are of a polarised lamp.
 
     Returns
     -------
@@ -185,7 +187,8 @@ def is_interleaved(header: Header) -> bool:
     """
     states = header.get("U_NPOLST", 4)
     several = not isinstance(states, int | float) or states > 1
-    return header.data_type == "OBJECT" and "POL" in header.mode and several
+    kinds = ("OBJECT", "FLAT") if lamp else ("OBJECT",)
+    return header.data_type in kinds and "POL" in header.mode and several
 
 
 def _coordinates(header: Header) -> tuple[float, float] | tuple[None, None]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,15 @@ from vampires.night.cycles import (
     stack_repeats,
     state_of,
 )
+from vampires.utils.angles import wrap
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 SET_METHODS = ("triplediff", "doublediff", "leastsq")
+
+FAST_TURN = 10.0
+"""Degrees of parallactic angle between exposures that follow each other in a set."""
 
 _NOT_TOGETHER = (
     "all states occur, but not within one cycle or {:g} deg of rotation "
@@ -193,6 +198,29 @@ def _sets_of(
         lent = tuple(e.key for key in borrowed for e in stacks[key] if e.key in keys)
         found.append(StokesSet(0, tuple(kept), lent))
     return found, left
+
+
+def fast_turns(fates: Iterable[Fate]) -> list[str]:
+    """Lines about sets in which the field turned fast, as it does near the zenith.
+
+    Images are derotated after their frames are combined: where the field turns by more than
+    `FAST_TURN` from one exposure of a set to the next, it turns within them as well.
+    """
+    sets: dict[int, list[Exposure]] = {}
+    for fate in fates:
+        if fate.set is not None and fate.exposure.key:
+            sets.setdefault(fate.set, []).append(fate.exposure)
+    lines = []
+    for number, members in sorted(sets.items()):
+        ordered = sorted(members, key=lambda e: (e.mjd, e.key))
+        turn = max((abs(wrap(b.pa - a.pa)) for a, b in pairwise(ordered)), default=0.0)
+        if turn > FAST_TURN:
+            lines.append(
+                f"set {number}: the field turns by up to {turn:.0f} deg from one exposure to the "
+                "next (near the zenith), so that it is smeared in their coadds: set [polarimetry] "
+                "stream = true to derotate frame by frame"
+            )
+    return lines
 
 
 def fates_table(fates: Iterable[Fate]) -> Table:

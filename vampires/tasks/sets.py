@@ -14,9 +14,10 @@ from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
 from vampires.io.paths import Layout
 from vampires.log import get_logger
+from vampires.night.edited import BY_HAND, read_edited, sets_by_hand, sets_digest
 from vampires.night.plan import Plan
 from vampires.night.polarimeters import NightSets, sets_of_groups
-from vampires.night.sets import Fate
+from vampires.night.sets import Fate, fast_turns
 from vampires.steps.settings import polarimetry_settings
 from vampires.tasks.plan import current_plan
 
@@ -30,7 +31,12 @@ def make_sets_table(fates: tuple[Fate, ...], problem: str, target: Path) -> dict
     from vampires.io.products import write_table
     from vampires.night.sets import fates_table
 
-    write_table(target, fates_table(fates))
+    table = fates_table(fates)
+    sets = ((f.exposure.key, -1 if f.set is None else f.set) for f in fates)
+    table.meta["digest"] = sets_digest(sets)
+    write_table(target, table)
+    for line in fast_turns(fates):
+        log.warning(line)
     if problem:
         log.warning("no Stokes frame of this setup", reason=problem)
     left: dict[str, list[str]] = {}
@@ -41,6 +47,13 @@ def make_sets_table(fates: tuple[Fate, ...], problem: str, target: Path) -> dict
         log.warning("exposures in no Stokes frame", n=len(keys), of=len(fates), reason=reason,
                     first=keys[0], table=target.name)  # fmt: skip
     return {"exposures": len(fates)}
+
+
+def say_by_hand(table: Path, sets: int) -> dict[str, Any]:
+    """Say that a table which a person has edited is followed."""
+    log.warning("sets are as the table says, which was edited by hand; delete it to find them anew",
+                table=table.name, sets=sets)  # fmt: skip
+    return {}
 
 
 def report_no_sets(reason: str) -> dict[str, Any]:
@@ -58,13 +71,20 @@ def product_layout(layout: Layout, filter_name: str | None) -> Layout:
 @functools.cache
 def sets_of_parts() -> tuple[tuple[Plan, NightSets], ...]:
     """Sets of each setup of the night."""
-    settings = polarimetry_settings(current_plan().config)
-    return tuple(
-        (part, sets_of_groups(
-            part.groups, settings.method, max_rotation=settings.set_max_rotation
-        ))
-        for part in current_plan().parts
-    )  # fmt: skip
+    return tuple((part, _sets_of(part)) for part in current_plan().parts)
+
+
+def _sets_of(part: Plan) -> NightSets:
+    """Sets of one setup: as a person wants them, or as they are found."""
+    settings = polarimetry_settings(part.config)
+    table = part.layout.stokes_sets()
+    try:
+        wanted = read_edited(table)
+    except PolarimetryError as error:
+        return NightSets((), (), str(error))
+    if wanted is not None:
+        return sets_by_hand(part.groups, wanted, settings.method, table)
+    return sets_of_groups(part.groups, settings.method, max_rotation=settings.set_max_rotation)
 
 
 def sets_name(plan: Plan) -> str:
@@ -81,10 +101,15 @@ def sets_task(plan: Plan, found: NightSets) -> Task:
         )  # fmt: skip
         return {**task, "uptodate": [False]}
     table = plan.layout.stokes_sets()
+    if any(fate.reason == BY_HAND for fate in found.fates):
+        return make_task(
+            "stokes", plan.named("sets"), say_by_hand, (table, len(found.sets)), file_dep=[],
+            targets=[], settings={"sets": len(found.sets)}, version=1, doc="sets made by hand",
+        )  # fmt: skip
     fates = [(f.exposure.key, f.set, f.reason) for f in found.fates]
     return make_task(
         "stokes", plan.named("sets"), make_sets_table, (found.fates, found.problem, table),
-        file_dep=[], targets=[table, table.with_suffix(".csv")], version=1,
+        file_dep=[], targets=[table, table.with_suffix(".csv")], version=2,
         editable=[table, table.with_suffix(".csv")],
         settings={"fates": fates, "problem": found.problem},
         doc="which exposures make which Stokes frame",
