@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vampires.instrument.detectors import GENERATIONS
 from vampires.instrument.tables import load_table
 
-GENERATIONS = ("EMCCD", "QCMOS", "QCMOS-NBS")
 DETECTOR_ROWS = (
     ("full frame (ny, nx)", "full_frame"),
     ("in use from MJD", "first_mjd"),

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from vampires.errors import HeaderError, MeasurementError
+from vampires.errors import HeaderError
 from vampires.images.image import CameraImage
 from vampires.images.reproject import Similarity, camera_1, reproject, transform
 from vampires.kernels.resample import rotate
@@ -124,26 +122,6 @@ def test_masked_pixels_stay_masked_and_do_not_spread():
     assert (np.abs(holes - (11.5, 21.5)) < 3.5).all()
     assert (out.count[0, 11:13, 21:23] == 0).all()
     assert out.count.max() == 7
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.floats(0.9, 1.1), st.floats(-170, 170), st.integers(0, 2**31))
-def test_spots_give_back_the_map(magnification, rotation, seed):
-    spots = np.random.default_rng(seed).normal(0, 40, (4, 2)) + 100
-    onto = Similarity(magnification, rotation)
-    moved = (spots - spots.mean(0)) @ np.linalg.inv(onto.inverse_matrix).T + 60
-    found = Similarity.from_spots(spots, moved)
-    assert found.magnification == pytest.approx(magnification, rel=1e-9)
-    assert found.rotation == pytest.approx(rotation, abs=1e-7)
-
-
-def test_a_lost_spot_is_left_out_and_too_few_are_an_error():
-    spots = np.array([[0, 30], [30, 0], [0, -30], [-30, 0.0]])
-    lost = spots.copy()
-    lost[2] = np.nan
-    assert Similarity.from_spots(spots, lost).magnification == pytest.approx(1.0)
-    with pytest.raises(MeasurementError, match="1 satellite spots"):
-        Similarity.from_spots(spots[:1], spots[:1])
 
 
 def test_rotation_has_the_sense_of_derotation():

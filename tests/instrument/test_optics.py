@@ -11,7 +11,6 @@ from astropy.utils import iers
 
 from vampires.instrument.optics import (
     FLC_THROUGHPUT,
-    INNER_WORKING_ANGLES,
     beamsplitter_throughput,
     flc_angle,
     spot_flux,
@@ -32,11 +31,6 @@ def test_flc_angles():
     assert [flc_angle("EMCCD", state) for state in "AB"] == [0.0, 45.0]
     assert flc_angle("QCMOS", "B") == flc_angle("QCMOS-NBS", "B") == 43.0
     assert flc_angle("QCMOS", "NA") is None
-
-
-def test_coronagraphs():
-    assert INNER_WORKING_ANGLES["CLC-3"] == 59
-    assert len(INNER_WORKING_ANGLES) == 5
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,6 @@ MIN_SIDE = 16.0
 _EDGE = 0.5  # the edge is where the light falls to this fraction of the field's level
 _NO_EDGE = 0.75  # light beyond the last pixel that means that there is no edge
 
-Points = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class FieldBox:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import ArrayLike
 
-from vampires.errors import HeaderError, MeasurementError
+from vampires.errors import HeaderError
 from vampires.images.image import CameraImage
 from vampires.instrument.detectors import READ_MODES, detector
 from vampires.kernels.resample import affine
@@ -83,41 +82,6 @@ class Similarity:
                     raise HeaderError(f"{name}: {key} is missing, so the cameras cannot be matched")
         rotation = wrap(header["INST-PA"] - reference["INST-PA"])
         return cls(header["PXSCALE"] / reference["PXSCALE"], rotation)
-
-    @classmethod
-    def from_spots(cls, spots: ArrayLike, reference: ArrayLike) -> Similarity:
-        """Similarity that maps satellite spots of one camera onto those of another.
-
-        Parameters
-        ----------
-        spots, reference : array_like, shape (n, 2)
-            (y, x) of the same spots in both cameras, in the same order, calibrated orientation.
-
-        Returns
-        -------
-        Similarity
-            Least-squares fit about the mean of the spots, which is the star.
-
-        Raises
-        ------
-        MeasurementError
-            Fewer than two spots are known in both cameras.
-
-        Notes
-        -----
-        With offsets as complex numbers x + iy the model is ``r = a z``, and
-        ``a = sum(conj(z) r) / sum(|z|^2)``.
-        """
-        pairs = np.stack([np.asarray(spots, float), np.asarray(reference, float)])
-        pairs = pairs[:, np.isfinite(pairs).all(axis=(0, 2))]
-        if pairs.shape[1] < 2:
-            raise MeasurementError(
-                f"{pairs.shape[1]} satellite spots are known in both cameras, two are needed"
-            )
-        pairs = pairs - pairs.mean(axis=1, keepdims=True)
-        z, r = pairs[..., 1] + 1j * pairs[..., 0]
-        factor = np.vdot(z, r) / np.vdot(z, z)
-        return cls(float(abs(factor)), float(np.rad2deg(np.angle(factor))))
 
     def then(self, magnification: float) -> Similarity:
         """Magnify further."""

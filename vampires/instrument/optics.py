@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from vampires.instrument.detectors import Generation
 from vampires.instrument.tables import load_table, value
 
 FLC_THROUGHPUT: float = value(load_table("optics")["flc"]["throughput"]) / 100
-INNER_WORKING_ANGLES: Mapping[str, float] = MappingProxyType(
-    {name: value(fact) for name, fact in load_table("optics")["coronagraphs"].items()}
-)
-"""Inner working angle of each coronagraph mask, mas."""
 
 
 def beamsplitter_throughput(name: str, camera: int) -> float:

@@ -170,10 +170,6 @@ class Cards(MutableMapping[str, Any]):
         else:
             del self[keyword]
 
-    def add_history(self, text: str) -> None:
-        """Add a line of HISTORY."""
-        self.prose.append(("HISTORY", text))
-
     def copy(self) -> Self:
         """Copy that can be changed without changing this one."""
         new = type(self)()
