@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import urllib.request
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +16,8 @@ release = metadata.version("vampires")
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
 ]
@@ -30,6 +33,8 @@ exclude_patterns = ["_build", "instrument_tables.md"]  # the latter is included 
 suppress_warnings = ["ref.python"]  # words of types, such as "shape", that name several things
 default_role = "py:obj"  # as the docstrings mean `name`
 
+autosummary_generate = False  # the tables link to the docstrings below them
+
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -41,9 +46,36 @@ html_theme = "alabaster"
 html_theme_options = {"description": "SCExAO/VAMPIRES data reduction", "fixed_sidebar": True}
 html_static_path: list[str] = []
 
-# Both pages are written from what the software itself reads, so that they cannot drift from it.
+# These pages are written from what the software itself reads, so that they cannot drift from it.
 for command in (
+    [str(HERE / "api_pages.py"), str(HERE / "_generated" / "api")],
     ["-m", "vampires.config.reference", str(HERE / "configuration.md")],
     [str(HERE / "instrument_tables.py"), str(HERE / "instrument_tables.md")],
 ):
     subprocess.run([sys.executable, *command], check=True)
+
+
+def inventories() -> dict[str, tuple[str, str]]:
+    """Names that other projects document, for links to them; none without a network."""
+    folder = HERE / "_generated" / "inventories"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name, address in {
+        "python": "https://docs.python.org/3/",
+        "numpy": "https://numpy.org/doc/stable/",
+        "astropy": "https://docs.astropy.org/en/stable/",
+        "ccdproc": "https://ccdproc.readthedocs.io/en/latest/",
+        "photutils": "https://photutils.readthedocs.io/en/stable/",
+    }.items():
+        path = folder / f"{name}.inv"
+        try:
+            if not path.exists():
+                with urllib.request.urlopen(f"{address}objects.inv", timeout=3) as answer:
+                    path.write_bytes(answer.read())
+        except OSError:
+            break
+        found[name] = (address, str(path))
+    return found
+
+
+intersphinx_mapping = inventories()

@@ -60,10 +60,10 @@ def _contrast(
 def find_limbs(stamps: NDArray, starts: NDArray, radius: float, reach: int) -> NDArray[np.int64]:
     """Pixel about which the limb of every frame lies.
 
-    A coarse-to-fine, discrete form of the integro-differential operator [1]_: the circle with the
-    largest step of the brightness across it, between rims on either side. They are half a radius
-    wide at first, and then halved down to 4 px; at each width the centre moves by at most the
-    width. All light in the rims counts.
+    A coarse-to-fine, discrete form of the integro-differential operator (Daugman
+    1993): the circle with the largest step of the brightness across it, between rims on either
+    side. They are half a radius wide at first, and then halved down to 4 px; at each width the
+    centre moves by at most the width. All light in the rims counts.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def find_limbs(stamps: NDArray, starts: NDArray, radius: float, reach: int) -> N
 
     References
     ----------
-    .. [1] Daugman, J. 1993, IEEE Trans. Pattern Anal. Mach. Intell. 15, 1148.
+    Daugman, J. 1993, IEEE Trans. Pattern Anal. Mach. Intell. 15, 1148.
     """
     n, size, _ = stamps.shape
     middle = size // 2

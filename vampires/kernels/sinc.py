@@ -46,7 +46,7 @@ def exact_weights(fraction: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Notes
     -----
-    w = sinc(x) K(x), x = k - fraction, K the Kaiser window over |x| < 4 (Kaiser & Schafer
+    w = sinc(x) K(x), x = k - fraction, K the Kaiser window over -4 < x < 4 (Kaiser & Schafer
     1980, IEEE Trans. ASSP 28, 105). The two conditions are met by adding the window times
     the linear function of x that does it.
 

@@ -2,15 +2,15 @@
 
 The broadband Fraunhofer image of the Subaru pupil as VAMPIRES sees it - undersized secondary,
 spiders, two masked actuators of the deformable mirror - computed by matrix Fourier transform
-[1]_, so that every pixel scale is sampled exactly, and integrated over the pixels.
+(Soummer et al. 2007), so that every pixel scale is sampled exactly, and integrated over the pixels.
 
 A pupil without aberrations is real, hence its image is point-symmetric: the centre is exact
 by construction, and angles matter modulo 180 degrees only.
 
 References
 ----------
-.. [1] Soummer, R. et al. 2007, Optics Express 15, 15935, "Fast computation of Lyot-style
-   coronagraph propagation".
+Soummer, R. et al. 2007, Optics Express 15, 15935, "Fast computation of Lyot-style coronagraph
+propagation".
 """
 
 from __future__ import annotations
