@@ -8,9 +8,9 @@ correlated with that of a disc,
 ``T`` being the uniform disc of the limb's radius, convolved twice with the synthetic PSF (once
 because the image is, once to suppress what the telescope does not pass). The sum is the slope of
 the smoothed image along the circle (Daugman 1993): its maximum is the circle on which the
-brightness falls most steeply. Clouds, limb darkening and the light that speckles scatter over the disc have
-little part in it, other than in a correlation with the disc itself, which balances the brightness
-of opposite limbs and thus is drawn to the centre of light.
+brightness falls most steeply. Clouds, limb darkening and the light that speckles scatter over the
+disc have little part in it, other than in a correlation with the disc itself, which balances the
+brightness of opposite limbs and thus is drawn to the centre of light.
 
 References
 ----------
