@@ -41,6 +41,7 @@ from vampires.measure.frames import FrameMetrics, Locator, Measurement, measure_
 from vampires.measure.plausible import STRAY_SIGMA, impossible_frames, stray_pixels
 from vampires.measure.psf import header_psf
 from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
+from vampires.measure.strehl import EDGE, FieldImage, with_strehl
 from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.sky.export import export_wcs
 from vampires.sky.geometry import Target
@@ -329,7 +330,25 @@ class CameraCube:
             psfs = np.stack(
                 [header_psf(self.header, name, settings.psf_size) for name in self.fields]
             )
-        return self._with_measurements(rough, psfs, settings)
+        cube = self._with_measurements(rough, psfs, settings)
+        if not (settings.strehl and settings.photometry) or cube.measured.shape[1] > 1:
+            return cube
+        found = with_strehl(cube.measured, self._field_images(), self.header, settings)
+        return cube.with_metrics(found)
+
+    def _field_images(self) -> list[FieldImage]:
+        """Mean of some frames, one image per field, NaN where the next field begins."""
+        image = mean_image(
+            self.source, self.pixel_calibration, flip=self.flip, frames=ROUGH_FRAMES,
+            memory=self.memory,
+        )  # fmt: skip
+        half = self.crop(min(image.shape))[0] / 2
+        y, x = np.indices(image.shape)
+        parts = []
+        for center in field_centers(self.header, *image.shape).values():
+            inside = np.maximum(np.abs(y - center[0]), np.abs(x - center[1])) <= half
+            parts.append(FieldImage(np.where(inside, image, np.nan), EDGE * half))
+        return parts
 
     def measure_discs(
         self, discs: Sequence[RoughCentroid], settings: AnalysisSettings

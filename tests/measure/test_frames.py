@@ -87,7 +87,7 @@ def test_positions_flux_and_strehl_are_recovered(night, psf):
     np.testing.assert_allclose(metrics.photf, 2e4 / EXPTIME * inside, rtol=0.04)
     np.testing.assert_allclose(metrics.phote / metrics.photf, 1 / np.sqrt(2e4), rtol=0.15)
     np.testing.assert_allclose(metrics.photr, 8.0)
-    np.testing.assert_allclose(metrics.strehl, 1.0, atol=0.06)
+    np.testing.assert_allclose(metrics.sharpness, 1.0, atol=0.06)
     np.testing.assert_allclose(metrics.nvar, metrics.var / metrics.mean)
 
 
@@ -131,13 +131,13 @@ def test_saturated_frame_keeps_its_statistics_but_has_no_flux(night, psf):
     metrics = measure(spoilt, psf)
     assert np.isfinite(metrics.max).all()
     assert np.isnan(metrics.photf).all()
-    assert np.isnan(metrics.strehl).all()
+    assert np.isnan(metrics.sharpness).all()
     assert np.abs(metrics.positions()[0, 0] - places[0]).max() < 0.2
 
 
 def test_only_what_is_asked_for_is_measured(night, psf):
     metrics = measure(night[0], psf, photometry=False, strehl=False)
-    for name in ("photr", "photf", "phote", "strehl", "modelx", "modely"):
+    for name in ("photr", "photf", "phote", "sharpness", "strehl", "modelx", "modely"):
         assert np.isnan(getattr(metrics, name)).all()
 
 
@@ -296,7 +296,13 @@ def test_file_without_whole_frames_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("metric", "column"),
-    [("strehl", "strehl"), ("max", "max"), ("peak", "max"), ("normvar", "nvar"), ("l2norm", "var")],
+    [
+        ("strehl", "sharpness"),
+        ("max", "max"),
+        ("peak", "max"),
+        ("normvar", "nvar"),
+        ("l2norm", "var"),
+    ],
 )
 def test_the_worst_quantile_goes(metric, column):
     values = np.array([[[5.0, 1.0, 4.0, np.nan, 3.0, 2.0]]])
@@ -309,14 +315,14 @@ def test_the_worst_quantile_goes(metric, column):
 def test_fields_and_spots_weigh_the_same():
     bright, faint = np.array([10.0, 20, 30, 40]) * 1000, np.array([4.0, 3, 2, 1])
     third = np.array([1.0, 2, 3, 4])
-    metrics = made(nframes=4, strehl=np.stack([bright, faint, third])[:, None])
+    metrics = made(nframes=4, sharpness=np.stack([bright, faint, third])[:, None])
     np.testing.assert_array_equal(metrics.select("strehl", 0.5), [False, False, True, True])
 
 
 def test_unmeasured_or_unknown_metric_is_an_error():
     with pytest.raises(MeasurementError, match="no frame has a value"):
-        made(strehl=np.full((1, 1, 6), np.nan)).select("strehl", 0.1)
-    saturated = made(strehl=np.full((1, 1, 6), np.nan), frame_nsat=np.full(6, 4.0))
+        made(sharpness=np.full((1, 1, 6), np.nan)).select("strehl", 0.1)
+    saturated = made(sharpness=np.full((1, 1, 6), np.nan), frame_nsat=np.full(6, 4.0))
     with pytest.raises(
         MeasurementError, match=r"6 of 6 frames hold saturated .* metric = 'l2norm'"
     ):
@@ -383,4 +389,4 @@ def test_practice_with_fields_of_different_filters(psf):
     metrics = measure_frames(job)
     assert metrics.shape == (2, 1, 1)
     np.testing.assert_allclose(metrics.positions()[:, 0], [[40.3, 38.8], [39.1, 121.4]], atol=0.04)
-    np.testing.assert_allclose(metrics.strehl.ravel(), 1, atol=0.05)
+    np.testing.assert_allclose(metrics.sharpness.ravel(), 1, atol=0.05)

@@ -196,7 +196,11 @@ class AnalysisSettings:
         unit="px",
         read=read_annulus,
     )
-    strehl: bool = option(True, "Measure the Strehl ratio against the synthetic PSF.")
+    strehl: bool = option(
+        True,
+        "Measure the sharpness of every frame, its peak over its aperture flux relative to the "
+        "synthetic PSF, and with photometry the Strehl ratio.",
+    )
     window_size: int = option(
         21,
         "Width of the window; an even one is widened by one.",
@@ -220,7 +224,7 @@ class FrameSelectSettings:
         "strehl",
         "What tells a good frame from a bad one.",
         choices={
-            "strehl": "Strehl ratio; needs analysis.strehl",
+            "strehl": "sharpness, the peak over the aperture flux; needs analysis.strehl",
             "peak": "brightest pixel of the window",
             "normvar": "variance of the window over its mean",
             "l2norm": "variance of the window",

@@ -327,5 +327,5 @@ def _measure_psf(
             columns["photf"], columns["phote"] = flux, error
         if settings.strehl:
             with np.errstate(divide="ignore", invalid="ignore"):
-                columns["strehl"] = (dft[:, 2] - background) / flux / recipe.strehl_scale
+                columns["sharpness"] = (dft[:, 2] - background) / flux / recipe.strehl_scale
     return columns

@@ -45,7 +45,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "photr": ("pix", "radius of the aperture"),
     "photf": ("e-/s", "flux in the aperture"),
     "phote": ("e-/s", "error of the flux in the aperture"),
-    "strehl": ("", "peak over aperture flux, relative to the synthetic PSF"),
+    "sharpness": ("", "peak over aperture flux, relative to the synthetic PSF"),
+    "strehl": ("", "Strehl ratio: peak over all the light, relative to the synthetic PSF"),
+    "strehl_err": ("", "error of the Strehl ratio"),
 }
 
 #: The same of the whole frame, one number a frame.
@@ -65,7 +67,9 @@ _DATASETS = {
 _PLACES = "of each field and file: rough y, x [pix], significance, peak relative to the first files"
 
 #: Config word of each selection metric, and the measurement it looks at.
-SELECTION = {"strehl": "strehl", "max": "max", "peak": "max", "normvar": "nvar", "l2norm": "var"}
+SELECTION = {
+    "strehl": "sharpness", "max": "max", "peak": "max", "normvar": "nvar", "l2norm": "var",
+}  # fmt: skip
 CENTROIDS = ("dft", "com", "peak", "model")
 #: A satellite spot this far from where the other spots put it is lost, pixels.
 _LOST = 3.0
@@ -89,8 +93,10 @@ class FrameMetrics:
         Positions by centre of mass, smoothed maximum, model fit and cross-correlation.
     photr, photf, phote : ndarray
         Aperture radius, flux and error.
-    strehl : ndarray
-        Strehl ratio.
+    sharpness : ndarray
+        Peak over aperture flux, relative to the synthetic PSF: ranks frames.
+    strehl, strehl_err : ndarray
+        Strehl ratio and its error.
     frame_max, frame_mean, frame_var, frame_nvar, frame_nsat : ndarray (nframes,)
         Largest pixel, mean, variance, variance over mean [e-/s] and number of saturated pixels of
         the whole frame. Bad pixels are left out, saturated ones only counted.
@@ -129,7 +135,9 @@ class FrameMetrics:
     photr: NDArray[np.float64]
     photf: NDArray[np.float64]
     phote: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
     strehl: NDArray[np.float64]
+    strehl_err: NDArray[np.float64]
     frame_max: NDArray[np.float64]
     frame_mean: NDArray[np.float64]
     frame_var: NDArray[np.float64]
@@ -309,7 +317,8 @@ class FrameMetrics:
     def select(self, metric: str, quantile: float) -> NDArray[np.bool_]:
         """Frames to keep when the worst are discarded.
 
-        Large is good for every metric: ``strehl``; ``max`` or ``peak`` (largest pixel);
+        Large is good for every metric: ``strehl`` (looks at the sharpness, which is known to the
+        photon noise of each frame); ``max`` or ``peak`` (largest pixel);
         ``normvar`` (variance over mean of the window) and ``l2norm`` (variance), both larger the
         sharper the image. Each PSF and each field is divided by its own median over the frames,
         so that they weigh the same; a frame's value is the median over them.

@@ -1,0 +1,137 @@
+r"""The Strehl ratio: the peak over *all* the light, relative to the same of the synthetic PSF.
+
+.. math:: S_k = \frac{p_k - b}{F\,P_0}, \qquad F = f + F_{halo}
+
+with the peak ``p`` of frame k between the pixels, the level ``b`` of the sky, the mean flux ``f``
+in the aperture, the light beyond it (`vampires.measure.halo`), and the peak ``P_0`` of the
+synthetic PSF of unit flux. ``F`` is that of the mean of the frames: the star does not vary, and its
+light beyond the aperture cannot be measured frame by frame. So a frame through a cloud has a low
+ratio; the mean over the frames does not suffer.
+
+The *sharpness* of a frame, its peak over its flux in the aperture relative to the synthetic PSF,
+ranks frames well but is not the Strehl ratio: the light scattered out of the aperture is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from vampires.config import AnalysisSettings
+from vampires.instrument.filters import FILTERS
+from vampires.instrument.telescope import PUPIL
+from vampires.kernels.aperture import annulus_mean, circle_sum
+from vampires.kernels.strehl import strehl_scale
+from vampires.measure.halo import measure_halo, whole_psf
+from vampires.measure.metrics import FrameMetrics
+from vampires.measure.psf import header_psf
+
+Float64 = NDArray[np.float64]
+
+_PSF_SIZE = 257  # pixels: more than 30 lambda/D in every filter
+EDGE = 0.94
+"""Of the way from the middle of a field to its edge, where its stop begins to shade."""
+_RAD_PER_MAS = np.pi / 180 / 3600e3
+
+
+@dataclass(frozen=True)
+class FieldImage:
+    """Mean image of one field.
+
+    Parameters
+    ----------
+    image : ndarray (ny, nx)
+        e-/s; NaN outside the field.
+    reach : float
+        Distance from the star up to which it may be used, pixels.
+    """
+
+    image: Float64
+    reach: float
+
+
+def with_strehl(
+    metrics: FrameMetrics,
+    images: list[FieldImage],
+    header: fits.Header,
+    settings: AnalysisSettings,
+) -> FrameMetrics:
+    """Add the Strehl ratio of every frame and its error.
+
+    Parameters
+    ----------
+    metrics : FrameMetrics
+        With sharpness and photometry of one star a field.
+    images : list of FieldImage
+        Mean of some of the frames, unregistered: the halo is much wider than the star moves.
+    header : fits.Header
+        Canonical header: pixel scale, pupil angle.
+    settings : AnalysisSettings
+        Aperture, annulus and window of the measurements.
+
+    Returns
+    -------
+    FrameMetrics
+        NaN where the light could not be summed up: saturated stars, too small a field.
+    """
+    strehl, error = metrics.strehl.copy(), metrics.strehl_err.copy()
+    for index, name in enumerate(metrics.fields):
+        positions = metrics.positions("dft")[index]
+        flux, sharpness = metrics.photf[index, 0], metrics.sharpness[index, 0]
+        good = np.isfinite(flux) & np.isfinite(sharpness) & np.isfinite(positions).all(axis=1)
+        if not good.any():
+            continue
+        y, x = np.median(positions[good], axis=0)
+        noise = metrics.phote[index, 0] / np.abs(flux)
+        star = _Star(header, name, (float(y), float(x)), settings)
+        found = star.strehl(flux, sharpness, images[index])
+        if found is not None:
+            strehl[index, 0], relative = found
+            error[index, 0] = strehl[index, 0] * np.hypot(relative, noise)
+    return replace(metrics, strehl=strehl, strehl_err=error)
+
+
+@dataclass(frozen=True)
+class _Star:
+    """The star of one field, and how it was measured."""
+
+    header: fits.Header
+    filter_name: str
+    center: tuple[float, float]
+    settings: AnalysisSettings
+
+    def strehl(
+        self, flux: Float64, sharpness: Float64, field: FieldImage
+    ) -> tuple[Float64, float] | None:
+        """Strehl ratio of the frames and the relative error that they share."""
+        radius = self.settings.phot_aper_rad
+        psf = whole_psf(header_psf(self.header, self.filter_name, _PSF_SIZE).astype(float))
+        resolution = FILTERS[self.filter_name].mean * 1e-9 / PUPIL.diameter / _RAD_PER_MAS
+        resolution /= self.header["PXSCALE"]
+        image = np.asarray(field.image, dtype=float)
+        halo = measure_halo(image, self.center, psf, resolution, (radius, field.reach))
+        if halo is None:
+            return None
+        middle = (len(psf) - 1) / 2
+        ideal, _, area = circle_sum(psf, psf, middle, middle, radius)
+        level, with_annulus, without = self._scales(image, psf)
+        peak = sharpness * with_annulus * flux + level - halo.background
+        inside = np.nanmean(flux) + (level - halo.background) * area
+        total = float(inside + halo.flux)
+        # a level too high takes light from the aperture as well as from the halo
+        relative = float(np.hypot(halo.error, area * halo.background_error)) / total
+        return peak / total / (without * ideal), relative
+
+    def _scales(self, image: Float64, psf: Float64) -> tuple[float, float, float]:
+        """Level of the local annulus, and peak over flux of the PSF with and without it."""
+        settings, half = self.settings, self.settings.window_size // 2
+        inner, outer = settings.phot_ann_rad or (0.0, 0.0)
+        level = annulus_mean(image, image, *self.center, inner, outer)[0] if outer > inner else 0.0
+        scales = [
+            strehl_scale(psf, half, settings.phot_aper_rad, *annulus)
+            for annulus in ((inner, outer), (0.0, 0.0))
+        ]
+        return level, scales[0], scales[1]
