@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from vampires.kernels.aperture import circle_sum
 
@@ -45,6 +46,7 @@ _MODEL_ERROR = 0.03  # relative, of the model in one ring
 _TOO_BRIGHT = 2.5  # standard deviations above the model
 _LEAST_KEPT = 0.45  # part of the rings that stays
 _FAR = 4000.0  # pixels, where the integral ends
+_DARKEST = 0.2  # of the level of the last ring, by which the constant may be below zero
 _TAIL_ERROR = 0.5  # relative, of what is beyond the image
 
 
@@ -108,9 +110,9 @@ def measure_halo(
     fits = []
     for shape in _SHAPES:
         terms = np.stack([core, _halo(r / resolution, *shape), flat], axis=1)
-        fit = _fit(terms / sigma[:, None], level / sigma)
         # light is positive, and the sky not much below nothing
-        if fit.values[0] > 0 and fit.values[1] > 0 and fit.values[2] > -0.2 * abs(level[-1]):
+        fit = _fit(terms / sigma[:, None], level / sigma, -_DARKEST * abs(float(level[-1])))
+        if fit.values[1] > 0:
             tail, beyond = (_integral(shape, resolution, radius) for radius in radii)
             fits.append(_with_tail(fit, np.array([outside, tail, 0.0]), beyond))
     return _weighted(fits) if fits else None
@@ -161,11 +163,12 @@ def _weighted(fits: list[_Light]) -> Halo:
     )  # fmt: skip
 
 
-def _fit(terms: Float64, level: Float64) -> _Fit:
+def _fit(terms: Float64, level: Float64, darkest: float) -> _Fit:
     """Least squares without the rings that are too bright; misfit in units of the errors."""
     keep = np.ones(len(level), dtype=bool)
     for _ in range(10):
-        values = np.linalg.lstsq(terms[keep], level[keep], rcond=None)[0]
+        values = optimize.nnls(terms[keep], level[keep] - darkest * terms[keep, 2])[0]
+        values[2] += darkest
         off = level - terms @ values
         dim = off < _TOO_BRIGHT
         if dim.sum() < max(_LEAST_RINGS, _LEAST_KEPT * len(level)) or (dim == keep).all():
