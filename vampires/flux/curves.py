@@ -201,6 +201,30 @@ def snr_map(image: ArrayLike, fwhm: float) -> NDArray[np.float32]:
     return out
 
 
+def ring_noise(image: ArrayLike) -> NDArray[np.float32]:
+    """Standard deviation of the ring about the star that a pixel is in, outliers left out.
+
+    Parameters
+    ----------
+    image : array_like (ny, nx)
+        The star at its centre.
+
+    Returns
+    -------
+    ndarray (ny, nx)
+        One-sigma noise of each pixel: an error plane for images whose residuals are speckles.
+    """
+    data = np.asarray(image, dtype=float)
+    y, x = np.indices(data.shape)
+    ring = np.rint(np.hypot(y - (data.shape[0] - 1) / 2, x - (data.shape[1] - 1) / 2)).astype(int)
+    out = np.full(data.shape, np.nan, np.float32)
+    for r in range(ring.max() + 1):
+        inside = (ring == r) & np.isfinite(data)
+        if inside.sum() >= _LEAST_APERTURES:
+            out[inside] = _clipped(data[inside])[1]
+    return out
+
+
 def _clipped(values: Float64) -> tuple[float, float]:
     """Mean and standard deviation without outliers."""
     kept = values
