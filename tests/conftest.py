@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-pytest_plugins = ["fixtures.nights", "fixtures.project", "fixtures.toy"]
+pytest_plugins = ["fixtures.nights", "fixtures.project", "fixtures.toy", "fixtures.windows"]
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,7 @@ class TestUpToDate:
         path.write_text(edited)
         ran = done(doit(reduced, "-n", "2"))
         assert ran["metrics"] == 16
-        assert "centroid" not in ran
+        assert "centroids" not in ran
         assert path.read_text() == edited
 
     def test_name_that_matches_nothing_is_an_error(self, reduced):

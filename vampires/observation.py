@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from astropy.table import Table
@@ -22,6 +22,7 @@ from vampires.images.adi import adi_cube, combine_cameras
 from vampires.images.differences import DifferenceImage
 from vampires.images.image import CameraImage
 from vampires.images.sdi import multiband_sdi
+from vampires.instrument.detectors import Generation, is_flipped
 from vampires.measure.centroid_files import places_of, read_centroids
 from vampires.measure.star import RoughCentroid
 from vampires.night.controller import is_controller
@@ -287,7 +288,10 @@ class Observation:
         if camera not in self._centroids:
             path = self.plan.layout.centroids(camera)
             if path.exists():
-                self._centroids[camera] = read_centroids(path, camera)
+                first = self._alone().plan.first_records(camera)[0]
+                flipped = is_flipped(cast("Generation", first["generation"]), camera)
+                mirror = first["ny"] if flipped else None
+                self._centroids[camera] = read_centroids(path, camera, mirror)
             else:
                 cubes = self._first_cubes(camera)
                 self._centroids[camera] = find_star(cubes, self.config)[1]

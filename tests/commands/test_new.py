@@ -118,8 +118,12 @@ def converse(folder, arguments, answers, **options):
 
 
 def test_new_on_a_terminal_asks_what_matters(tmp_path):
-    status, shown = converse(tmp_path, ["new", "a.toml"], ["speckle", "x/*.fits y/*.fits", "Vega"])
+    status, shown = converse(
+        tmp_path, ["new", "a.toml"], ["x/*.fits y/*.fits", "spekle", "speckle", "Vega", "n"]
+    )
     assert status == 0, shown
+    assert "did you mean" in shown
+    assert "--template speckle --raw 'x/*.fits' --raw 'y/*.fits' --set target.name=Vega" in shown
     config = load_config(tmp_path / "a.toml")
     assert config.data.raw == ("x/*.fits", "y/*.fits")
     assert config.target.name == "Vega"

@@ -20,7 +20,7 @@ from vampires.measure.centroid_files import (
 )
 from vampires.measure.psf import synthetic_psf
 from vampires.measure.spots import find_satellite_spots
-from vampires.measure.star import RoughCentroid, find_star, rough_centroids, spot_radius
+from vampires.measure.star import RoughCentroid, find_star, find_stars, rough_centroids, spot_radius
 
 PSF = synthetic_psf("750-50", 5.91, -38.4, 41).astype(float)
 
@@ -249,8 +249,11 @@ def test_spots_alone_are_enough(tmp_path):
 
 def test_regions_and_picture(tmp_path):
     fields = {"750-50": RoughCentroid((40.0, 50.0), SPOTS)}
-    write_regions(tmp_path / "c.reg", fields)
-    assert (tmp_path / "c.reg").read_text() == format_regions(fields)
+    write_regions(tmp_path / "c.toml", fields, mirror=80)
+    assert (tmp_path / "c_calibrated.reg").read_text() == format_regions(fields)
+    # 0-based row 40 of 80 is row 39 seen upside down: 40 as DS9 counts.
+    assert "circle(51.000,40.000," in (tmp_path / "c_raw.reg").read_text()
+    assert "circle(51.000,41.000," in (tmp_path / "c_calibrated.reg").read_text()
     image = np.random.default_rng(0).normal(size=(80, 100))
     image[0, 0] = np.nan
     figure = draw_centroids(image, fields, "mean of 4 files")
@@ -259,3 +262,27 @@ def test_regions_and_picture(tmp_path):
     assert len(axes.patches) == 5
     figure.savefig(tmp_path / "c.png")
     draw_centroids(np.full((9, 9), np.nan), {}, "nothing").savefig(tmp_path / "n.png")
+
+
+def test_files_of_the_public_pipeline_count_raw_pixels(tmp_path):
+    path = tmp_path / "hand.toml"
+    path.write_text('"750-50" = [[51.0, 41.0]]\nF610 = [[1, 1], [11, 1], [11, 11], [1, 11]]\n')
+    raw = read_centroids(path, camera=1)
+    assert raw["750-50"].star == (40.0, 50.0)
+    assert raw["F610"].star == (5.0, 5.0)
+    assert len(raw["F610"].spots) == 4
+    assert read_centroids(path, camera=1, mirror=80)["750-50"].star == (39.0, 50.0)
+    path.write_text('"750-50" = [[1, 2], [3, 4]]')
+    with pytest.raises(FileError, match="2 pairs"):
+        read_centroids(path)
+
+
+def test_stars_of_a_binary_are_found_the_brightest_first():
+    yy, xx = np.mgrid[:96, :96]
+    image = np.random.default_rng(3).normal(10, 0.5, (96, 96))
+    for y, x, height in ((40, 60, 300), (52, 38, 700)):
+        image += height * np.exp(-((yy - y) ** 2 + (xx - x) ** 2) / (2 * 1.5**2))
+    first, second = find_stars(image)
+    assert first[:2] == pytest.approx((52, 38), abs=0.1)
+    assert second == pytest.approx((40, 60, 3 / 7), abs=0.1)
+    assert find_stars(np.random.default_rng(4).normal(10, 0.5, (96, 96))) == []

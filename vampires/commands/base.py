@@ -11,6 +11,7 @@ from doit import doit_cmd
 from doit.cmd_base import Command
 from doit.cmdparse import CmdParseError
 
+from vampires.commands.pipe import quietly
 from vampires.errors import VampiresError
 
 
@@ -29,7 +30,7 @@ class PersonCommand(Command):
     def execute(self, opt_values: dict[str, Any], pos_args: list[str]) -> int:
         """Run, and turn expected errors into a message."""
         try:
-            return self.run(opt_values, pos_args)
+            return quietly(lambda: self.run(opt_values, pos_args))
         except VampiresError as error:
             for line in str(error).splitlines():
                 sys.stderr.write(f"ERROR: {line}\n")

@@ -23,7 +23,8 @@ class Bench(PersonCommand):
     doc_description = (
         "Writes a cube of N frames into a temporary folder ($TMPDIR), 0.6 MB per frame, and "
         "removes it. Processor seconds, the least of several runs, beside the bandwidth of "
-        "memory measured in the same run."
+        "memory measured in the same run.\n\n"
+        "Example: doit bench --frames 1000"
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {

@@ -17,6 +17,7 @@ class Forget(DoitForget):
     name = "forget"
     sel_tasks: list[str]
     doc_usage = "[TASK|GROUP|'WILDCARD'|TARGET ...]"
+    doc_description = "Example: doit forget 'coadd:*cam1*' && doit"
 
     def _execute(
         self, forget_sub: bool, forget_disable_default: bool, forget_all: bool

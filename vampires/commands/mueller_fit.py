@@ -31,7 +31,8 @@ class MuellerFit(PersonCommand):
     doc_description = (
         "FILES are raw flats (with darks, if there are) or coadds of both cameras, over several "
         "half-wave-plate and image-rotator angles; patterns in quotes and folders are taken too. "
-        "TABLE.toml then serves as [polarimetry] mueller_table."
+        "TABLE.toml then serves as [polarimetry] mueller_table.\n\n"
+        "Example: doit mueller_fit 'lamp/*.fits' -o mueller.toml"
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vampires.commands.base import PersonCommand, ask, assignments, has_terminal, say
+from vampires.commands.conversation import Answers, converse
 from vampires.config.load import load_config, name_from
 from vampires.config.model import Config
 from vampires.config.write import (
@@ -37,9 +38,12 @@ class New(PersonCommand):
     doc_usage = "NAME.toml [--template T] [--raw GLOB]... [--set key=value]... [--yes] [--edit]"
     doc_description = (
         "Writes NAME.toml, and dodo.py beside it. On a terminal it asks the few things that "
-        "matter; otherwise, or with --yes, it asks nothing.\n\n"
+        "matter, led by what the headers say, and says what calibrations are still missing; "
+        "otherwise, or with --yes, it asks nothing.\n\n"
         "Values of --set are TOML and checked; texts may go without quotes: "
         "--set coadd.method=median --set align.crop_width=256 --set analysis.phot_ann_rad=[10,15]"
+        "\n\n"
+        "Example: doit new 20230101_ABAur.toml --template pdi --raw '/data/20230101/*.fits*' --yes"
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {
@@ -55,6 +59,13 @@ class New(PersonCommand):
             "type": list,
             "default": [],
             "help": "pattern of the raw files, in quotes; may be repeated",
+        },
+        {
+            "name": "files",
+            "long": "files",
+            "type": list,
+            "default": [],
+            "help": "a raw file, folder or pattern, as --raw; may be repeated",
         },
         {
             "name": "set",
@@ -99,15 +110,18 @@ class New(PersonCommand):
             raise ConfigError("--edit needs a terminal")
         _may_write(path, asking, options["yes"])
         settings = [parse_setting(text) for text in self._settings]
-        name = options["template"] or (_ask_template() if asking else DEFAULT_TEMPLATE)
-        text = apply_settings(
-            read_template(name),
-            [*_initial(path, options["raw"], asking and not options["raw"]), *settings],
-        )
+        answers = Answers(options["template"], [*options["raw"], *options["files"]])
+        if asking:
+            answers = converse(answers)
+        name = answers.template or DEFAULT_TEMPLATE
+        initial = _initial(path, answers)
+        text = apply_settings(read_template(name), [*initial, *settings])
         config = write_config(path, text)
         say(f"wrote {_shown(path)} (template {name})")
         _write_dodo(path.parent / "dodo.py")
-        if options["edit"]:
+        if asking:
+            say(f"without questions: {answers.command(path, self._settings)}")
+        if options["edit"] or answers.edit:
             config = _edit(path)
         _next_steps(config)
         return 0
@@ -136,22 +150,15 @@ def _may_write(path: Path, asking: bool, yes: bool) -> None:
     raise ConfigError(f"{_shown(path)} exists; choose another name, or --yes to replace it")
 
 
-def _ask_template() -> str:
-    for name, title in templates().items():
-        say(f"  {name:22s} {title}")
-    return ask("template", DEFAULT_TEMPLATE)
-
-
-def _initial(path: Path, raw: list[str], asking: bool) -> list[Setting]:
+def _initial(path: Path, answers: Answers) -> list[Setting]:
     """Collect what every new configuration gets: its name, its raw files, its target."""
     settings = [Setting("", "name", name_from(path))]
-    if asking:
-        raw = shlex.split(ask("raw files (patterns)", "raw/*.fits*"))
-        target = ask("target name (empty: as in the headers)", "")
-        if target:
-            settings.append(Setting("target", "name", target))
-    if raw:
-        patterns = [_relative_to(path.parent, pattern) for pattern in raw]
+    if answers.target:
+        settings.append(Setting("target", "name", answers.target))
+    if answers.objects:
+        settings.append(Setting("data", "object", list(answers.objects)))
+    if answers.raw:
+        patterns = [_relative_to(path.parent, pattern) for pattern in answers.raw]
         settings.append(Setting("data", "raw", patterns))
     return settings
 

@@ -20,7 +20,8 @@ class Redo(Run):
     doc_usage = "TASK|GROUP|'WILDCARD'|TARGET..."
     doc_description = (
         "Tasks that these depend on run only if they are out of date. What is left undone by "
-        "an interruption is done by the next run."
+        "an interruption is done by the next run.\n\n"
+        "Example: doit redo stokes"
     )
 
     def _alone(self, *args: Any, **options: Any) -> int:

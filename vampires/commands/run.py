@@ -20,6 +20,7 @@ from doit import cmd_run
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
+from vampires.commands.pipe import quietly
 from vampires.engine import executor
 from vampires.engine.gathering import GatheringRunner, GatheringThreadRunner
 from vampires.engine.lock import only_one
@@ -33,6 +34,12 @@ class Run(DoitRun):
     """Run tasks; replaces doit's command of the same name."""
 
     name = "run"
+    doc_description = (
+        "Plain `doit` runs everything that is out of date; names, wildcards in quotes and paths of "
+        "products choose. files=PATTERN (or files=@LIST, one path a line) takes these science "
+        "files only; config=NAME.toml chooses the configuration.\n\n"
+        "Example: doit -n 4 'coadd:*cam1*' files=@filelist_select.txt"
+    )
     sel_tasks: list[str]
     cmd_options = (
         *DoitRun.cmd_options,
@@ -48,7 +55,7 @@ class Run(DoitRun):
         self._wait = bool(params.get("wait"))
         try:
             with executor.graceful_termination():
-                return int(super().execute(params, args))
+                return quietly(lambda: super(Run, self).execute(params, args))
         except KeyboardInterrupt as interrupt:
             return 128 + getattr(interrupt, "signal", signal.SIGINT)
         finally:

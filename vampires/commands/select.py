@@ -156,13 +156,15 @@ def science_files(config: Config, wanted: Sequence[str]) -> list[Record]:
     """
     from vampires.io.paths import index_path
     from vampires.night.choice import choose
+    from vampires.night.fixes import load_fixes
     from vampires.night.grouping import science_records
     from vampires.night.index import build_index, find_files
 
     patterns = [name for name in config.data.exclude if set(name) & set("*?[")]
     folder = config.folder
-    records = build_index(config.data.raw, folder, patterns, index_path(folder))
     data = config.data
+    fixes = load_fixes(data.fix, folder)
+    records = build_index(data.raw, folder, patterns, index_path(folder), fixes)
     found = science_records(
         choose(records, include=data.include, objects=data.object, kinds=data.kinds)
     )

@@ -21,7 +21,8 @@ class Sort(PersonCommand):
     doc_description = (
         "FILES are raw files, patterns in quotes, or folders. Nothing is overwritten, and a "
         "file is removed only when its copy is complete; repeat an interrupted command to "
-        "finish it. Files that are no VAMPIRES data stay where they are, and are named."
+        "finish it. Files that are no VAMPIRES data stay where they are, and are named.\n\n"
+        "Example: doit sort '/data/20230101/*.fits*' -o sorted --link"
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {

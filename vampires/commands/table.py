@@ -23,7 +23,8 @@ class Table(PersonCommand):
     doc_description = (
         "One row a file, one column a keyword, in order of time; headers of every era in the "
         "same terms (see the documentation on headers). Files that cannot be used have their "
-        "reason. Without files, in a reduction: the table of its coadds (the task coadd_table)."
+        "reason. Without files, in a reduction: the table of its coadds (the task coadd_table).\n\n"
+        "Example: doit table raw/*.fits -o night.ecsv"
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {

@@ -21,7 +21,8 @@ class Upgrade(PersonCommand):
     doc_usage = "OLD.toml [-o NEW.toml]"
     doc_description = (
         "Writes NEW.toml (OLD_upgraded.toml by default) and says what was converted, what could "
-        "not be, and what is left to settle by hand. Exit status 1 when something is left."
+        "not be, and what is left to settle by hand. Exit status 1 when something is left.\n\n"
+        "Example: doit upgrade old.toml -o new.toml"
     )
     cmd_options: ClassVar[tuple[dict[str, Any], ...]] = (
         {

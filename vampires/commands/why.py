@@ -9,6 +9,7 @@ from doit.cmd_base import DoitCmdBase
 from doit.control import TaskControl
 from doit.dependency import Dependency
 
+from vampires.commands.pipe import quietly
 from vampires.engine.gathering import without_missing
 from vampires.engine.products import TargetsUnchanged
 from vampires.engine.recovery import recover_if_lost
@@ -33,7 +34,8 @@ class Why(DoitCmdBase):
     sel_tasks: list[str]
     doc_description = (
         "Without arguments: every task that would run. A task that would run only because one "
-        "before it does is said to follow from that one."
+        "before it does is said to follow from that one.\n\n"
+        "Example: doit why coadd:VMPA00021001"
     )
 
     def _execute(self) -> int:
@@ -48,8 +50,8 @@ class Why(DoitCmdBase):
             for name in shown
             if reasons[name] or not self.sel_default_tasks
         ]
-        self.outstream.write("\n".join(lines or ["everything is up to date"]) + "\n")
-        return 0
+        text = "\n".join(lines or ["everything is up to date"]) + "\n"
+        return quietly(lambda: self.outstream.write(text) and 0)
 
 
 def explain(tasks: Mapping[str, Any], state: Dependency) -> dict[str, list[str]]:

@@ -168,9 +168,20 @@ def detector(
         saturation=min(full_well / gain + bias, converter - 1.0),
         pixel_scale=float(value(cam["pixel_scale"])),
         pupil_offset=float(value(cam["pupil_offset"])),
-        flip=value(facts["flip_camera"]) == camera,
+        flip=is_flipped(generation, camera),
         rotator_pupil_angle=float(value(facts["rotator_pupil_angle"])),
     )
+
+
+def is_flipped(generation: Generation, camera: int) -> bool:
+    """Whether the frames of a camera are turned upside down to match the sky.
+
+    Examples
+    --------
+    >>> is_flipped("QCMOS", 1), is_flipped("QCMOS", 2)
+    (True, False)
+    """
+    return bool(value(_facts(generation)["flip_camera"]) == camera)
 
 
 def saved_half_range(generation: Generation, mjd: float) -> bool:

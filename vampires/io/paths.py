@@ -74,6 +74,17 @@ def safe_name(text: str) -> str:
     return name[:_LONGEST].rstrip("_.") or "unknown"
 
 
+def region_paths(path: Path) -> tuple[Path, Path]:
+    """Region files that belong to a centroid file: for raw frames, for calibrated ones.
+
+    Examples
+    --------
+    >>> [path.name for path in region_paths(Path("n_centroids_cam1.toml"))]
+    ['n_centroids_cam1_raw.reg', 'n_centroids_cam1_calibrated.reg']
+    """
+    return path.with_name(f"{path.stem}_raw.reg"), path.with_name(f"{path.stem}_calibrated.reg")
+
+
 def background_path(folder: Path, raw_stem: str) -> Path:
     """Master background made from the raw file called ``raw_stem``."""
     return folder / "master_cals" / "background" / f"{raw_stem}_coll.fits"

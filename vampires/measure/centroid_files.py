@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from vampires.errors import FileError
 from vampires.io.atomic import atomic_path
+from vampires.io.paths import region_paths
 from vampires.measure.star import RoughCentroid
 
 __all__ = [
@@ -71,8 +72,10 @@ def format_centroids(camera: int, fields: Mapping[str, RoughCentroid]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_centroids(path: str | Path, camera: int | None = None) -> dict[str, RoughCentroid]:
-    """Read a centroid file.
+def read_centroids(
+    path: str | Path, camera: int | None = None, mirror: int | None = None
+) -> dict[str, RoughCentroid]:
+    """Read a centroid file, of this package or of the public pipeline.
 
     Parameters
     ----------
@@ -80,11 +83,14 @@ def read_centroids(path: str | Path, camera: int | None = None) -> dict[str, Rou
         Text from `format_centroids`, or written by hand.
     camera : int, optional
         The camera it must be for.
+    mirror : int, optional
+        Height of its raw frames if they are turned upside down when calibrated. Files of the
+        public pipeline (``"750-50" = [[x, y]]``) count pixels of the raw frame.
 
     Returns
     -------
     dict of str to RoughCentroid
-        By filter; 0-based (y, x).
+        By filter; 0-based (y, x), calibrated orientation.
 
     Raises
     ------
@@ -97,28 +103,38 @@ def read_centroids(path: str | Path, camera: int | None = None) -> dict[str, Rou
         raise FileError(f"{path}: not a centroid file: {error}") from error
     if camera is not None and table.get("camera", camera) != camera:
         raise FileError(f"{path}: camera = {table['camera']}, expected {camera}")
+    if table and all(isinstance(entry, list) for entry in table.values()):
+        raw = {name: _public(path, name, entry) for name, entry in table.items()}
+        if mirror is None:
+            return raw
+        return {name: one.mirrored(mirror) for name, one in raw.items()}
     fields = table.get("fields")
     if not isinstance(fields, dict) or not fields:
         raise FileError(f'{path}: no field; expected [fields."750-50"] with star = [x, y]')
     return {name: _centroid(path, name, entry) for name, entry in fields.items()}
 
 
-def format_regions(fields: Mapping[str, RoughCentroid], radius: float = 8.0) -> str:
+def format_regions(
+    fields: Mapping[str, RoughCentroid], radius: float = 8.0, mirror: int | None = None
+) -> str:
     """Text of a DS9 region file: a circle for the star, a box for each satellite spot.
 
     Parameters
     ----------
     fields : mapping of str to RoughCentroid
-        By filter.
+        By filter, calibrated orientation.
     radius : float
         Of the circles, pixels, where the object has no size of its own.
+    mirror : int, optional
+        Height of the frames, for regions on frames that are upside down.
 
     Returns
     -------
     str
     """
     lines = ["# Region file format: DS9 version 4.1", "global color=green", "image"]
-    for name, centroid in fields.items():
+    for name, calibrated in fields.items():
+        centroid = calibrated if mirror is None else calibrated.mirrored(mirror)
         x, y = _one_based(centroid.star)
         size = radius if centroid.radius is None else centroid.radius
         lines.append(f"circle({x:.3f},{y:.3f},{size:.3f}) # text={{{name}}}")
@@ -128,22 +144,21 @@ def format_regions(fields: Mapping[str, RoughCentroid], radius: float = 8.0) -> 
     return "\n".join(lines) + "\n"
 
 
-def write_regions(
-    path: str | Path, fields: Mapping[str, RoughCentroid], radius: float = 8.0
-) -> None:
-    """Write a DS9 region file.
+def write_regions(path: Path, fields: Mapping[str, RoughCentroid], mirror: int | None) -> None:
+    """Write the region files that belong to a centroid file.
 
     Parameters
     ----------
-    path : str or Path
-        Target; it appears when it is complete.
+    path : Path
+        The centroid file.
     fields : mapping of str to RoughCentroid
-        By filter.
-    radius : float
-        Of the circles, pixels.
+        By filter, calibrated orientation.
+    mirror : int or None
+        Height of the raw frames if they are turned upside down when calibrated.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_text(format_regions(fields, radius), encoding="utf-8")
+    for target, height in zip(region_paths(path), (mirror, None), strict=True):
+        with atomic_path(target) as temporary:
+            temporary.write_text(format_regions(fields, mirror=height), encoding="utf-8")
 
 
 def draw_centroids(
@@ -230,6 +245,17 @@ def _centroid(path: str | Path, name: str, entry: Any) -> RoughCentroid:
     return RoughCentroid(star, places, *(None if v is None else float(v) for v in (radius, peak)))
 
 
+def _public(path: str | Path, name: str, entry: list[Any]) -> RoughCentroid:
+    """One field of a file of the public pipeline: the star, or four spots."""
+    if len(entry) not in (1, 4):
+        raise FileError(f'{path}: "{name}" has {len(entry)} pairs [x, y]: expected one, or four')
+    places = tuple(_place(f'{path}: "{name}"', pair) for pair in entry)
+    if len(places) == 1:
+        return RoughCentroid(places[0])
+    y, x = np.mean(places, axis=0)
+    return RoughCentroid((float(y), float(x)), places)
+
+
 def _place(where: str, pair: Any) -> tuple[float, float]:
     if not (isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))):
         raise FileError(f"{where} = {pair!r}: expected [x, y], two numbers")
@@ -242,7 +268,9 @@ def _is_number(value: Any) -> bool:
     return plain and math.isfinite(value)
 
 
-def centroids_of(path: Path, camera: int, fields: Sequence[str]) -> list[RoughCentroid]:
+def centroids_of(
+    path: Path, camera: int, fields: Sequence[str], mirror: int | None = None
+) -> list[RoughCentroid]:
     """Read where in the fields of one camera to look: the star, or the four spots.
 
     Parameters
@@ -253,6 +281,8 @@ def centroids_of(path: Path, camera: int, fields: Sequence[str]) -> list[RoughCe
         1 or 2.
     fields : sequence of str
         Looked up by name; a single field of another filter takes the only entry of the file.
+    mirror : int, optional
+        As in `read_centroids`.
 
     Returns
     -------
@@ -264,7 +294,7 @@ def centroids_of(path: Path, camera: int, fields: Sequence[str]) -> list[RoughCe
     FileError
         The file lacks a field.
     """
-    return places_of(read_centroids(path, camera), fields, str(path))
+    return places_of(read_centroids(path, camera, mirror), fields, str(path))
 
 
 def places_of(

@@ -22,7 +22,7 @@ from vampires.kernels.despike import remove_spikes
 from vampires.measure.limb import find_planet
 from vampires.measure.spots import SatelliteSpots, find_spots_of_fields
 
-__all__ = ["RoughCentroid", "find_star", "rough_centroids", "spot_radius"]
+__all__ = ["RoughCentroid", "find_star", "find_stars", "rough_centroids", "spot_radius"]
 
 _RAD_PER_MAS = np.pi / 180 / 3600e3
 #: Least significance of a star in a mean image.
@@ -54,6 +54,17 @@ class RoughCentroid:
     def psfs(self) -> NDArray[np.float64]:
         """(y, x) of what is measured in every frame: the spots, or else the star; (n, 2)."""
         return np.array(self.spots or (self.star,), dtype=float)
+
+    def mirrored(self, ny: int) -> RoughCentroid:
+        """Place in a frame of `ny` rows that is turned upside down, raw or calibrated.
+
+        Examples
+        --------
+        >>> RoughCentroid((10.0, 3.0)).mirrored(64).star
+        (53.0, 3.0)
+        """
+        star, *spots = [(ny - 1 - y, x) for y, x in (self.star, *self.spots)]
+        return RoughCentroid(star, tuple(spots), self.radius)
 
 
 def rough_centroids(
@@ -224,6 +235,45 @@ def _significant(smoothed: Smoothed) -> Smoothed:
             "place in the centroid file"
         )
     return smoothed
+
+
+def find_stars(
+    image: ArrayLike, most: int = 4, apart: float = 8.0, faintest: float = 0.03
+) -> list[tuple[float, float, float]]:
+    """Find the stars of a close group, the brightest first.
+
+    Parameters
+    ----------
+    image : array_like (ny, nx)
+        May hold NaN and hot pixels.
+    most : int
+        How many to look for.
+    apart : float
+        Light within this distance of a star is taken for its own, pixels.
+    faintest : float
+        Height at which to stop, relative to the brightest.
+
+    Returns
+    -------
+    list of (float, float, float)
+        y, x (0-based) and height relative to the brightest; empty if there is none.
+    """
+    image = remove_spikes(image)
+    yy, xx = np.indices(image.shape)
+    level = float(np.median(image))
+    smooth = ndimage.gaussian_filter(image, 1.5) - level
+    found: list[tuple[float, float, float]] = []
+    while len(found) < most:
+        try:
+            y, x = find_star(image)
+        except MeasurementError:
+            break
+        height = float(smooth[round(y), round(x)])
+        if found and height < faintest * found[0][2]:
+            break
+        found.append((y, x, height))
+        image[np.hypot(yy - y, xx - x) < apart] = level
+    return [(y, x, height / found[0][2]) for y, x, height in found]
 
 
 def _find(

@@ -19,7 +19,7 @@ _HOMES = {
     "task_unusable": "calib",
     "task_left_out": "calib",
     "task_psf": "measure",
-    "task_centroid": "measure",
+    "task_centroids": "measure",
     "task_metrics": "measure",
     "task_combined": "intermediate",
     "task_calibrated": "intermediate",

@@ -12,6 +12,7 @@ from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.errors import FileError
 from vampires.io.atomic import atomic_path, is_half_written
+from vampires.io.paths import region_paths
 from vampires.io.provenance import task_comment
 from vampires.log import get_logger
 from vampires.night.grouping import Group
@@ -79,7 +80,7 @@ def make_centroid(
     if not cubes:
         raise FileError(f"none of {', '.join(path.name for path in paths)} can be read")
     image, found = find_star(cubes, config)
-    write_regions(target.with_suffix(".reg"), found)
+    write_regions(target, found, cubes[0].source.ny if cubes[0].flip else None)
     title = f"{config.name} camera {camera}"
     save_figure(draw_centroids(image, found, title), target.with_suffix(".png"))
     if is_half_written(target):
@@ -102,7 +103,8 @@ def make_metrics(
     from vampires.steps.measure import followed, measured
 
     cube = open_cube([Path(path) for path in group.paths], masters, config, announce=True)
-    places = centroids_of(inputs.centroids, cube.header.camera, cube.fields)
+    mirror = cube.source.ny if cube.flip else None
+    places = centroids_of(inputs.centroids, cube.header.camera, cube.fields, mirror)
     psfs = [read_fits(path)[0][""] for path in inputs.psfs]
     found = followed(cube, places, inputs.origin)
     measured(cube, found, config, psfs).measured.write(target)
@@ -119,10 +121,10 @@ def task_psf() -> Iterator[Task]:
         yield from _psf_tasks(part)
 
 
-def task_centroid() -> Iterator[Task]:
+def task_centroids() -> Iterator[Task]:
     """Rough centroids of each camera; a file written by hand is left alone."""
     plan = current_plan()
-    yield {"basename": "centroid", "name": None, "doc": task_centroid.__doc__}
+    yield {"basename": "centroids", "name": None, "doc": task_centroids.__doc__}
     for part in plan.parts:
         for camera in sorted({group.camera for group in part.groups}):
             if not is_written_by_hand(part.layout.centroids(camera)):
@@ -183,17 +185,17 @@ def _centroid_task(plan: Plan, camera: int) -> Task:
     records = plan.first_records(camera)
     masters = plan.masters_of(records[0])
     return make_task(
-        "centroid", plan.named(f"cam{camera}"), make_centroid,
+        "centroids", plan.named(f"cam{camera}"), make_centroid,
         (camera, [Path(r["path"]) for r in records], masters, target, plan.config),
         file_dep=[*(r["path"] for r in records), *masters.paths],
-        targets=[target, target.with_suffix(".reg"), target.with_suffix(".png")],
-        editable=[target, target.with_suffix(".reg")],
+        targets=[target, *region_paths(target), target.with_suffix(".png")],
+        editable=[target, *region_paths(target)],
         settings={
             **plan.settings("general", "calibrate"),
             "excluded": excluded_frames(plan.config, [r["path"] for r in records]),
             **plan.fixes_of([r["path"] for r in records]),
         },
-        version=1, doc=f"rough centroids of camera {camera}",
+        version=2, doc=f"rough centroids of camera {camera}",
     )  # fmt: skip
 
 

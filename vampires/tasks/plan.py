@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 from doit import get_var
 
-from vampires.config import find_config, load_config
+from vampires.config import Config, find_config, load_config
 from vampires.engine import executor
 from vampires.engine.actions import loading
 from vampires.engine.cluster import ClusterSettings
@@ -32,6 +33,8 @@ def current_plan() -> Plan:
     with loading():
         path = find_config(Path.cwd(), get_var("config"))
         config = load_config(path if path is not None else demo_config(Path.cwd()))
+        if listed := get_var("files"):
+            config = only_files(config, listed)
         execution = config.execution
         executor.set_cluster(
             ClusterSettings(
@@ -40,6 +43,34 @@ def current_plan() -> Plan:
             )
         )  # fmt: skip
         return make_plan(config)
+
+
+def only_files(config: Config, listed: str) -> Config:
+    """Configuration of a reduction of some science files only, as ``files=`` names them.
+
+    Parameters
+    ----------
+    config : Config
+        Its calibrations stay; the science files need not be among its raw ones.
+    listed : str
+        Pattern, relative to the current folder, or ``@`` and a file with one path a line.
+
+    Raises
+    ------
+    ConfigError
+        The list cannot be read or names nothing.
+    """
+    names = [listed]
+    if listed.startswith("@"):
+        try:
+            names = Path(listed[1:]).expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"files={listed}: cannot be read: {error}") from error
+    paths = tuple(str(Path(n.strip()).expanduser().absolute()) for n in names if n.strip())
+    if not paths:
+        raise ConfigError(f"files={listed}: names no file")
+    data = replace(config.data, raw=(*config.data.raw, *paths), include=paths)
+    return replace(config, data=data)
 
 
 def demo_config(folder: Path) -> Path:

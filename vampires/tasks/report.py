@@ -102,11 +102,11 @@ def _made(plan: Plan) -> Made:
     from vampires.tasks.adi import task_adi
     from vampires.tasks.differences import task_diff
     from vampires.tasks.images import task_coadd, task_coadd_table
-    from vampires.tasks.measure import task_centroid
+    from vampires.tasks.measure import task_centroids
     from vampires.tasks.polarimetry import task_pdi, task_stokes
 
     makers = (
-        task_centroid, task_coadd, task_coadd_table, task_stokes,
+        task_centroids, task_coadd, task_coadd_table, task_stokes,
         task_pdi, task_adi, task_diff,
     )  # fmt: skip
     tasks = [task for maker in makers for task in maker()]
@@ -114,7 +114,7 @@ def _made(plan: Plan) -> Made:
     centroids = [
         Path(target)
         for task in tasks
-        if task["basename"] == "centroid"
+        if task["basename"] == "centroids"
         for target in task.get("targets", ())
         if str(target).endswith(".png")
     ]

@@ -1,0 +1,69 @@
+"""Commands as people type them: versions, pipes, help, lists of files, completion."""
+
+import subprocess
+import sys
+
+import pytest
+from fixtures.doit import command, doit_here, surroundings
+
+from vampires.commands.version import version_line
+from vampires.config import load_config
+from vampires.errors import ConfigError
+from vampires.night.plan import make_plan
+from vampires.tasks.plan import only_files
+from vampires.version import __version__
+
+OURS = ("new", "upgrade", "sort", "table", "bench", "mueller_fit", "run", "redo", "why", "forget",
+        "select", "centroid", "missing", "list", "info", "version")  # fmt: skip
+
+
+def test_our_version_is_told(tmp_path):
+    done = doit_here(tmp_path, "version")
+    assert done.stdout.splitlines()[0] == version_line() == f"vampires {__version__} (doit 0.37.0)"
+    assert "numpy " in done.stdout
+    ours = subprocess.run(
+        [sys.executable, "-m", "vampires", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ours.stdout.strip() == version_line()
+
+
+@pytest.mark.parametrize("words", ["help run", "table --help"])
+def test_output_that_nobody_reads_is_no_traceback(tmp_path, words):
+    """The reader is gone before anything is written."""
+    with subprocess.Popen(
+        command(*words.split()), cwd=tmp_path, env=surroundings(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert errors in ("", "ERROR: option --help not recognized; see `doit help table`\n")
+    assert process.returncode in (141, 3)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_has_help_with_an_example(tmp_path, name):
+    done = doit_here(tmp_path, "help", name)
+    assert done.returncode == 0, done.stderr
+    assert "Example: " in done.stdout
+
+
+def test_completion_knows_our_commands(tmp_path):
+    (tmp_path / "dodo.py").write_text("def task_a():\n    return {'actions': None}\n")
+    done = doit_here(tmp_path, "tabcompletion")
+    assert not done.returncode
+    for name in ("select", "centroid", "missing", "new"):
+        assert name in done.stdout
+
+
+def test_a_list_of_files_on_the_command_line(spotty_night, monkeypatch):
+    monkeypatch.chdir(spotty_night)
+    config = load_config("night.toml")
+    some = only_files(config, "raw/VMPA0002100[1-6].fits")
+    names = [group.key for group in make_plan(some).groups]
+    assert names == ["VMPA00021001", "VMPA00021002", "VMPA00021005", "VMPA00021006"]
+    (spotty_night / "list.txt").write_text("raw/VMPA00021009.fits\n\nraw/VMPA00021010.fits\n")
+    listed = only_files(config, "@list.txt")
+    assert [group.key for group in make_plan(listed).groups] == ["VMPA00021009", "VMPA00021010"]
+    assert listed.digest == config.digest  # what is chosen changes no product
+    with pytest.raises(ConfigError, match=r"files=@none\.txt: cannot be read"):
+        only_files(config, "@none.txt")
