@@ -9,6 +9,7 @@ from doit import get_var
 
 from vampires.config import Config, find_config, load_config
 from vampires.errors import ConfigError
+from vampires.night.plan import Plan, make_plan
 
 
 def night_config() -> Config:
@@ -23,6 +24,11 @@ def night_config() -> Config:
     if path is None:
         raise ConfigError(f"{Path.cwd()}: no configuration here; make one: doit new NAME.toml")
     return load_config(path)
+
+
+def night_plan() -> Plan:
+    """Plan of the reduction in the current directory, as the tasks have it."""
+    return make_plan(night_config())
 
 
 def has_display() -> bool:
