@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vampires.errors import ConfigError, VampiresError
+from vampires.errors import VampiresError
 from vampires.log import get_logger
 from vampires.version import __version__
 
@@ -266,7 +266,7 @@ def _queue_cluster(settings: ClusterSettings) -> Any:
 
     Raises
     ------
-    ClusterError, ConfigError
+    ClusterError
         The package is not installed; an option is wrong.
     """
     try:
@@ -287,6 +287,6 @@ def _queue_cluster(settings: ClusterSettings) -> Any:
     try:
         cluster = SLURMCluster(**options)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"[execution] cluster_options: {error}") from None
+        raise ClusterError(f"[execution] cluster_options: {error}") from None
     cluster.adapt(minimum=settings.workers[0], maximum=settings.workers[1])
     return cluster

@@ -28,6 +28,7 @@ _STRUCTURAL = {
     "ZCMPTYPE", "DATE",
 }  # fmt: skip
 
+_WITH_COMMENT = 50  # characters of a string that leave room for a short comment
 _ONE_CARD = 68  # characters of a string that fit on one card; longer ones take several
 
 
@@ -88,7 +89,8 @@ def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fi
     describe_filter(out, str(header.get("FILTER", "")))
     out["NSOURCE"] = (len(names), "number of files this one came from")
     for index, name in enumerate(names, start=1):
-        out[f"SRC{index:04d}"] = (name, "source file")
+        room = len(name) + name.count("'") <= _WITH_COMMENT
+        out[f"SRC{index:04d}"] = (name, "source file") if room else name
     return out
 
 
