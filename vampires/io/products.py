@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from astropy.table import Table
 
 from vampires.errors import FileError
@@ -173,7 +174,7 @@ def read_fits(
                       if hdu.data is not None}  # fmt: skip
             fields = {hdu.name: hdu.header for hdu in hdus[1:] if hdu.data is None}
             return planes, hdus[0].header, fields
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, KeyError, VerifyError) as error:
         raise FileError(
             f"{path}: cannot be read as a FITS product ({error}); "
             "delete it and run doit again to remake it"

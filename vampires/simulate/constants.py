@@ -101,7 +101,7 @@ EMCCD = Generation(
 QCMOS = Generation(
     name="QCMOS",
     cameras={
-        1: Camera(5.91, -38.40, True, _CMOS_NOISE[1]),
+        1: Camera(5.91, -38.90, True, _CMOS_NOISE[1]),
         2: Camera(5.895, -38.58, False, _CMOS_NOISE[2]),
     },
     gain=_CMOS_GAIN,
