@@ -50,7 +50,7 @@ def test_index_of_many_files(files, trials):
         print(f"again {1e3 * again / number:.2f} ms")  # noqa: T201
 
 
-@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='reads the memory from /proc')
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
 def test_memory_of_planning():
     """What planning imports stays small."""
     code = (
