@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or gone; clocks that go back."""
+"""Disks that are full or read-only; clocks that go back."""
 
 import errno
 import os
@@ -76,17 +76,6 @@ def test_a_disk_full_in_mid_run_and_a_read_only_one(project, tmp_path):
             assert "Traceback" not in "\n".join(output)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def test_a_folder_that_is_removed_in_mid_run_is_one_line_a_task(project):
-    process = project.start("-n", "2", PAUSE="1")
-    project.wait_for(2)
-    shutil.rmtree(project.folder / "coadd")
-    output = process.communicate(timeout=120)[0]
-    assert process.returncode != 0
-    assert "Traceback" not in output
-    assert "internal error" not in output
-    assert project.doit()[0] == 0
 
 
 def test_a_clock_that_goes_back_changes_nothing(project):

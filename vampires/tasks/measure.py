@@ -211,7 +211,7 @@ def _metrics_task(plan: Plan, group: Group) -> Task:
     return make_task(
         "metrics", group.key, make_metrics, (group, masters, inputs, target, plan.config),
         file_dep=[*group.paths, *masters.paths, inputs.centroids, *inputs.psfs],
-        targets=[target], version=3,
+        targets=[target], version=4,
         settings={
             "origin": list(inputs.origin),
             **plan.settings("general", "analysis", "calibrate"),
