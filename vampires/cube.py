@@ -29,6 +29,7 @@ from vampires.header.exposure import group_header
 from vampires.header.fields import field_centers, field_index, field_size
 from vampires.images.alignment import Alignment, align_frames
 from vampires.images.coadd import coadd_frames
+from vampires.images.counting import COUNTING, LIMIT, THRESHOLD
 from vampires.images.image import CameraImage
 from vampires.images.mean import mean_image
 from vampires.images.recenter import pad_to_diagonal, recenter_image
@@ -477,6 +478,9 @@ class CameraCube:
         header = self.product_header(method)
         header.update(celestial_wcs(header, size))
         pixels = round(stack.master_pixels, 4)
+        if method == COUNTING:
+            header["PCTHRESH"] = (THRESHOLD, "[e-] threshold of a photon count")
+            header["PCLIMIT"] = (LIMIT, "[e-] a frame, above which the mean is taken")
         header["MASTNPIX"] = (pixels, "detector pixels averaged in each pixel")
         image = CameraImage(
             stack.data, stack.variance, stack.systematic, stack.count, header, self.fields

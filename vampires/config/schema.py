@@ -266,7 +266,11 @@ class CoaddSettings:
     method: str = option(
         "mean",
         "How frames are collapsed.",
-        choices=_COLLAPSE,
+        choices={
+            **_COLLAPSE,
+            "photon_counting": "counts photons of EMCCD frames, unshifted: for steady light of "
+            "less than 0.08 e- a frame and pixel",
+        },
         public='"median"',
         why="the median of few-photon EMCCD frames loses about 20 % of the flux of a faint disk; "
         "bad pixels, which the median was there for, are masked here",

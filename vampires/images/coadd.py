@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.images.alignment import Alignment
+from vampires.images.counting import COUNTING, count_photons
 from vampires.images.master_errors import systematic_variance
 from vampires.io.frames import DEFAULT_MEMORY
 from vampires.kernels.block import RawBlock
@@ -79,10 +80,10 @@ def coadd_frames(
     ----------
     job : Alignment
         The frames and where they go.
-    method : {'mean', 'median', 'varmean', 'biweight'}
+    method : {'mean', 'median', 'varmean', 'biweight', 'photon_counting'}
         The average. `varmean` weights each frame by the inverse of its mean variance over
         the detector: weights by the pixel's own variance would favour low fluctuations and
-        bias the result.
+        bias the result. For photon counting see `vampires.images.counting`.
     memory : int
         Bytes to stay within, apart from the output.
     threads : int, optional
@@ -109,8 +110,12 @@ def coadd_frames(
     --------
     >>> coadd = coadd_frames(cube.alignment((536, 536)), "median")  # doctest: +SKIP
     """
+    if method == COUNTING:
+        counted, errors, frames = count_photons(job)
+        return Coadd(counted, errors, systematic_variance(job, counted)[0], frames, 1.0)
     if method not in AVERAGES:
-        raise ValueError(f"coadd method {method!r}: choose one of {', '.join(AVERAGES)}")
+        known = ", ".join((*AVERAGES, COUNTING))
+        raise ValueError(f"coadd method {method!r}: choose one of {known}")
     threads = threads or available_threads()
     with ThreadPoolExecutor(threads) as pool:
         if method in ("median", "biweight"):

@@ -1,0 +1,237 @@
+r"""Photon counting: few electrons a frame behind the EM register, without its excess noise.
+
+The register turns n electrons into a charge with the gamma law of shape n [1]_; in units of the
+mean gain, with read noise r, the charge is above a threshold T with the probability
+
+.. math:: P(m) = \sum_n \frac{m^n e^{-m}}{n!}\; P\left(\Gamma(n) + r\,N(0, 1) > T\right)
+
+for a mean of m electrons a frame, coincidences and false counts by read noise (n = 0) included.
+The part p of the frames in which a pixel is above the threshold gives m by inversion. To second
+order the inversion is biased by ``m''(p) p (1 - p) / 2N``, which is taken out; the variance is
+``m'(p)^2 p (1 - p) / N``. That of the mean is ``(2 m + r^2) / N``.
+
+The law is not linear in m: a pixel's rate must be the same in all frames. So frames are not
+shifted, and it is for steady faint light only, not for the moving speckles near a star; above one
+electron a frame, where the threshold is worse than the mean anyway, the mean is taken.
+
+References
+----------
+.. [1] Basden, A. G., Haniff, C. A. & Mackay, C. D. 2003, MNRAS 345, 985, "Photon counting
+   strategies with low-light-level CCDs".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from vampires.errors import MeasurementError
+from vampires.images.alignment import Alignment
+from vampires.io.frames import CHUNK_BYTES
+from vampires.kernels.resample import shift
+
+Float64 = NDArray[np.float64]
+Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
+
+COUNTING = "photon_counting"
+"""Name of the coadd method."""
+
+THRESHOLD = 1.2
+"""In units of the mean gain: high above the read noise (4 sigma at EM gain 300), so that an error
+of the read noise matters little, and low enough to see 30 % of single electrons."""
+
+LIMIT = 1.0
+"""Electrons a frame above which the mean is taken."""
+
+LEAST_FRAMES = 20
+_MOST_ELECTRONS = 40
+_GRID = np.concatenate([np.linspace(0, 0.1, 201), np.linspace(0.105, 4.0, 780)])
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
+
+
+@dataclass(frozen=True)
+class CountingLaw:
+    """From the part of frames above the threshold to electrons a frame.
+
+    Parameters
+    ----------
+    read_noise : float
+        In input electrons, that is in units of the mean gain.
+    threshold : float
+        In the same.
+
+    Examples
+    --------
+    >>> law = CountingLaw(0.297)
+    >>> m, variance = law.electrons(law.above([0.1]), frames=1000)
+    >>> m.round(3).tolist(), law.gain([0.01, 0.1]).round(2).tolist()
+    ([0.1], [1.84, 0.97])
+    """
+
+    read_noise: float
+    threshold: float = THRESHOLD
+
+    @cached_property
+    def efficiency(self) -> Float64:
+        """Probability that n = 0, 1, 2 ... electrons are above the threshold."""
+        needed = self.threshold - self.read_noise * _NODES
+        weights = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
+        n = np.arange(1, _MOST_ELECTRONS)[:, None]
+        above = (stats.gamma.sf(np.maximum(needed, 0), n) * weights).sum(axis=1)
+        return np.concatenate([[stats.norm.sf(self.threshold / self.read_noise)], above])
+
+    @cached_property
+    def _table(self) -> tuple[Float64, Float64, Float64]:
+        """P, dP/dm and d2P/dm2 on the grid of m."""
+        n = np.arange(_MOST_ELECTRONS)
+        chance = stats.poisson.pmf(n, _GRID[:, None])
+        steps = self.efficiency
+        first, second = np.diff(steps, append=1.0), np.diff(steps, 2, append=[1.0, 1.0])
+        return chance @ steps, chance @ first, chance @ second
+
+    def above(self, electrons: ArrayLike) -> Float64:
+        """Probability to be above the threshold, for a mean of electrons a frame."""
+        value: Float64 = np.interp(np.asarray(electrons, float), _GRID, self._table[0])
+        return value
+
+    def electrons(self, part: ArrayLike, frames: ArrayLike) -> tuple[Float64, Float64]:
+        """Electrons a frame, and their variance, from the part of frames above the threshold.
+
+        Parameters
+        ----------
+        part : array_like
+            0 to 1.
+        frames : array_like
+            Number of frames, two at least.
+
+        Returns
+        -------
+        electrons, variance : ndarray
+            A part below that of false counts alone gives a negative number, so that the mean over
+            dark pixels is zero. Infinite variance beyond four electrons a frame.
+        """
+        p, n = np.asarray(part, dtype=float), np.asarray(frames, dtype=float)
+        level, slope, bend = self._table
+        m = np.interp(p, level, _GRID, right=np.inf)
+        below = p < level[0]
+        m = np.where(below, (p - level[0]) / slope[0], m)
+        steep, curved = np.interp(m, _GRID, slope), np.interp(m, _GRID, bend)
+        spread = p * (1 - p) / (n - 1)
+        # d2m/dp2 = -P'' / P'^3
+        with np.errstate(invalid="ignore"):
+            value = m + np.where(below, 0.0, 0.5 * curved / steep**3 * spread)
+        # where no frame counted, the variance is that of the rate found, not zero
+        expected = np.clip(self.above(np.maximum(value, 0)), level[0], 1 - 0.5 / n)
+        variance = np.where(np.isfinite(value), expected * (1 - expected) / n / steep**2, np.inf)
+        return value, variance
+
+    def gain(self, electrons: ArrayLike) -> Float64:
+        """Signal-to-noise ratio over that of the mean of the same frames."""
+        m = np.asarray(electrons, dtype=float)
+        p, slope = self.above(m), np.interp(m, _GRID, self._table[1])
+        ratio: Float64 = np.sqrt((2 * m + self.read_noise**2) / (p * (1 - p) / slope**2))
+        return ratio
+
+
+@lru_cache(maxsize=8)
+def counting_law(read_noise: float) -> CountingLaw:
+    """Law of a detector, made once."""
+    return CountingLaw(read_noise)
+
+
+def count_photons(job: Alignment) -> Planes:
+    """Count the photons of unshifted frames.
+
+    Parameters
+    ----------
+    job : Alignment
+        Frames of an EMCCD with gain, and where their stars are.
+
+    Returns
+    -------
+    data, variance : ndarray of float32, shape (nfields, ny, nx)
+        e-/s; the mean position of the star comes to the centre, by one shift of the result.
+    count : ndarray of int32
+        Frames.
+
+    Raises
+    ------
+    MeasurementError
+        The detector has no EM gain, or there are too few frames.
+    """
+    cal, n = job.cal, job.source.n
+    name = job.source.paths[0]
+    if not cal.excess_noise > 1:
+        raise MeasurementError(
+            f'{name}: [coadd] method = "photon_counting" is for EMCCD frames with EM gain; '
+            'use "mean"'
+        )
+    if n < LEAST_FRAMES:
+        raise MeasurementError(
+            f'{name}: [coadd] method = "photon_counting" needs {LEAST_FRAMES} frames, found {n}; '
+            'group more by [combine] method = "pdi", or use "mean"'
+        )
+    rate, variance, seen = _detector_rate(job)
+    fields = [_centred(rate, variance, seen, job, places) for places in job.centers]
+    data, errors, count = (np.stack(planes) for planes in zip(*fields, strict=True))
+    return data, errors, count
+
+
+def _detector_rate(job: Alignment) -> tuple[Float64, Float64, NDArray[np.int32]]:
+    """e-/s, variance and frames of every detector pixel, calibrated orientation."""
+    cal = job.cal
+    above, total = np.zeros(cal.shape), np.zeros(cal.shape)
+    seen = np.zeros(cal.shape, np.int32)
+    for start, stop in job.source.chunks(CHUNK_BYTES):
+        raw = np.asarray(job.source.read(start, stop).native())
+        good = raw < cal.saturation
+        charge = (raw - cal.background) * np.float32(cal.gain)
+        above += ((charge > THRESHOLD) & good).sum(axis=0)
+        total += np.where(good, charge, 0).sum(axis=0, dtype=float)
+        seen += good.sum(axis=0, dtype=np.int32)
+    frames = np.maximum(seen, 2)
+    counted, spread = counting_law(round(float(cal.read_noise), 4)).electrons(
+        above / frames, frames
+    )
+    mean = total / frames
+    bright = ~(mean <= LIMIT) | ~np.isfinite(counted)
+    noise = (cal.excess_noise**2 * np.maximum(mean, 0) + cal.read_noise**2) / frames
+    per_second = cal.scale / cal.gain
+    usable = ~cal.bad & (seen >= LEAST_FRAMES)
+    rate = np.where(usable, np.where(bright, mean, counted) * per_second, np.nan)
+    variance = np.where(bright, noise, spread) * per_second**2
+    return _oriented(rate, job), _oriented(variance, job), _oriented(seen, job)
+
+
+def _oriented(plane: NDArray, job: Alignment) -> NDArray:
+    return plane[::-1] if job.flip else plane
+
+
+def _centred(
+    rate: Float64, variance: Float64, seen: NDArray[np.int32], job: Alignment, places: Float64
+) -> Planes:
+    """Cut a field out, its star's mean place at the centre, by one shift of part of a pixel."""
+    corner = places.mean(axis=0) - (np.array(job.size) - 1) / 2
+    whole = np.floor(corner + 0.5).astype(int)
+    margin = 8
+    low = whole - margin
+    cut = [_window(plane, low, np.array(job.size) + 2 * margin) for plane in (rate, variance, seen)]
+    dy, dx = whole - corner
+    data, errors = shift(cut[0], np.nan_to_num(cut[1]), float(dy), float(dx))
+    inner = (slice(margin, margin + job.size[0]), slice(margin, margin + job.size[1]))
+    count = np.where(np.isfinite(data), np.nan_to_num(cut[2]), 0)[inner].astype(np.int32)
+    return data[inner], errors[inner], count
+
+
+def _window(plane: NDArray, low: NDArray[np.int_], size: NDArray[np.int_]) -> Float64:
+    """Part of a plane, NaN beyond its border."""
+    out = np.full(size, np.nan)
+    start, stop = np.maximum(low, 0), np.minimum(low + size, plane.shape)
+    inside = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    target = tuple(slice(a - o, b - o) for a, b, o in zip(start, stop, low, strict=True))
+    out[target] = plane[inside]
+    return out
