@@ -115,6 +115,42 @@ def plot_ip(table: Table) -> Figure:
     return figure
 
 
+def plot_readouts(
+    profile: Table, r2: NDArray, snr: NDArray, pixel_scale: float, title: str
+) -> Figure:
+    """Draw a radial profile, Q_phi times r^2, and the map of S/N.
+
+    Parameters
+    ----------
+    profile : Table
+        From `vampires.polarimetry.readouts.radial_profile`.
+    r2, snr : ndarray, shape (ny, nx)
+    pixel_scale : float
+        Arcsec per pixel.
+    title : str
+    """
+    figure = _figure(14.0, 4.4)
+    curve, left, right = (figure.add_axes((x, 0.14, 0.25, 0.74)) for x in (0.06, 0.39, 0.71))
+    for name, label in (("q_phi", r"$Q_\phi$"), ("u_phi", r"$U_\phi$")):
+        curve.errorbar(
+            profile["r_arcsec"], profile[name], profile["noise"], fmt=".-", lw=0.8, label=label
+        )
+    curve.axhline(0, color="0.6", lw=0.8, zorder=0)
+    curve.set(xlabel="distance from the star [arcsec]", ylabel="e-/s per pixel", title=title)
+    curve.legend(fontsize="small")
+    ny, nx = r2.shape
+    half_x, half_y = nx * pixel_scale / 2, ny * pixel_scale / 2
+    panels = ((left, r2, _upper(r2), r"$Q_\phi\,r^2$"), (right, snr, 5.0, "S/N"))
+    for axes, values, top, label in panels:
+        image = axes.imshow(
+            values, origin="lower", norm=Normalize(-top, top), cmap="RdBu_r",
+            interpolation="nearest", extent=(half_x, -half_x, -half_y, half_y),
+        )  # fmt: skip
+        axes.set(title=label, xlabel="east offset [arcsec]")
+        figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04)
+    return figure
+
+
 def plot_fit(curves: Sequence[LampCurve], title: str, most_labels: int = 12) -> Figure:
     """Draw lamp measurements, fitted model and residuals against the HWP angle.
 

@@ -28,12 +28,14 @@ from vampires.polarimetry.propagation import (
     transform_covariance,
     transform_planes,
 )
+from vampires.polarimetry.readouts import r2_scaled, radial_profile, snr_map
 from vampires.polarimetry.shares import MasterShares
 from vampires.sky.export import export_wcs
 from vampires.sky.wcs import turn_wcs
 from vampires.utils.html import facts_table
 
 if TYPE_CHECKING:
+    from astropy.table import Table
     from matplotlib.figure import Figure
 
     from vampires.plotting.stokes import StokesPlanes
@@ -364,6 +366,38 @@ class StokesFrame:
             wcs=export_wcs(self.header),
         )
 
+    @property
+    def pixel_scale(self) -> float:
+        """Arcsec per pixel."""
+        return float(self.header.get("PXSCALE", 1000.0)) / 1000
+
+    def profile(self, width: float = 2.0, field_name: str | None = None) -> Table:
+        """Mean Q_phi and U_phi in annuli of `width` pixels, with errors and S/N.
+
+        Returns
+        -------
+        Table
+            See `vampires.polarimetry.readouts.radial_profile`.
+        """
+        index = field_index(self.fields, field_name)
+        return radial_profile(
+            {name: planes[index] for name, planes in self.products().items()},
+            {name: planes[index] for name, planes in self.errors().items()},
+            pixel_scale=self.pixel_scale,
+            width=width,
+            variance_gain=sum_variance_gain(int(self.header.get("NINTERP", 0))),
+        )
+
+    def r2_scaled(self, plane: str = "Q_PHI", field_name: str | None = None) -> NDArray[np.float64]:
+        """One plane times the squared distance from the star (arcsec^2), shape (ny, nx)."""
+        index = field_index(self.fields, field_name)
+        return r2_scaled(self.products()[plane][index], self.pixel_scale)
+
+    def snr_map(self, field_name: str | None = None, width: float = 4.0) -> NDArray[np.float64]:
+        """Q_phi over the rms of U_phi in annuli of `width` pixels, shape (ny, nx)."""
+        index, planes = field_index(self.fields, field_name), self.products()
+        return snr_map(planes["Q_PHI"][index], planes["U_PHI"][index], width)
+
     def write(self, path: str | Path) -> None:
         """Write as FITS: the eight planes, ERR, a header per field, SYS, COV and COUNT."""
         write_stokes(self, path)
@@ -395,7 +429,7 @@ class StokesFrame:
             planes={name: planes[index] for name, planes in self.products().items()},
             errors={name: planes[index] for name, planes in self.errors().items()},
             title=" ".join(str(part) for part in titles if part),
-            pixel_scale=float(self.header.get("PXSCALE", 1000.0)) / 1000,
+            pixel_scale=self.pixel_scale,
             north_up=bool(self.header.get("DEROTATE", True)),
         )
 
