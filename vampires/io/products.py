@@ -18,8 +18,9 @@ from astropy.table import Table
 from vampires.errors import FileError
 from vampires.instrument.bandpass import bandpass_cards
 from vampires.io.atomic import atomic_path
+from vampires.io.cards import BLOCK, format_cards
 from vampires.io.provenance import KEY, current_task
-from vampires.utils.cards import Cards, as_fits
+from vampires.utils.cards import Cards, Unreadable
 from vampires.utils.text import ascii_text
 from vampires.version import __version__
 
@@ -30,10 +31,10 @@ _STRUCTURAL = {
 }  # fmt: skip
 
 _WITH_COMMENT = 50  # characters of a string that leave room for a short comment
-_ONE_CARD = 68  # characters of a string that fit on one card; longer ones take several
+_BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
 
 
-def product_header(header: Cards | fits.Header) -> fits.Header:
+def product_header(header: Cards | fits.Header) -> Cards:
     """Copy of a header without the cards that describe another file's layout.
 
     Parameters
@@ -43,25 +44,17 @@ def product_header(header: Cards | fits.Header) -> fits.Header:
 
     Returns
     -------
-    fits.Header
+    Cards
         The copy; ``DATE`` (time of writing) is dropped as well.
     """
-    out = fits.Header()
-    for card in as_fits(header).cards:
-        key = card.keyword
+    cards = header if isinstance(header, Cards) else Cards.from_fits(header)
+    out = Cards()
+    out.prose = list(cards.prose)
+    for key, value, comment in cards.cards:
         structural = key in _STRUCTURAL or (key.startswith("NAXIS") and key[5:].isdigit())
-        if not structural and key != "NAXIS":
-            out.append(_fitting(card), end=True)
+        if not structural and key != "NAXIS" and not isinstance(value, Unreadable):
+            out[key] = (value, comment)
     return out
-
-
-def _fitting(card: fits.Card) -> fits.Card:
-    """Drop a comment that a long value leaves no room for, as astropy would with a warning."""
-    value = card.value
-    if not isinstance(value, str) or not card.comment or len(value) > _ONE_CARD:
-        return card
-    room = _ONE_CARD - len(" / ") - len(value) - value.count("'")
-    return card if len(card.comment) <= room else fits.Card(card.keyword, value)
 
 
 def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fits.Header:
@@ -130,18 +123,23 @@ def write_fits(
         One header-only extension each.
     """
     names = list(planes)
-    hdus: list[fits.hdu.base.ExtensionHDU] = [
-        fits.PrimaryHDU(_storable(planes[names[0]]), header=product_header(header))
+    head = product_header(header)
+    images: list[tuple[Cards, np.ndarray | None]] = [
+        (_head(planes[names[0]], head), planes[names[0]])
     ]
     if "ERR" in names[1:]:
-        hdus.append(_image(planes["ERR"], "ERR", header))
+        images.append(_extension(planes["ERR"], "ERR", head))
     for name, field_header in (fields or {}).items():
         own = product_header(field_header)
         describe_filter(own, name)
-        hdus.append(fits.ImageHDU(header=own, name=name))
-    hdus += [_image(planes[name], name, header) for name in names[1:] if name != "ERR"]
-    with atomic_path(Path(path)) as temporary:
-        fits.HDUList(hdus).writeto(temporary, overwrite=True, output_verify="silentfix")
+        images.append((_head(None, own, name), None))
+    images += [_extension(planes[name], name, head) for name in names[1:] if name != "ERR"]
+    with atomic_path(Path(path)) as temporary, temporary.open("wb") as stream:
+        for cards, data in images:
+            stream.write(format_cards(cards))
+            if data is not None:
+                stored = data.astype(data.dtype.newbyteorder(">"), order="C").tobytes()
+                stream.write(stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0"))
 
 
 def read_fits(
@@ -217,16 +215,43 @@ def product_table(paths: Iterable[str | Path]) -> Table:
     return Table(rows=rows, names=["file", *columns])
 
 
-def _storable(data: np.ndarray) -> np.ndarray:
-    return data.astype(np.uint8) if data.dtype == bool else data
-
-
 def _native(data: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
 
 
-def _image(data: np.ndarray, name: str, header: fits.Header) -> fits.ImageHDU:
-    hdu = fits.ImageHDU(_storable(data), name=name)
+def _head(data: np.ndarray | None, header: Cards, name: str = "") -> Cards:
+    """All cards of a primary image, or of an extension of that name; without pixels for None."""
+    out = Cards()
+    if name:
+        out["XTENSION"] = ("IMAGE", "Image extension")
+    else:
+        out["SIMPLE"] = (True, "conforms to FITS standard")
+    shape = () if data is None else data.shape
+    out["BITPIX"] = (8 if data is None else _bitpix(data), "array data type")
+    out["NAXIS"] = (len(shape), "number of array dimensions")
+    for axis, length in enumerate(reversed(shape), start=1):
+        out[f"NAXIS{axis}"] = length
+    if name:
+        out["PCOUNT"] = (0, "number of parameters")
+        out["GCOUNT"] = (1, "number of groups")
+    else:
+        out["EXTEND"] = True
+    out.update(header)
+    out.prose = header.prose
+    if name:
+        out["EXTNAME"] = (name, "extension name")
+    return out
+
+
+def _extension(data: np.ndarray, name: str, header: Cards) -> tuple[Cards, np.ndarray]:
+    cards = _head(data, Cards(), name)
     if "BUNIT" in header and name in {"ERR", "SYS"}:
-        hdu.header["BUNIT"] = header["BUNIT"]
-    return hdu
+        cards["BUNIT"] = header["BUNIT"]
+    return cards, data
+
+
+def _bitpix(data: np.ndarray) -> int:
+    kind = "u1" if data.dtype == bool else data.dtype.str[1:]
+    if kind not in _BITPIX:
+        raise TypeError(f"pixels of type {data.dtype} have no plain FITS form")
+    return _BITPIX[kind]

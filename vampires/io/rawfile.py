@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.io.stream import StreamedImage, write_images
+from vampires.utils.cards import Cards
 
 
 def write_raw(
     path: Path,
-    header: fits.Header,
+    header: Cards,
     shape: tuple[int, int, int],
     blocks: Iterable[NDArray[np.uint16]],
 ) -> None:
@@ -24,7 +24,7 @@ def write_raw(
     ----------
     path : Path
         File to write; the caller sees to atomicity.
-    header : fits.Header
+    header : Cards
         Cards of the observation, without structural ones (see
         `vampires.io.products.product_header`): these are made here.
     shape : tuple of int

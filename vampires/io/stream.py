@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.io.atomic import atomic_path
+from vampires.io.cards import BLOCK, format_cards
 from vampires.io.products import product_header
-
-_BLOCK = 2880
+from vampires.utils.cards import Cards
 
 Float32 = NDArray[np.float32]
 Part = tuple[int, np.ndarray, np.ndarray]
@@ -27,7 +26,7 @@ class StreamedImage:
     ----------
     shape : tuple of int
         Of the whole image, slowest axis first.
-    header : fits.Header
+    header : Cards
         Its cards, without structural ones: these are made here.
     name : str
         Of an extension; empty for the primary image.
@@ -36,7 +35,7 @@ class StreamedImage:
     """
 
     shape: tuple[int, ...]
-    header: fits.Header
+    header: Cards
     name: str = ""
     unsigned: bool = False
 
@@ -47,7 +46,7 @@ class StreamedImage:
 
     def head(self, extended: bool) -> bytes:
         """Header block; `extended` tells whether extensions follow."""
-        cards = fits.Header()
+        cards = Cards()
         if self.name:
             cards["XTENSION"] = ("IMAGE", "image extension")
         else:
@@ -60,10 +59,11 @@ class StreamedImage:
             cards["PCOUNT"], cards["GCOUNT"], cards["EXTNAME"] = 0, 1, self.name
         elif extended:
             cards["EXTEND"] = True
-        cards.extend(self.header.cards, end=True)
+        cards.update(self.header)
+        cards.prose = self.header.prose
         if self.unsigned:
             cards["BSCALE"], cards["BZERO"] = 1, 32768
-        return bytes(cards.tostring().encode("ascii"))
+        return format_cards(cards)
 
     def encode(self, block: np.ndarray) -> bytes:
         """Bytes of some pixels as they are stored."""
@@ -99,7 +99,7 @@ def write_images(
             stream.seek(end)
             stream.write(head)
             places.append(end + len(head))
-            end = places[-1] + -(-image.size // _BLOCK) * _BLOCK
+            end = places[-1] + -(-image.size // BLOCK) * BLOCK
         stream.truncate(end)
         firsts = list(places)
         for blocks in parts:
@@ -114,7 +114,7 @@ def write_images(
 
 
 def write_cube(
-    path: str | Path, shape: tuple[int, ...], header: fits.Header, parts: Iterable[Part]
+    path: str | Path, shape: tuple[int, ...], header: Cards, parts: Iterable[Part]
 ) -> None:
     """Write a float32 cube with its errors as the parts come.
 
@@ -124,7 +124,7 @@ def write_cube(
         Target; appears only when complete. Primary data and an ``ERR`` extension.
     shape : tuple of int
         Of the whole cube, frames first.
-    header : fits.Header
+    header : Cards
         Header of the primary data.
     parts : iterable of (start, data, variance)
         Number of the first frame, and arrays of shape ``(k, *shape[1:])``, in order.
@@ -136,14 +136,14 @@ def write_cube(
     """
     images = [
         StreamedImage(shape, product_header(header)),
-        StreamedImage(shape, fits.Header(), "ERR"),
+        StreamedImage(shape, Cards(), "ERR"),
     ]
     with atomic_path(path) as temporary:
         write_images(temporary, images, ((data, _error(variance)) for _, data, variance in parts))
 
 
 def stream_fits(
-    path: Path, shape: tuple[int, ...], header: fits.Header, planes: Iterator[Float32]
+    path: Path, shape: tuple[int, ...], header: Cards, planes: Iterator[Float32]
 ) -> None:
     """Write a FITS image plane by plane; the caller sees to atomicity."""
     image = StreamedImage(shape, product_header(header))
