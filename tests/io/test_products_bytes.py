@@ -52,7 +52,7 @@ def planes() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("kind", ["cards", "astropy"])
 def test_the_bytes_are_those_of_astropy(tmp_path: Path, kind: str) -> None:
     header = HEADER.copy()
-    header.add_history("made by a test")
+    header.prose.append(("HISTORY", "made by a test"))
     theirs = header.to_fits()
     theirs["FLATFILE"] = theirs["FLATFILE"]
     theirs.comments["FLATFILE"] = ""  # too long for its value
