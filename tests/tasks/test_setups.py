@@ -1,12 +1,17 @@
 """A folder with several stars, filters and exposure times, and what does not belong there."""
 
+import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from fixtures.doit import doit
 
+from vampires.config import load_config
+from vampires.io.products import stamp
 from vampires.simulate import NightSpec, simulate_night
 
 STARS = {
@@ -36,7 +41,16 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (root / "ABAUR" / "raw").iterdir():
         if int(path.stem[-3:]) > 16:
             shutil.copy(path, root / "HD_1" / "raw")
-    (root / "mixed" / "raw" / "notes.txt").write_text("clear sky\n")
+    raw = root / "mixed" / "raw"
+    (raw / "notes.txt").write_text("clear sky\n")
+    os.mkfifo(raw / "queue.fits")
+    science = fits.getheader(raw / "VMPA00031001.fits")
+    product = stamp(science, "digest", [])
+    fits.writeto(raw / "night_x_coll.fits", np.zeros((64, 64), np.float32), product)
+    dark = next(p for p in sorted(raw.iterdir()) if p.stem == "VMPA00031017")
+    for number, gain in enumerate((100.0, 200.0)):  # with 0.25 s and 0.5 s at 300: four settings
+        shutil.copy(dark, raw / f"VMPA0009000{number}.fits")
+        fits.setval(raw / f"VMPA0009000{number}.fits", "U_EMGAIN", value=gain)
     return root
 
 
@@ -52,7 +66,15 @@ def test_the_fate_of_every_file_is_written(mixed: Path):
     run = doit(mixed, "files")
     assert run.returncode == 0, run.stdout + run.stderr
     table = Table.read(mixed / "products" / "night_files.ecsv")
-    assert len(table) == len(list((mixed / "raw").iterdir()))
+    files = {path.name for path in (mixed / "raw").iterdir()}
+    assert set(table["file"]) == files - {"night_x_coll.fits"}
+    (queue,) = table[table["file"] == "queue.fits"]
+    assert "is a FIFO" in queue["fate"]
+    darks = table[table["kind"] == "background"]
+    assert len(darks) == 8
+    assert sum(text.startswith("calibrates") for text in darks["fate"]) == 8
+    odd = [row["fate"] for row in darks if row["file"].startswith("VMPA0009")]
+    assert odd == ["calibrates nothing"] * 2
     assert set(table["setup"].filled("")) == {"", *STARS}
     assert all(table["fate"])
     (notes,) = table[table["file"] == "notes.txt"]
@@ -60,6 +82,21 @@ def test_the_fate_of_every_file_is_written(mixed: Path):
     science = table[table["kind"] == "science"]
     assert len(science) == 16 * len(STARS)
     assert set(science["fate"]) == {"coadded; Stokes frame 000"}
+
+
+def test_new_writes_down_what_it_found(mixed: Path):
+    text = (mixed / "night.toml").read_text()
+    assert "#   HD_1: HD_1 750-50" in text
+    assert load_config(mixed / "night.toml").data.object == ()
+
+
+def test_what_is_left_out_takes_one_line_each(mixed: Path):
+    run = doit(mixed, "unusable")
+    lines = [line for line in run.stdout.splitlines() if line.startswith("unusable:")]
+    assert len(lines) == 2
+    assert {line.split()[0].rstrip(":") for line in lines} == {
+        "unusable:notes.txt", "unusable:queue",
+    }  # fmt: skip
 
 
 def test_setups_are_listed(mixed: Path):

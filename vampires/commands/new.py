@@ -23,7 +23,11 @@ from vampires.config.write import (
     write_config,
 )
 from vampires.errors import ConfigError, FileError
-from vampires.night.index import find_files
+from vampires.io.paths import index_path
+from vampires.night.controller import with_normalized
+from vampires.night.fixes import load_fixes
+from vampires.night.index import build_index, find_files
+from vampires.night.setups import find_setups
 
 DODO = '"""VAMPIRES reduction: `doit list` shows the tasks, `doit` runs them."""\n'
 DODO += "from vampires.tasks import *  # noqa: F403\n"
@@ -121,6 +125,7 @@ class New(PersonCommand):
         _write_dodo(path.parent / "dodo.py")
         if asking:
             say(f"without questions: {answers.command(path, self._settings)}")
+        _choose_setups(config, path)
         if options["edit"] or answers.edit:
             config = _edit(path)
         _next_steps(config)
@@ -195,6 +200,35 @@ def _edit(path: Path) -> Config:
             say(str(error))
             if ask("edit again? y/n", "y").lower() not in ("y", "yes"):
                 raise
+
+
+def _choose_setups(config: Config, path: Path) -> None:
+    """Say what the raw files show, and write down which setups there are to choose from."""
+    try:
+        records = build_index(
+            config.data.raw, config.folder, config.data.exclude, index_path(config.folder),
+            load_fixes(config.data.fix, config.folder),
+        )  # fmt: skip
+    except FileError:
+        return  # no raw file yet
+    setups = find_setups(with_normalized(records, config.folder, config.data.deinterleave))
+    for setup in setups:
+        say(f"found {setup}")
+    if len(setups) < 2:
+        return
+    text = path.read_text(encoding="utf-8")
+    names = sorted({str(setup.records[0]["object"]) for setup in setups})
+    lines = [
+        "# Setups found when this file was written, each reduced on its own as NAME_LABEL. To take",
+        '# some only, add to [data] such as: object = ["' + names[0] + '"], or include, exclude.',
+        *(f"#   {setup.label}: {setup}" for setup in setups),
+    ]
+    write_config(path, text.rstrip("\n") + "\n\n" + "\n".join(map(_printable, lines)) + "\n")
+
+
+def _printable(text: str) -> str:
+    """Text without what would end a comment or upset a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _next_steps(config: Config) -> None:

@@ -66,7 +66,7 @@ def file_fates(
     sets : iterable of Fate, optional
         What became of the coadds in polarimetry.
     calibrated : mapping of str to int, optional
-        How many groups each calibration file serves, by path.
+        How many groups and flats each calibration file serves, by path.
     made_of : mapping of str to sequence of Record, optional
         What normalising makes of controller-format files, by their path.
     reasons : mapping of str to str, optional
@@ -94,7 +94,7 @@ def file_fates(
         label, key = labels.get(record["path"], ""), homes.get(record["path"], "")
         if record["kind"] != "science":
             count = served.get(record["path"], 0)
-            text = f"calibrates {count} group{'s'[: count != 1]}" if count else "calibrates nothing"
+            text = f"calibrates {count} of the groups and flats" if count else "calibrates nothing"
             return FileFate(record, "", "", text)
         if not key:
             return FileFate(record, label, "", reasons.get(record["path"], "in no group"))

@@ -64,9 +64,13 @@ def fates_of(plan: Plan) -> list[FileFate]:
         for record in plan.controller_files
     }
     used: Counter[str] = Counter()
-    for group in plan.groups:
-        for match in (match_background, match_flat):
-            found = match(group.first, plan.calibrations).record
+    flats = plan.raw_calibrations("flat")
+    for first, matches in (
+        *((group.first, (match_background, match_flat)) for group in plan.groups),
+        *((flat, (match_background,)) for flat in flats),
+    ):
+        for match in matches:
+            found = match(first, plan.calibrations).record
             used.update([] if found is None else [found["path"]])
     return file_fates(
         plan.records, plan.setups, plan.groups, sets=sets, calibrated=used, made_of=made_of,
