@@ -2,103 +2,44 @@
 
 The lamp with its polariser shines in front of the half-wave plate, so the light meets the HWP,
 the image rotator, the optics, the FLC and the beamsplitter, not the telescope. What is fitted is
-the normalised difference of the cameras, ``d = (c1 - c2) / (c1 + c2)``, of every exposure.
+the normalised difference of the cameras, ``d = (c1 - c2) / (c1 + c2)``, of every exposure, and
+where it is given the total flux over its mean.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from vampires.errors import PolarimetryError
-from vampires.mueller.components import FloatArray, analyser
+from vampires.mueller.components import FloatArray
+from vampires.mueller.measurements import (
+    NUISANCES,
+    LampMeasurements,
+    lamp_difference,
+    lamp_light,
+)
 from vampires.mueller.model import PARAMETERS, MuellerModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Not parts of the light path, but of the measurement: the lamp's degree and angle (deg) of
-# linear polarisation, and the throughput of camera 1 over that of camera 2.
-NUISANCES = {"lamp_degree": 1.0, "lamp_angle": 0.0, "throughput": 1.0}
+Priors = Mapping[str, tuple[float, float]]
 
-
-@dataclass(frozen=True)
-class LampMeasurements:
-    """Normalised camera differences of a lamp sequence.
-
-    Parameters
-    ----------
-    hwp, imr : ndarray
-        Angles of half-wave plate and image rotator, deg, shape (n,).
-    flc : sequence of str
-        'A', 'B' or 'NA'.
-    difference : ndarray
-        ``(c1 - c2) / (c1 + c2)``, shape (n,).
-    error : ndarray
-        One sigma.
-    """
-
-    hwp: FloatArray
-    imr: FloatArray
-    flc: tuple[str, ...]
-    difference: FloatArray
-    error: FloatArray
-
-    def __post_init__(self) -> None:
-        lengths = {len(x) for x in (self.hwp, self.imr, self.flc, self.difference, self.error)}
-        if len(lengths) != 1:
-            raise PolarimetryError(f"lamp measurements of different lengths: {sorted(lengths)}")
-        values = np.concatenate([self.hwp, self.imr, self.difference, self.error])
-        if not np.isfinite(values).all() or not (np.asarray(self.error) > 0).all():
-            raise PolarimetryError("lamp measurements must be finite, with errors above zero")
-
-    def __len__(self) -> int:
-        return len(self.flc)
-
-    def with_floor(self, floor: float) -> LampMeasurements:
-        """Copy with an error added to all in quadrature."""
-        return replace(self, error=np.hypot(self.error, floor))
-
-    @classmethod
-    def from_fluxes(
-        cls,
-        hwp: Sequence[float],
-        imr: Sequence[float],
-        flc: Sequence[str],
-        cam1: NDArray,
-        cam2: NDArray,
-        cam1_err: NDArray,
-        cam2_err: NDArray,
-    ) -> LampMeasurements:
-        """Make the normalised differences from the fluxes of the two cameras.
-
-        Many arguments, because each is a column of the lamp's measurements.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> m = LampMeasurements.from_fluxes(
-        ...     [0.0], [90.0], ["A"], np.array([3.0]), np.array([1.0]), np.array([0.1]),
-        ...     np.array([0.1]))
-        >>> float(m.difference[0])
-        0.5
-        """
-        one, two = np.asarray(cam1, dtype=float), np.asarray(cam2, dtype=float)
-        total = one + two
-        error = 2 * np.hypot(two * cam1_err, one * cam2_err) / total**2
-        return cls(
-            np.asarray(hwp, dtype=float),
-            np.asarray(imr, dtype=float),
-            tuple(flc),
-            (one - two) / total,
-            error,
-        )
+# Where a fit begins that has no better guess: retardance of the image rotator (it falls steeply
+# with wavelength), of the optics (waves) and their axis (deg), and the lamp's polariser.
+_STARTS = {
+    "imr_retardance": (0.22, 0.32, 0.42, 0.5),
+    "optics_retardance": (0.1, -0.25),
+    "optics_offset": (0.0, -35.0),
+    "lamp_angle": (0.0, 90.0),
+}
 
 
 @dataclass(frozen=True)
@@ -116,11 +57,16 @@ class FitResult:
     covariance : ndarray
         Shape (k, k).
     chi2 : float
+        Of measurements and priors.
     dof : int
-        Measurements minus parameters.
+        Measurements and priors minus parameters.
     measurements : LampMeasurements
     predicted : ndarray
         Shape (n,).
+    priors : mapping of str to (float, float)
+        Centre and standard deviation of what was held near a value.
+    nuisances : mapping of str to float
+        The lamp and the cameras, fitted or not.
     """
 
     model: MuellerModel
@@ -132,14 +78,46 @@ class FitResult:
     dof: int
     measurements: LampMeasurements
     predicted: FloatArray
+    priors: Priors = field(default_factory=dict)
+    nuisances: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def table(self) -> Table:
         """Parameter, value, error."""
         return Table({"parameter": list(self.free), "value": self.values, "error": self.errors})
 
+    @property
+    def rms(self) -> float:
+        """Root mean square of the residual differences."""
+        return float(np.sqrt(np.mean((self.predicted - self.measurements.difference) ** 2)))
+
+    @property
+    def error_scale(self) -> float:
+        """What the stated errors have to be multiplied by for residuals larger than they."""
+        return float(np.sqrt(max(self.chi2 / max(self.dof, 1), 1.0)))
+
+    @property
+    def correlation(self) -> FloatArray:
+        """Correlation of the parameters, shape (k, k)."""
+        return np.asarray(self.covariance / np.outer(self.errors, self.errors))
+
+    @property
+    def held_by_prior(self) -> tuple[str, ...]:
+        """Parameters that the prior determines more than the measurements do."""
+        errors = dict(zip(self.free, self.errors, strict=True))
+        return tuple(n for n, (_, s) in self.priors.items() if errors.get(n, 0.0) > s / np.sqrt(2))
+
+    @property
+    def degenerate(self) -> tuple[tuple[str, str, float], ...]:
+        """Pairs of parameters with a correlation beyond 0.9."""
+        c = self.correlation
+        pairs = itertools.combinations(range(len(self.free)), 2)
+        return tuple(
+            (self.free[i], self.free[j], float(c[i, j])) for i, j in pairs if abs(c[i, j]) > 0.9
+        )
+
     def to_toml(self, source: str) -> str:
-        """Text of a table that `MuellerModel.from_table` reads, errors as comments."""
+        """Text of a table that `MuellerModel.from_table` reads, with errors and correlations."""
         return table_text([self], source)
 
     def plot(self) -> Figure:
@@ -166,15 +144,53 @@ class FitResult:
 
 
 def table_text(results: Sequence[FitResult], source: str) -> str:
-    """Text of a table of several filters; see `FitResult.to_toml`."""
+    """Text of a table of several filters; see `FitResult.to_toml`.
+
+    Errors are those of the fit times `FitResult.error_scale`.
+    """
     lines = [f'source = "{source}"']
     for result in results:
-        errors = dict(zip(result.free, result.errors, strict=True))
-        lines += ["", f'[filters."{result.model.name}"]']
-        for name, value in result.model.parameters.items():
-            note = f"  # +- {errors[name]:.4g}" if name in errors else ""
-            lines.append(f"{name} = {value:.6f}{note}")
+        lines += ["", *filter_lines(result)]
     return "\n".join(lines) + "\n"
+
+
+def filter_lines(result: FitResult, prefix: str = "") -> list[str]:
+    """Lines of one filter of a table: parameters, their errors and correlations.
+
+    Parameters
+    ----------
+    result : FitResult
+    prefix : str
+        Before ``filters``, such as ``QCMOS.``.
+    """
+    errors = dict(zip(result.free, result.errors * result.error_scale, strict=True))
+    lines = [f'[{prefix}filters."{result.model.name}"]']
+    for name, value in result.model.parameters.items():
+        note = f"  # +- {errors[name]:.4g}" if name in errors else ""
+        lines.append(f"{name} = {value:.6f}{note}")
+    own = [i for i, name in enumerate(result.free) if name not in NUISANCES]
+    correlation = result.correlation
+    lines += [
+        "",
+        f'[{prefix}filters."{result.model.name}".uncertainty]',
+        f"reduced_chi2 = {result.chi2 / max(result.dof, 1):.3f}",
+        f"residual_rms = {result.rms:.5f}",
+        f"names = [{', '.join(repr(result.free[i]) for i in own)}]".replace("'", '"'),
+        f"errors = [{', '.join(f'{errors[result.free[i]]:.4g}' for i in own)}]",
+        "correlation = [",
+        *(
+            f"  [{', '.join(f'{correlation[i, j]:.3f}' for j in own[: row + 1])}],"
+            for row, i in enumerate(own)
+        ),
+        "]",
+    ]
+    if result.priors:
+        stated = ", ".join(f'"{n} {c:g} +- {s:g}"' for n, (c, s) in result.priors.items())
+        lines.append(f"priors = [{stated}]")
+    if result.nuisances:
+        stated = ", ".join(f'"{n} {v:.4f}"' for n, v in result.nuisances.items())
+        lines.append(f"lamp = [{stated}]")
+    return lines
 
 
 def fit_model(
@@ -182,6 +198,7 @@ def fit_model(
     measurements: LampMeasurements,
     free: Sequence[str],
     nuisances: Mapping[str, float] = NUISANCES,
+    priors: Priors | None = None,
 ) -> FitResult:
     """Fit chosen parameters by least squares.
 
@@ -192,10 +209,12 @@ def fit_model(
     measurements : LampMeasurements
     free : sequence of str
         Light-path parameters ('hwp_retardance', 'flc_offset', ...) or nuisances ('lamp_degree',
-        'lamp_angle', 'throughput'). The lamp's angle and the offsets cannot all be free.
+        'lamp_angle', 'throughput', ...). The lamp's angle and the offsets cannot all be free.
     nuisances : mapping
         Start, and value of what is not fitted, of the lamp's degree and angle (deg) of
-        polarisation and of the throughput of camera 1 over that of camera 2.
+        polarisation and of the cameras, see `NUISANCES`.
+    priors : mapping of str to (float, float), optional
+        Centre and standard deviation of free parameters that the measurements hardly tell.
 
     Returns
     -------
@@ -212,19 +231,20 @@ def fit_model(
         apart by them.
     """
     names = tuple(free)
+    held = {n: p for n, p in (priors or {}).items() if n in names}
     for name in names:
         if name not in PARAMETERS and name not in NUISANCES:
             known = ", ".join((*PARAMETERS, *NUISANCES))
             raise PolarimetryError(f"cannot fit {name!r}; allowed are {known}")
     if len(measurements) <= len(names):
         raise PolarimetryError(f"{len(measurements)} measurements for {len(names)} parameters")
-    known_values = model.parameters | dict(nuisances)
+    fixed = NUISANCES | dict(nuisances)
+    known_values = model.parameters | fixed
     start = np.array([known_values.get(name, 0.0) for name in names])
 
     def residuals(values: FloatArray) -> FloatArray:
-        changed = dict(nuisances) | dict(zip(names, values, strict=True))
-        predicted = lamp_difference(model, measurements, changed)
-        return (predicted - measurements.difference) / measurements.error
+        changed = fixed | dict(zip(names, values, strict=True))
+        return _residuals(model, measurements, changed, held)
 
     step = np.where([n.endswith(("offset", "angle", "switch")) for n in names], 10.0, 0.1)
     lower, upper = _bounds(names)
@@ -232,8 +252,8 @@ def fit_model(
         residuals, np.clip(start, lower, upper), x_scale=step, bounds=(lower, upper), xtol=1e-12
     )
     covariance = _covariance(solution.jac, names)
-    values = dict(zip(names, solution.x, strict=True))
-    fitted = model.with_parameters({n: v for n, v in values.items() if n not in NUISANCES})
+    values = fixed | dict(zip(names, solution.x, strict=True))
+    fitted = model.with_parameters({n: values[n] for n in names if n not in NUISANCES})
     return FitResult(
         model=fitted,
         free=names,
@@ -241,46 +261,61 @@ def fit_model(
         errors=np.sqrt(np.diagonal(covariance)),
         covariance=covariance,
         chi2=float(2 * solution.cost),
-        dof=len(measurements) - len(names),
+        dof=len(solution.fun) - len(names),
         measurements=measurements,
-        predicted=lamp_difference(model, measurements, dict(nuisances) | values),
+        predicted=lamp_difference(fitted, measurements, {n: values[n] for n in NUISANCES}),
+        priors=held,
+        nuisances={n: float(values[n]) for n in NUISANCES},
     )
 
 
-def lamp_difference(
-    model: MuellerModel, measurements: LampMeasurements, values: dict[str, float]
-) -> FloatArray:
-    """Normalised camera difference that a light path gives of the lamp.
+def fit_from_anywhere(
+    model: MuellerModel,
+    measurements: LampMeasurements,
+    free: Sequence[str],
+    nuisances: Mapping[str, float] = NUISANCES,
+    priors: Priors | None = None,
+) -> FitResult:
+    """Fit from many starts and keep the best: chi-square has a minimum for every turn of the axes.
 
-    Parameters
-    ----------
-    model : MuellerModel
-    measurements : LampMeasurements
-        Gives the angles.
-    values : dict
-        Parameters that differ from the model's, and nuisances.
-
-    Returns
-    -------
-    ndarray
-        Shape (n,).
+    The starts run over the image rotator's retardance, the optics, and the lamp's polariser
+    parallel or across to ``lamp_angle``; the priors choose between paths that fit alike.
+    Parameters as in `fit_model`.
     """
-    path = {n: v for n, v in values.items() if n not in NUISANCES}
-    nuisance = NUISANCES | {n: v for n, v in values.items() if n in NUISANCES}
-    changed = model.with_parameters(path)
-    twice = 2 * np.deg2rad(nuisance["lamp_angle"])
-    p = nuisance["lamp_degree"]
-    lamp = np.array([1.0, p * np.cos(twice), p * np.sin(twice), 0.0])
-    light = changed.train(measurements.hwp, measurements.imr, measurements.flc) @ lamp
-    one = nuisance["throughput"] * (analyser(1)[0] @ light.T)
-    two = analyser(2)[0] @ light.T
-    return (one - two) / (one + two)
+    best: FitResult | None = None
+    for values in itertools.product(*_STARTS.values()):
+        start = dict(zip(_STARTS, values, strict=True))
+        lamp = dict(nuisances) | {
+            "lamp_angle": dict(nuisances).get("lamp_angle", 0.0) + start.pop("lamp_angle")
+        }
+        moved = model.with_parameters({n: v for n, v in start.items() if n in free})
+        try:
+            result = fit_model(moved, measurements, free, lamp, priors)
+        except PolarimetryError:
+            continue  # from there it slid into a degenerate corner; the others are tried
+        if best is None or result.chi2 < best.chi2 - 1e-6:
+            best = result
+    return best or fit_model(model, measurements, free, nuisances, priors)
+
+
+def _residuals(
+    model: MuellerModel, measurements: LampMeasurements, values: dict[str, float], priors: Priors
+) -> FloatArray:
+    one, two = lamp_light(model, measurements, values)
+    parts = [((one - two) / (one + two) - measurements.difference) / measurements.error]
+    if measurements.total is not None and measurements.total_error is not None:
+        predicted = measurements.relative_total(one + two)
+        measured = measurements.relative_total(measurements.total)
+        parts.append((predicted - measured) / measurements.total_error)
+    if priors:
+        parts.append(np.array([(values[n] - c) / s for n, (c, s) in priors.items()]))
+    return np.concatenate(parts)
 
 
 def _bounds(names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
     limits = {"diattenuation": 0.999, "degree": 1.0}
     top = np.array([limits.get(name.rpartition("_")[2], np.inf) for name in names])
-    positive = np.array([name in ("lamp_degree", "throughput") for name in names])
+    positive = np.array([name in NUISANCES and name != "lamp_angle" for name in names])
     return np.where(positive, 0.0, -top), top
 
 

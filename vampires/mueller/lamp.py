@@ -17,7 +17,7 @@ from vampires.images.image import CameraImage
 from vampires.instrument.flc import flc_state
 from vampires.io.frames import open_frames
 from vampires.log import get_logger
-from vampires.mueller.fit import LampMeasurements
+from vampires.mueller.measurements import LampMeasurements
 from vampires.night.raw import raw_header
 
 log = get_logger(__name__)

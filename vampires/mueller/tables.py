@@ -4,20 +4,45 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vampires.errors import PolarimetryError
+from vampires.instrument.filters import FILTERS
 from vampires.instrument.tables import load_table
+from vampires.mueller.components import FloatArray
+from vampires.mueller.mirror import scaled_diattenuation
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What is known of the errors of a light path's parameters.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Parameters, shape (k,).
+    covariance : ndarray
+        Shape (k, k).
+    scale : float
+        Relative error of every degree of polarisation, common to all.
+    """
+
+    names: tuple[str, ...] = ()
+    covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    scale: float = 0.0
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Parameters of one filter by name, and where they come from."""
+    """Parameters of one filter by name, where they come from, and how well they are known."""
 
     values: Mapping[str, float]
     source: str
+    uncertainty: Uncertainty = field(default_factory=Uncertainty)
 
 
 def find_entry(filter_name: str, generation: str, table: str | Path | None = None) -> Entry | None:
@@ -31,7 +56,7 @@ def find_entry(filter_name: str, generation: str, table: str | Path | None = Non
         'EMCCD', 'QCMOS' or 'QCMOS-NBS'.
     table : path, optional
         TOML file with ``source`` and ``[filters."NAME"]`` tables, and ``[nearest]`` for filters
-        that another stands in for. Default: the package's table.
+        that another stands in for. Default: the package's table, with the tertiary mirror.
 
     Returns
     -------
@@ -44,7 +69,7 @@ def find_entry(filter_name: str, generation: str, table: str | Path | None = Non
         If the user's table cannot be read, holds something else than numbers, or lacks the
         filter.
     """
-    content = load_table("mueller").get(generation, {}) if table is None else _read(Path(table))
+    content = _package(generation) if table is None else _read(Path(table))
     known = content.get("filters", {})
     name = filter_name if filter_name in known else content.get("nearest", {}).get(filter_name)
     if name not in known:
@@ -54,15 +79,65 @@ def find_entry(filter_name: str, generation: str, table: str | Path | None = Non
             f"{table}: no entry for filter {filter_name!r}; it has {sorted(known)}: add "
             f'[filters."{filter_name}"]'
         )
-    values = known[name]
+    values = dict(known[name])
+    origin = str(table or "package table")
+    uncertainty = _uncertainty(values.pop("uncertainty", {}), content, origin)
     bad = [k for k, v in values.items() if isinstance(v, bool) or not isinstance(v, int | float)]
     if bad:
-        raise PolarimetryError(
-            f"{table or 'package table'}: {bad[0]} must be a number, not {values[bad[0]]!r}"
-        )
-    origin = content.get("source", Path(str(table)).name)
+        raise PolarimetryError(f"{origin}: {bad[0]} must be a number, not {values[bad[0]]!r}")
     stand_in = "" if name == filter_name else f" for {filter_name}"
-    return Entry(values, f"tabulated {name}{stand_in} ({origin})")
+    source = f"tabulated {name}{stand_in} ({content.get('source', Path(origin).name)})"
+    entry = Entry(values, source, uncertainty)
+    return _with_mirror(entry, filter_name) if table is None else entry
+
+
+def _package(generation: str) -> dict[str, Any]:
+    """Own table of a generation; one that has only ``like`` takes the filters of another."""
+    tables = load_table("mueller")
+    own = tables.get(generation, {})
+    return {**tables[own["like"]], **own} if "like" in own else own
+
+
+def _with_mirror(entry: Entry, filter_name: str) -> Entry:
+    """Add the tertiary mirror: measured in one filter, scaled to the others."""
+    mirror = load_table("mueller")["m3"]
+    value, error = float(mirror["diattenuation"]), float(mirror["error"])
+    note = f"M3 {mirror['source']}"
+    if filter_name != mirror["filter"] and filter_name in FILTERS:
+        value, error = scaled_diattenuation(
+            FILTERS[filter_name].mean, FILTERS[mirror["filter"]].mean, value, error
+        )
+        note = f"M3 scaled from {mirror['filter']}"
+    u = entry.uncertainty
+    covariance = np.zeros((len(u.names) + 1,) * 2)
+    covariance[:-1, :-1] = u.covariance
+    covariance[-1, -1] = error**2
+    return Entry(
+        {**entry.values, "m3_diattenuation": value},
+        f"{entry.source[:-1]}; {note})",
+        Uncertainty((*u.names, "m3_diattenuation"), covariance, u.scale),
+    )
+
+
+def _uncertainty(stated: Mapping[str, Any], content: Mapping[str, Any], origin: str) -> Uncertainty:
+    """Covariance from the errors and the lower triangle of the correlations of a table."""
+    scale = float(content.get("scale_error", 0.0))
+    if not stated:
+        return Uncertainty(scale=scale)
+    try:
+        names = tuple(str(name) for name in stated["names"])
+        errors = np.asarray(stated["errors"], dtype=float)
+        correlation = np.eye(len(names))
+        for i, row in enumerate(stated.get("correlation", [])):
+            correlation[i, : len(row)] = correlation[: len(row), i] = row
+        if errors.shape != (len(names),) or not np.isfinite(correlation).all():
+            raise ValueError("names, errors and correlation differ in length")
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise PolarimetryError(
+            f"{origin}: [uncertainty] needs names, errors (one each) and optionally the lower "
+            f"triangle of the correlation: {error}"
+        ) from error
+    return Uncertainty(names, correlation * np.outer(errors, errors), scale)
 
 
 def _read(path: Path) -> dict[str, Any]:
