@@ -330,10 +330,27 @@ class Observation:
         groups = {group.key: group for group in self.plan.groups}
         own = [groups[key] for key in item.keys]
         if polarimetry_settings(self.config).stream:
-            return stokes_of_cubes([self.registered(group) for group in own], self.config)
-        images = [self.coadd(group) for group in own]
-        models = light_path(images[0].header, images[0].fields, self.config)
-        return stokes_of_images(images, models, self.config)
+            frame = stokes_of_cubes([self.registered(group) for group in own], self._decided)
+        else:
+            images = [self.coadd(group) for group in own]
+            models = light_path(images[0].header, images[0].fields, self.config)
+            frame = stokes_of_images(images, models, self._decided)
+        frame.header.update(self.hwp_mode.cards())
+        return frame
+
+    @functools.cached_property
+    def hwp_mode(self) -> HwpMode:
+        """Whether the half-wave plate followed the pupil, as ``doit mueller:hwp_mode`` decides.
+
+        Headers state it for the qCMOS; else every coadd of the night is made and the star asked.
+        """
+        groups = self.plan.groups
+        headers = [self.cube(group).header for group in groups]
+        return mode_of_night(headers, lambda: map(self.coadd, groups), self.config)
+
+    @property
+    def _decided(self) -> Config:
+        return decided(self.config, self.hwp_mode)
 
     def stokes(self, filter_name: str | None = None, method: str | None = None) -> StokesFrame:
         """Stokes frame of the night, as ``doit pdi`` makes it.

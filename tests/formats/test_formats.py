@@ -14,6 +14,7 @@ from astropy.table import Table
 from fixtures.doit import doit
 
 from vampires.measure.metrics import FrameMetrics
+from vampires.mueller.model import MuellerModel
 from vampires.simulate import NightSpec, NightTruth, simulate_night
 from vampires.simulate.scene import Ring
 
@@ -44,16 +45,33 @@ class Format:
 BRIGHT = {**SMALL, "size": 128, "ring": RING, "flux": 1.5e6, "frames": 8, "strehl": 0.7}
 FAINT = {**SMALL, "size": 128, "ring": RING, "frames": 12}  # brighter would saturate the EMCCD
 FIELDS = {**BRIGHT, "flux": 2e6, "frames": 6}
+IDEAL = ("polarimetry.use_ideal_mm=true",)  # these nights are simulated with ideal components
+
+
+def table_path(filter_name: str, generation: str) -> dict[str, float]:
+    """The package's table as truth of a night, in the simulator's names."""
+    p = MuellerModel.from_table(filter_name, generation).parameters
+    names = {"hwp": "hwp", "imr": "imr", "flc": "flc"}
+    path = {f"{n}_phi": p[f"{k}_retardance"] for n, k in names.items()}
+    path |= {f"{n}_off": p[f"{k}_offset"] for n, k in names.items()}
+    return path | {
+        "imr_diat": p["imr_diattenuation"], "opt_phi": p["optics_retardance"],
+        "opt_diat": p["optics_diattenuation"], "opt_theta": p["optics_offset"],
+        "m3_diat": p["m3_diattenuation"], "m3_phi": p["m3_retardance"],
+    }  # fmt: skip
+
+
+TABLE = {"filter": "675-50", "mueller": table_path("675-50", "QCMOS")}
 IMAGES = ("coadd", "coadd_table", "flat_check")
 FORMATS = {
     "stars": Format("stars", "pdi", FAINT),
     "controller": Format("controller", "pdi", FAINT),
-    "qcmos": Format("qcmos", "pdi", BRIGHT),
-    "fz": Format("fz", "pdi", BRIGHT),
-    "nbs": Format("nbs", "pdi", {**BRIGHT, "archive_names": False}),
-    "slow": Format("slow", "pdi-slow", BRIGHT),
-    "mbi": Format("mbi", "pdi-mbi", FIELDS),
-    "mbir": Format("mbir", "pdi-mbi", FIELDS),
+    "qcmos": Format("qcmos", "pdi", {**BRIGHT, **TABLE}),
+    "fz": Format("fz", "pdi", BRIGHT, IDEAL),
+    "nbs": Format("nbs", "pdi", {**BRIGHT, "archive_names": False}, IDEAL),
+    "slow": Format("slow", "pdi-slow", BRIGHT, IDEAL),
+    "mbi": Format("mbi", "pdi-mbi", FIELDS, IDEAL),
+    "mbir": Format("mbir", "pdi-mbi", FIELDS, IDEAL),
     "sdi": Format("sdi", "sdi-halpha", {"size": 96, "cycles": 2, "flux": 2e6}, (), IMAGES, None),
     "imaging": Format(
         "imaging", "speckle", {"size": 96}, ("analysis.phot_aper_rad=8",), IMAGES, None

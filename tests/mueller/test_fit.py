@@ -5,7 +5,8 @@ from vampires.errors import PolarimetryError
 from vampires.mueller.fit import LampMeasurements, fit_model
 from vampires.mueller.model import MuellerModel
 
-REAL = MuellerModel.from_table("750-50", "EMCCD")
+# The toy has no tertiary mirror.
+REAL = MuellerModel.from_table("750-50", "EMCCD").with_parameters({"m3_diattenuation": 0.0})
 FREE = (
     "hwp_retardance", "hwp_offset", "imr_retardance", "imr_offset", "optics_retardance",
     "optics_diattenuation", "optics_offset", "flc_retardance", "flc_offset", "throughput",

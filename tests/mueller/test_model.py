@@ -23,16 +23,20 @@ def header(**cards):
     return h
 
 
+# As fitted to lamps, which do not see the tertiary mirror.
+LAMP = MuellerModel.from_table("750-50", "EMCCD").with_parameters({"m3_diattenuation": 0.0})
+
+
 @settings(deadline=None)
 @given(
     st.sampled_from([1, 2]), angles, angles, st.floats(20, 89), angles, st.sampled_from(["A", "B"])
 )
 def test_rows_are_those_of_the_chain_written_by_hand(toy, camera, hwp, imr, altitude, pa, flc):
     at = LightPathAngles(camera, hwp, imr, altitude, pa, flc)
-    model = MuellerModel.from_table("750-50", "EMCCD")
+    model = LAMP
     expected = toy.light_path_row(toy.REAL, camera, hwp, imr, altitude, pa, flc)
     np.testing.assert_allclose(model.row(at), expected, atol=1e-12)
-    ideal = MuellerModel.from_table("750-50", "QCMOS")
+    ideal = MuellerModel.from_table("750-50", "QCMOS", ideal=True)
     expected = toy.light_path_row(toy.IDEAL, camera, hwp, imr, altitude, pa, flc, 43.0)
     np.testing.assert_allclose(ideal.row(at), expected, atol=1e-12)
 
@@ -49,7 +53,7 @@ def test_rows_are_those_of_the_chain_written_by_hand(toy, camera, hwp, imr, alti
 )
 def test_golden_rows(camera, flc, hwp, expected):
     at = LightPathAngles(camera, hwp + 30, 100.0, 70.0, -25.0, flc)
-    row = MuellerModel.from_table("750-50", "EMCCD").row(at)
+    row = LAMP.row(at)
     np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
@@ -61,11 +65,17 @@ def test_ideal_cameras_see_all_polarisation():
 
 def test_tables_say_where_they_come_from():
     get = MuellerModel.from_table
-    assert get("750-50", "EMCCD").source == "tabulated 750-50 (public calibration May 2023)"
+    assert get("675-50", "EMCCD").source == (
+        "tabulated 675-50 (public calibration May 2023; M3 standards of 2021-22)"
+    )
+    assert get("750-50", "EMCCD").source.endswith("M3 scaled from 675-50)")
     assert get("Open", "EMCCD").source.startswith("tabulated 675-50 for Open")
     assert get("Open", "EMCCD").optics.diattenuation == 0.05
     assert get("Halpha", "EMCCD").source == "ideal: no public table for Halpha with EMCCD detectors"
-    assert get("750-50", "QCMOS").is_ideal
+    assert get("F720", "QCMOS").source.startswith("tabulated F720 (flat lamp of 2023-09-14")
+    assert get("SII", "QCMOS").source.startswith("tabulated 675-50 for SII")
+    assert "before the optics changed" in get("F720", "QCMOS-NBS").source
+    assert get("F720", "QCMOS-NBS").imr == get("F720", "QCMOS").imr
     assert get("750-50", "QCMOS").flc_switch == 43
     assert get("750-50", "EMCCD", ideal=True).is_ideal
     assert "750-50" in repr(get("750-50", "EMCCD"))
@@ -73,8 +83,44 @@ def test_tables_say_where_they_come_from():
 
 def test_all_tabulated_paths_are_real_optics():
     filters = ("775-50", "750-50", "725-50", "675-50", "625-50", "Open", "F610", "F760")
-    models = models_for(filters, "EMCCD")
-    assert [m.is_ideal for m in models] == [False] * len(filters)
+    for generation in ("EMCCD", "QCMOS", "QCMOS-NBS"):
+        models = models_for(filters, generation)
+        assert [m.is_ideal for m in models] == [False] * len(filters)
+        for model in models:
+            covariance = model.uncertainty.covariance
+            assert "m3_diattenuation" in model.uncertainty.names
+            assert np.linalg.eigvalsh(covariance)[0] > -1e-2 * covariance.max()
+            assert 0.012 < model.m3.diattenuation < 0.025
+
+
+def test_retardances_are_those_published_from_the_same_lamp():
+    """github.com/UCSB-Exoplanet-Polarimetry-Lab/pyPolCal: HWP and image rotator, waves."""
+    published = {
+        "F610": (0.457, 0.224), "625-50": (0.437, 0.216), "F670": (0.460, 0.316),
+        "675-50": (0.464, 0.320), "F720": (0.475, 0.418), "725-50": (0.483, 0.460),
+        "750-50": (0.474, 0.488), "F760": (0.500, 0.532), "775-50": (0.461, 0.504),
+    }  # fmt: skip
+    for name, (hwp, imr) in published.items():
+        model = MuellerModel.from_table(name, "QCMOS")
+        assert model.hwp.retardance == pytest.approx(hwp, abs=0.02), name
+        assert model.imr.retardance == pytest.approx(imr, abs=0.03), name
+
+
+def test_the_mirror_elsewhere_has_the_error_of_not_knowing_its_coating():
+    at = {n: MuellerModel.from_table(n, "QCMOS").uncertainty for n in ("675-50", "750-50")}
+    errors = {n: np.sqrt(u.covariance[-1, -1]) for n, u in at.items()}
+    assert errors["675-50"] == pytest.approx(4e-4)
+    assert errors["750-50"] > 2e-3
+
+
+def test_an_uncertainty_that_does_not_fit_its_names_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "[filters.X]\nhwp_retardance = 0.4\n[filters.X.uncertainty]\n"
+        'names = ["hwp_retardance"]\nerrors = [0.1, 0.2]\n'
+    )
+    with pytest.raises(PolarimetryError, match="errors \\(one each\\)"):
+        MuellerModel.from_table("X", "QCMOS", table=path)
 
 
 def test_a_users_table(tmp_path):

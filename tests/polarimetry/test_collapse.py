@@ -12,7 +12,8 @@ from vampires.polarimetry.inversion import difference_set, reduce_frames, reduce
 from vampires.polarimetry.propagation import common_factor, median_variance_factor
 from vampires.polarimetry.stokes import PRODUCTS, StokesFrame
 
-REAL = MuellerModel.from_table("750-50", "EMCCD")
+# The toy has no tertiary mirror.
+REAL = MuellerModel.from_table("750-50", "EMCCD").with_parameters({"m3_diattenuation": 0.0})
 
 
 def frames_of(toy, count, rng, sigma=1.0, size=25):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,6 +32,7 @@ class MuellerFit(PersonCommand):
     doc_description = (
         "FILES are raw flats (with darks, if there are) or coadds of both cameras, over several "
         "half-wave-plate and image-rotator angles; patterns in quotes and folders are taken too. "
+        "A lamp sequence may also be a CSV table. --standards fits stars instead. "
         "TABLE.toml then serves as [polarimetry] mueller_table.\n\n"
         "Example: doit mueller_fit 'lamp/*.fits' -o mueller.toml"
     )
@@ -53,7 +55,22 @@ class MuellerFit(PersonCommand):
         },
         {
             "name": "lamp_angle", "long": "lamp-angle", "type": float, "default": 0.0,
-            "help": "angle of polarisation of the lamp in front of the HWP, deg",
+            "help": "angle of polarisation of the lamp in front of the HWP, deg; of tables, also "
+            "90 deg from it is tried",
+        },
+        {
+            "name": "standards", "long": "standards", "type": bool, "default": False,
+            "help": "FILES are of standard stars: CSV tables of fluxes with FITS keywords as "
+            "columns, or coadds; fits the tertiary mirror and q, u of each star",
+        },
+        {
+            "name": "hwp_sync", "long": "hwp-sync", "default": "auto",
+            "help": "with --standards: did the half-wave plate follow the pupil? auto, true, false",
+        },
+        {
+            "name": "polarised", "long": "polarised", "default": "",
+            "help": "with --standards: stars, with commas, that are not unpolarised; by default "
+            "those that the fit finds polarised",
         },
         {
             "name": "floor", "long": "floor", "type": float, "default": 0.0,
@@ -66,23 +83,26 @@ class MuellerFit(PersonCommand):
         # Imported here: every doit command loads this module, few fit.
         from vampires.io.atomic import atomic_path
         from vampires.mueller.fit import table_text
-        from vampires.mueller.lamp import read_lamp
         from vampires.plotting.images import save_figure
 
         if not arguments:
             raise FileError(
                 "which files? `doit mueller_fit FILES...` (see `doit help mueller_fit`)"
             )
+        if not math.isfinite(options["floor"]) or options["floor"] < 0:
+            raise PolarimetryError(
+                f"--floor = {options['floor']}: an error, zero or more, is needed"
+            )
         output = Path(options["output"]).expanduser()
         if output.exists():
             raise FileError(f"{output} exists; choose another name with -o")
-        paths = [Path(path) for path in find_files(arguments)]
-        generation = _generation(paths[0]) if paths else ""
-        with tempfile.TemporaryDirectory(prefix="vampires-") as scratch:
-            lamps = read_lamp(_without_spoilt(paths, Path(scratch)))
-        results = [_fit(name, generation, measured, options) for name, measured in lamps.items()]
+        if options["standards"]:
+            from vampires.commands.standards import fit_standards
+
+            return fit_standards(arguments, output, options)
+        results, source = _fit_lamp(arguments, options)
         with atomic_path(output) as temporary:
-            temporary.write_text(table_text(results, f"{len(paths)} lamp files"), "utf-8")
+            temporary.write_text(table_text(results, source), "utf-8")
         for result in results:
             picture = output.with_name(f"{output.stem}_{result.model.name}.png")
             save_figure(result.plot(), picture)
@@ -106,6 +126,63 @@ def _without_spoilt(paths: list[Path], scratch: Path) -> list[Path]:
     return ready
 
 
+def _fit_lamp(arguments: list[str], options: dict[str, Any]) -> tuple[list[FitResult], str]:
+    from vampires.mueller.lamp import read_lamp
+    from vampires.mueller.lamp_table import is_lamp_table, read_lamp_table
+
+    tables = [Path(a).expanduser() for a in arguments if is_lamp_table(Path(a))]
+    if not tables:
+        paths = [Path(path) for path in find_files(arguments)]
+        generation = _generation(paths[0]) if paths else ""
+        with tempfile.TemporaryDirectory(prefix="vampires-") as scratch:
+            lamps = read_lamp(_without_spoilt(paths, Path(scratch)))
+        fits = [_fit(name, generation, measured, options) for name, measured in lamps.items()]
+        return fits, f"{len(paths)} lamp files"
+    if len(tables) != len(arguments):
+        raise FileError("lamp tables (.csv) and FITS files are fitted apart: give one kind")
+    results: list[FitResult] = []
+    for table in tables:
+        generation, measurements = read_lamp_table(table)
+        own = {n: _fit_table(n, generation, m, options) for n, m in measurements.items()}
+        # One lamp with one polariser: a filter that prefers it turned by 90 deg is fitted again.
+        angles = Counter(r.nuisances["lamp_angle"] for r in own.values())
+        turn = angles.most_common(1)[0][0] - options["lamp_angle"]
+        for name, result in own.items():
+            if result.nuisances["lamp_angle"] != turn + options["lamp_angle"]:
+                own[name] = _fit_table(name, generation, measurements[name], options, (turn,))
+        results += own.values()
+    return results, f"lamp table {', '.join(t.name for t in tables)}"
+
+
+def _fit_table(
+    name: str,
+    generation: str,
+    measured: LampMeasurements,
+    options: dict[str, Any],
+    turns: tuple[float, ...] = (0.0, 90.0),
+) -> FitResult:
+    """Fit a published table: many starts, and the priors of the era."""
+    from vampires.mueller.fit import NUISANCES, fit_from_anywhere
+    from vampires.mueller.lamp_table import FREE as TABLE_FREE
+    from vampires.mueller.lamp_table import PRIORS
+    from vampires.mueller.model import MuellerModel
+
+    model = MuellerModel.from_table(name, generation, table=options["start"] or None, ideal=True)
+    if options["start"]:
+        model = MuellerModel.from_table(name, generation, table=options["start"])
+    free = TABLE_FREE if options["free"] == FREE else tuple(_names(options["free"]))
+    nuisances = NUISANCES | {
+        "lamp_degree": options["lamp_degree"], "lamp_angle": options["lamp_angle"],
+    }  # fmt: skip
+    return fit_from_anywhere(
+        model, measured.with_floor(options["floor"]), free, nuisances, PRIORS[generation], turns
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _generation(path: Path) -> str:
     from astropy.io import fits
 
@@ -121,10 +198,8 @@ def _fit(
     from vampires.mueller.fit import NUISANCES, fit_model
     from vampires.mueller.model import MuellerModel
 
-    if not math.isfinite(options["floor"]) or options["floor"] < 0:
-        raise PolarimetryError(f"--floor = {options['floor']}: an error, zero or more, is needed")
     model = MuellerModel.from_table(name, generation, table=options["start"] or None)
-    free = [part.strip() for part in options["free"].split(",") if part.strip()]
+    free = _names(options["free"])
     if set(measured.flc) == {NO_FLC}:
         free = [part for part in free if not part.startswith("flc_")]
     nuisances = NUISANCES | {
@@ -140,9 +215,14 @@ def _report(result: FitResult, picture: Path) -> None:
     )
     for name, value, error in zip(result.free, result.values, result.errors, strict=True):
         say(f"  {name:22s} {value:10.5f} +- {error:.5f}")
+    say(f"  residual rms of the differences {result.rms:.5f}")
+    if result.held_by_prior:
+        say(f"  held by their priors: {', '.join(result.held_by_prior)}")
+    for one, two, value in result.degenerate:
+        say(f"  {one} and {two} are correlated by {value:.2f}")
     if result.chi2 > 2 * result.dof:
         scale = math.sqrt(result.chi2 / max(result.dof, 1))
         say(
-            f"  the residuals are {scale:.1f} times the photon noise: errors are too small by "
-            "about that; see the picture, add --floor, or free other parameters"
+            f"  the residuals are {scale:.1f} times the stated errors: those of the parameters in "
+            "the table are multiplied by that; see the picture, add --floor, or free others"
         )

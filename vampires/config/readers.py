@@ -49,6 +49,15 @@ def memory_bytes(text: str) -> int:
     return size
 
 
+def read_sync(value: Any) -> bool | str:
+    """Accept true, false, or "auto"."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    raise ValueError('true, false or "auto"')
+
+
 def read_memory(value: Any) -> str:
     """Accept a size text, kept as it is written once it is known to be readable."""
     text = value.strip() if isinstance(value, str) else ""

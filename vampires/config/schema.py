@@ -27,6 +27,7 @@ from vampires.config.readers import (
     read_range,
     read_ratios,
     read_requirements,
+    read_sync,
     sky_angle,
 )
 
@@ -372,10 +373,16 @@ class PolarimetrySettings:
     mm_correct: bool = option(
         True, "Correct instrumental polarisation and cross-talk with the Mueller model."
     )
-    hwp_adi_sync: bool = option(
-        True,
-        "The half-wave plate followed the pupil. Headers that record it must agree; EMCCD headers "
-        "do not say.",
+    hwp_adi_sync: bool | str = option(
+        "auto",
+        'The half-wave plate followed the pupil: true, false, or "auto". Headers that record it '
+        "(qCMOS) decide, and must agree with true and false. EMCCD headers do not say: the star's "
+        "double differences are compared for both, auto takes the better one where it is clear "
+        "and true where it is not, and true or false is warned about where it fits worse.",
+        public="true",
+        why="EMCCD nights of 2021 and 2022 had a plate that stood still; corrected as if it had "
+        "followed the pupil, their polarisation is wrong by a factor",
+        read=read_sync,
     )
     use_ideal_mm: bool = option(
         False, "Use ideal components instead of the tabulated ones in the Mueller model."

@@ -190,6 +190,10 @@ class Layout:
         """One line a set: time, angles, fluxes, instrumental polarisation."""
         return self.folder / "pdi" / f"{self.name}_stokes_table.ecsv"
 
+    def hwp_mode(self) -> Path:
+        """Whether the half-wave plate followed the pupil, and why that is thought."""
+        return self.folder / "pdi" / f"{self.name}_hwp_mode.ecsv"
+
     def stokes_sets(self) -> Path:
         """One line an exposure: its set, or why it is left out."""
         return self.folder / "pdi" / f"{self.name}_stokes_sets.ecsv"

@@ -98,6 +98,43 @@ def diattenuating_retarder(
     return rotator(-turn) @ matrix @ rotator(turn)
 
 
+def pass_light(
+    stokes: FloatArray,
+    retardance: ArrayLike = 0.0,
+    diattenuation: ArrayLike = 0.0,
+    angle: ArrayLike = 0.0,
+) -> FloatArray:
+    """Stokes vectors behind an element: `diattenuating_retarder` ``@ stokes``, without matrices.
+
+    Parameters
+    ----------
+    stokes : ndarray
+        (I, Q, U, V) in the *first* axis, shape (4, n).
+    retardance, diattenuation, angle : array_like
+        As in `diattenuating_retarder`; scalars or shape (n,).
+
+    Returns
+    -------
+    ndarray
+        Shape (4, n).
+
+    Examples
+    --------
+    >>> pass_light(np.array([[1.0], [1.0], [0.0], [0.0]]), 0.5, angle=22.5).round(6)[:, 0].tolist()
+    [1.0, 0.0, 1.0, 0.0]
+    """
+    twice, delta = 2 * np.deg2rad(angle), 2 * np.pi * np.asarray(retardance, dtype=float)
+    c, s = np.cos(twice), np.sin(twice)
+    e = np.asarray(diattenuation, dtype=float)
+    k = np.sqrt(1 - e**2)
+    i, q, u, v = stokes[0], c * stokes[1] + s * stokes[2], c * stokes[2] - s * stokes[1], stokes[3]
+    q2 = e * i + q
+    u2 = k * (np.cos(delta) * u + np.sin(delta) * v)
+    return np.stack(
+        [i + e * q, c * q2 - s * u2, s * q2 + c * u2, k * (np.cos(delta) * v - np.sin(delta) * u)]
+    )
+
+
 def analyser(camera: int) -> FloatArray:
     """Mueller matrix of the polarising beamsplitter towards one camera.
 
@@ -199,6 +236,11 @@ class Component:
             raise ValueError(f"an optical component needs finite parameters, not {values}")
         if abs(self.diattenuation) > 1:
             raise ValueError(f"diattenuation lies between -1 and 1, not {self.diattenuation}")
+
+    def pass_light(self, stokes: FloatArray, angle: ArrayLike = 0.0) -> FloatArray:
+        """Stokes vectors (4, n) behind the element turned to ``angle`` (deg) plus its offset."""
+        turned = np.asarray(angle, dtype=float) + self.offset
+        return pass_light(stokes, self.retardance, self.diattenuation, turned)
 
     def matrix(self, angle: ArrayLike = 0.0) -> FloatArray:
         """Mueller matrix with the element turned to ``angle`` (deg) plus its offset."""

@@ -14,6 +14,7 @@ from vampires.io.atomic import atomic_path
 from vampires.io.provenance import KEY, task_attribute
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
+from vampires.mueller.tables import Uncertainty
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class MuellerRecord:
     parameters : dict
         Component parameters by name, one value per field.
     angles : LightPathAngles
+    uncertainties : tuple of Uncertainty
+        Errors of the parameters, one per field.
     """
 
     matrix: FloatArray
@@ -37,15 +40,18 @@ class MuellerRecord:
     sources: tuple[str, ...]
     parameters: Mapping[str, FloatArray]
     angles: LightPathAngles
+    uncertainties: tuple[Uncertainty, ...] = ()
 
     @property
     def models(self) -> tuple[MuellerModel, ...]:
         """The light path of each field, from its stored parameters."""
         return tuple(
-            MuellerModel(name=name, source=source).with_parameters(
+            MuellerModel(name=name, source=source, uncertainty=known).with_parameters(
                 {key: float(values[i]) for key, values in self.parameters.items()}
             )
-            for i, (name, source) in enumerate(zip(self.fields, self.sources, strict=True))
+            for i, (name, source, known) in enumerate(
+                zip(self.fields, self.sources, self.uncertainties, strict=True)
+            )
         )
 
 
@@ -77,6 +83,12 @@ def write_hdf5(
         file.create_dataset(
             "sources", data=[m.source for m in models], dtype=text, track_times=False
         )
+        for number, model in enumerate(models):
+            known = model.uncertainty
+            group = file.create_group(f"uncertainty{number}")
+            group.create_dataset("names", data=list(known.names), dtype=text, track_times=False)
+            group.create_dataset("covariance", data=known.covariance, track_times=False)
+            group.attrs["scale"], group.attrs["angle"] = known.scale, known.angle
         for name in names:
             file.attrs[name] = [model.parameters.get(name, 0.0) for model in models]
         for name, value in asdict(angles).items():
@@ -110,8 +122,20 @@ def read_hdf5(path: str | Path) -> MuellerRecord:
                     if not name.startswith("angle_") and name != KEY
                 },
                 angles=LightPathAngles(**angles),
+                uncertainties=tuple(
+                    _uncertainty(file[f"uncertainty{i}"]) for i in range(len(file["fields"]))
+                ),
             )
     except (OSError, KeyError, TypeError) as error:
         raise FileError(
             f"{path}: not a file of Mueller matrices ({error}); delete it and run doit again"
         ) from error
+
+
+def _uncertainty(group: h5py.Group) -> Uncertainty:
+    return Uncertainty(
+        tuple(group["names"].asstr()[:]),
+        group["covariance"][:],
+        float(group.attrs["scale"]),
+        float(group.attrs["angle"]),
+    )

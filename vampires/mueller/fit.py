@@ -32,13 +32,12 @@ if TYPE_CHECKING:
 
 Priors = Mapping[str, tuple[float, float]]
 
-# Where a fit begins that has no better guess: retardance of the image rotator (it falls steeply
-# with wavelength), of the optics (waves) and their axis (deg), and the lamp's polariser.
+# Where a fit begins that has no better guess: retardance of the image rotator (it depends steeply
+# on wavelength), of the optics (waves) and their axis (deg).
 _STARTS = {
     "imr_retardance": (0.22, 0.32, 0.42, 0.5),
-    "optics_retardance": (0.1, -0.25),
-    "optics_offset": (0.0, -35.0),
-    "lamp_angle": (0.0, 90.0),
+    "optics_retardance": (0.1, -0.25, 0.27),
+    "optics_offset": (-20.0,),
 }
 
 
@@ -275,19 +274,18 @@ def fit_from_anywhere(
     free: Sequence[str],
     nuisances: Mapping[str, float] = NUISANCES,
     priors: Priors | None = None,
+    turns: Sequence[float] = (0.0, 90.0),
 ) -> FitResult:
     """Fit from many starts and keep the best: chi-square has a minimum for every turn of the axes.
 
     The starts run over the image rotator's retardance, the optics, and the lamp's polariser
-    parallel or across to ``lamp_angle``; the priors choose between paths that fit alike.
-    Parameters as in `fit_model`.
+    turned by ``turns`` (deg) from ``lamp_angle``; the priors choose between paths that fit alike.
+    Other parameters as in `fit_model`.
     """
     best: FitResult | None = None
-    for values in itertools.product(*_STARTS.values()):
+    for turn, *values in itertools.product(turns, *_STARTS.values()):
         start = dict(zip(_STARTS, values, strict=True))
-        lamp = dict(nuisances) | {
-            "lamp_angle": dict(nuisances).get("lamp_angle", 0.0) + start.pop("lamp_angle")
-        }
+        lamp = dict(nuisances) | {"lamp_angle": dict(nuisances).get("lamp_angle", 0.0) + turn}
         moved = model.with_parameters({n: v for n, v in start.items() if n in free})
         try:
             result = fit_model(moved, measurements, free, lamp, priors)

@@ -1,8 +1,8 @@
 """Lamp sequences as the calibration groups publish them: a CSV table of fluxes.
 
 Two forms are known. In the EMCCD one each row is a file of one camera, with the FITS keywords as
-columns and the flux of each FLC state (``..._FLUX_FLC_1``, ``..._FLC_2``). In the qCMOS one each row
-is a pair of cameras in one FLC state, with ``diff`` = cam1 - cam2 and ``sum``; multiband rows hold
+columns and the flux of each FLC state (``..._FLUX_FLC_1``, ``..._FLC_2``). In the qCMOS one each
+row is a pair of cameras in one FLC state, with ``diff`` = cam1 - cam2 and ``sum``; multiband rows hold
 an array with one value per field, in the order F760, F720, F670, F610 of the raw headers.
 """
 
@@ -28,6 +28,27 @@ FIELDS = ("F760", "F720", "F670", "F610")
 # (scattered light, bandwidth, a lamp that is not quite steady).
 DIFFERENCE_FLOOR = 0.01
 TOTAL_FLOOR = 0.015
+
+# What is fitted to a table, and what holds the directions that the lamp hardly tells: half-wave
+# plate, image rotator and lamp can turn together; FLC and optics do nearly the same; the optics'
+# diattenuation and a camera ratio that changes with the FLC state do too. Centre and standard
+# deviation: mechanical offsets of some degrees, a half-wave plate made for 0.5 waves, an FLC within
+# its specification (achromatic half-wave for the qCMOS; 0.24-0.39 waves published for the EMCCD).
+FREE = (
+    "hwp_retardance", "hwp_offset", "imr_retardance", "imr_diattenuation", "imr_offset",
+    "optics_retardance", "optics_diattenuation", "optics_offset", "flc_retardance", "flc_offset",
+    "throughput", "throughput_b", "lamp_degree", "camera2_contrast",
+)  # fmt: skip
+_PRIORS = {
+    "hwp_retardance": (0.475, 0.05), "hwp_offset": (0.0, 2.0), "imr_offset": (0.0, 2.0),
+    "imr_diattenuation": (0.0, 0.05), "optics_retardance": (0.0, 0.25),
+    "optics_diattenuation": (0.0, 0.2), "flc_offset": (0.0, 5.0), "throughput_b": (1.0, 0.05),
+    "camera2_contrast": (1.0, 0.1),
+}  # fmt: skip
+PRIORS = {
+    "EMCCD": _PRIORS | {"flc_retardance": (0.3, 0.1)},
+    "QCMOS": _PRIORS | {"flc_retardance": (0.5, 0.05)},
+}
 
 _FAINT = 0.02  # of the brightest exposure of a filter: the lamp was off
 _SECONDS = 20.0  # within which files of two cameras are one exposure

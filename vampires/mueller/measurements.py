@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import PolarimetryError
-from vampires.mueller.components import FloatArray, analyser
+from vampires.mueller.components import FloatArray
 from vampires.mueller.model import MuellerModel
 
 # Not parts of the light path, but of the measurement: the lamp's degree and angle (deg) of
@@ -135,11 +135,14 @@ def lamp_light(
     twice = 2 * np.deg2rad(nuisance["lamp_angle"])
     p = nuisance["lamp_degree"]
     lamp = np.array([1.0, p * np.cos(twice), p * np.sin(twice), 0.0])
-    light = changed.train(measurements.hwp, measurements.imr, measurements.flc) @ lamp
+    light = changed.pass_light(
+        np.tile(lamp[:, None], len(measurements)), measurements.hwp, measurements.imr,
+        measurements.flc,
+    )  # fmt: skip
     second = np.array([f == "B" for f in measurements.flc])
     gain = nuisance["throughput"] * np.where(second, nuisance["throughput_b"], 1.0)
-    one = gain * (analyser(1)[0] @ light.T)
-    two = light[:, 0] - nuisance["camera2_contrast"] * light[:, 1]
+    one = gain * (light[0] + light[1])
+    two = light[0] - nuisance["camera2_contrast"] * light[1]
     return one, two
 
 

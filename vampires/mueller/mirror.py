@@ -17,8 +17,8 @@ from vampires.mueller.components import FloatArray
 INCIDENCE = 45.0  # deg
 
 # wavelength [nm], n, k. Aluminium: Palik, Handbook of Optical Constants of Solids (1985);
-# silver: Johnson & Christy 1972, Phys. Rev. B 6, 4370, with n at the mean of the band: their error of
-# 0.02 in n is larger than its change.
+# silver: Johnson & Christy 1972, Phys. Rev. B 6, 4370, with n at the mean of the band: their error
+# of 0.02 in n is larger than its change.
 _METALS = {
     "aluminium": (
         (563.6, 620.0, 653.0, 689.0, 729.0, 775.0),
@@ -54,7 +54,8 @@ def metal_diattenuation(wavelength: ArrayLike, metal: str) -> FloatArray:
     0.0338
     """
     nodes, n, k = _METALS[metal]
-    index = np.interp(wavelength, nodes, n) + 1j * np.interp(wavelength, nodes, k)
+    at = np.asarray(wavelength, dtype=float)
+    index = np.interp(at, nodes, n) + 1j * np.interp(at, nodes, k)
     cosine = np.cos(np.deg2rad(INCIDENCE))
     inside = np.sqrt(1 - (np.sin(np.deg2rad(INCIDENCE)) / index) ** 2)
     s = np.abs((cosine - index * inside) / (cosine + index * inside)) ** 2

@@ -23,7 +23,7 @@ from vampires.instrument.flc import NO_FLC, flc_state
 from vampires.instrument.optics import flc_switch
 from vampires.log import get_logger
 from vampires.mueller.components import Component, FloatArray, analyser, is_realisable, rotator
-from vampires.mueller.tables import find_entry
+from vampires.mueller.tables import Uncertainty, find_entry
 
 log = get_logger(__name__)
 
@@ -122,12 +122,14 @@ class MuellerModel:
         Angle between the states A and B of the FLC, deg (45; 43 for the achromatic one).
     name, source : str
         Filter, and where the parameters come from.
+    uncertainty : Uncertainty
+        Errors of the parameters.
 
     Examples
     --------
     >>> model = MuellerModel.from_table("750-50", "EMCCD")
     >>> model.hwp.retardance, model.source
-    (0.476, 'tabulated 750-50 (public calibration May 2023)')
+    (0.476, 'tabulated 750-50 (public calibration May 2023; M3 scaled from 675-50)')
     """
 
     hwp: Component = _HALF_WAVE
@@ -139,6 +141,7 @@ class MuellerModel:
     flc_switch: float = flc_switch("EMCCD")
     name: str = ""
     source: str = field(default="ideal", compare=False)
+    uncertainty: Uncertainty = field(default_factory=Uncertainty, compare=False)
 
     @classmethod
     def from_table(
@@ -181,7 +184,11 @@ class MuellerModel:
                 base, source=f"ideal: no public table for {filter_name} with {generation} detectors"
             )
         try:
-            return replace(base.with_parameters(entry.values), source=entry.source)
+            return replace(
+                base.with_parameters(entry.values),
+                source=entry.source,
+                uncertainty=entry.uncertainty,
+            )
         except (PolarimetryError, ValueError) as error:
             raise PolarimetryError(f"{table or 'package table'}: {error}") from error
 
@@ -253,6 +260,30 @@ class MuellerModel:
         crystal = np.where((state == NO_FLC)[..., None, None], np.eye(4), switched)
         matrix = crystal @ self.optics.matrix() @ self.imr.matrix(imr) @ self.hwp.matrix(hwp)
         return matrix if self.dichroic is None else self.dichroic.matrix() @ matrix
+
+    def pass_light(
+        self, stokes: FloatArray, hwp: ArrayLike, imr: ArrayLike, flc: ArrayLike
+    ) -> FloatArray:
+        """Stokes vectors at the beamsplitter: `train` ``@ stokes``, without matrices.
+
+        Parameters
+        ----------
+        stokes : ndarray
+            In front of the half-wave plate, (I, Q, U, V) in the first axis, shape (4, n).
+        hwp, imr, flc : array_like
+            As in `train`, shape (n,).
+
+        Returns
+        -------
+        ndarray
+            Shape (4, n).
+        """
+        state = np.asarray(flc)
+        light = self.imr.pass_light(self.hwp.pass_light(stokes, hwp), imr)
+        light = self.optics.pass_light(light)
+        switched = self.flc.pass_light(light, np.where(state == "B", self.flc_switch, 0.0))
+        light = np.where(state == NO_FLC, light, switched)
+        return light if self.dichroic is None else self.dichroic.pass_light(light)
 
     def matrix(
         self, angles: LightPathAngles | fits.Header, *, hwp_sync: bool | None = None

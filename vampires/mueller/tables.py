@@ -29,11 +29,14 @@ class Uncertainty:
         Shape (k, k).
     scale : float
         Relative error of every degree of polarisation, common to all.
+    angle : float
+        Error of every angle of polarisation, deg, common to all.
     """
 
     names: tuple[str, ...] = ()
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     scale: float = 0.0
+    angle: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,29 +118,31 @@ def _with_mirror(entry: Entry, filter_name: str) -> Entry:
     return Entry(
         {**entry.values, "m3_diattenuation": value},
         f"{entry.source[:-1]}; {note})",
-        Uncertainty((*u.names, "m3_diattenuation"), covariance, u.scale),
+        Uncertainty((*u.names, "m3_diattenuation"), covariance, u.scale, u.angle),
     )
 
 
 def _uncertainty(stated: Mapping[str, Any], content: Mapping[str, Any], origin: str) -> Uncertainty:
     """Covariance from the errors and the lower triangle of the correlations of a table."""
     scale = float(content.get("scale_error", 0.0))
+    angle = float(content.get("angle_error", 0.0))
     if not stated:
-        return Uncertainty(scale=scale)
+        return Uncertainty(scale=scale, angle=angle)
     try:
         names = tuple(str(name) for name in stated["names"])
         errors = np.asarray(stated["errors"], dtype=float)
         correlation = np.eye(len(names))
         for i, row in enumerate(stated.get("correlation", [])):
             correlation[i, : len(row)] = correlation[: len(row), i] = row
-        if errors.shape != (len(names),) or not np.isfinite(correlation).all():
-            raise ValueError("names, errors and correlation differ in length")
+        covariance = correlation * np.outer(errors, errors)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise PolarimetryError(
             f"{origin}: [uncertainty] needs names, errors (one each) and optionally the lower "
             f"triangle of the correlation: {error}"
         ) from error
-    return Uncertainty(names, correlation * np.outer(errors, errors), scale)
+    if not np.isfinite(covariance).all():
+        raise PolarimetryError(f"{origin}: [uncertainty] must hold finite numbers")
+    return Uncertainty(names, covariance, scale, angle)
 
 
 def _read(path: Path) -> dict[str, Any]:

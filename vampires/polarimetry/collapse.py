@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import stack_headers
 from vampires.mueller.components import FloatArray
+from vampires.polarimetry.model_error import mean_error_cards
 from vampires.polarimetry.photometry import Polarisation
 from vampires.polarimetry.planes import radius as pixel_radius
 from vampires.polarimetry.propagation import median_variance_factor
@@ -179,6 +180,7 @@ class _Sums:
         if not self.headers:
             raise PolarimetryError("no Stokes frames to collapse")
         header = stack_headers(self.headers)
+        header.update(mean_error_cards(self.headers))
         header["COLLAPSE"] = (self.method, "how the Stokes frames were combined")
         if header.get("DEROTATE", True):
             header = north_up(header, self.first.shape)

@@ -92,6 +92,7 @@ def reduce_set(
     mm_correct: bool = True,
     hwp_sync: bool | None = None,
     turn: bool = True,
+    errors: bool = True,
 ) -> StokesFrame:
     """Make the Stokes frame of one set, Q and U on the sky.
 
@@ -108,9 +109,13 @@ def reduce_set(
         As in `difference_set`.
     turn : bool
         False leaves the images in the pupil frame; Q and U then refer to its vertical axis.
+    errors : bool
+        Propagate the errors of the models' parameters.
     """
     frame = difference_set(images, hwp_sync=hwp_sync, turn=turn)
-    frame = frame.correct(geometry_models(models, mm_correct), instrumental=mm_correct)
+    frame = frame.correct(
+        geometry_models(models, mm_correct), instrumental=mm_correct, errors=errors
+    )
     return frame if turn else frame.turn_polarisation(-float(frame.header["DEROTANG"]))
 
 
@@ -139,8 +144,11 @@ def reduce_frames(
     ------
     StokesFrame
     """
-    for images in zip(*streams, strict=False):
-        yield reduce_set(images, models, mm_correct=mm_correct, hwp_sync=hwp_sync, turn=turn)
+    for number, images in enumerate(zip(*streams, strict=False)):
+        yield reduce_set(
+            images, models, mm_correct=mm_correct, hwp_sync=hwp_sync, turn=turn,
+            errors=number == 0,  # alike in all frames of a set, and dear to compute
+        )  # fmt: skip
 
 
 def _weighted_sums(weights: FloatArray, images: Sequence[NDArray]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from vampires.polarimetry.inversion import (
     geometry_models,
     image_order,
 )
+from vampires.polarimetry.model_error import ModelError
 from vampires.polarimetry.photometry import region_weights
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
@@ -93,6 +94,10 @@ def invert(
     header["MMSOURCE"] = (
         per_field[0].source if mm_correct else "geometry only; instrumental polarisation is left in"
     )
+    if mm_correct:
+        for f, (model, solution) in enumerate(zip(per_field, solved, strict=True)):
+            error = ModelError.of_operator(model, solution[2], angles)
+            header.update(error.cards(str(f) if len(per_field) > 1 else ""))
     return StokesFrame(
         data=np.stack([s[0] for s in solved]),
         covariance=np.stack([s[1] for s in solved]),

@@ -21,6 +21,7 @@ from vampires.io.products import read_fits, write_fits
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.polarimetry import planes as pl
+from vampires.polarimetry.model_error import ModelError, mean_of_fields
 from vampires.polarimetry.modulation import efficiencies, invert_response, response_matrix
 from vampires.polarimetry.photometry import Polarisation, measure_polarisation
 from vampires.polarimetry.propagation import (
@@ -136,7 +137,11 @@ class StokesFrame:
         return response_matrix(self._weights(), np.array(rows))
 
     def correct(
-        self, models: MuellerModel | Sequence[MuellerModel], *, instrumental: bool = True
+        self,
+        models: MuellerModel | Sequence[MuellerModel],
+        *,
+        instrumental: bool = True,
+        errors: bool = True,
     ) -> StokesFrame:
         """Remove instrumental polarisation and cross-talk: Q and U on the sky, north up.
 
@@ -150,6 +155,8 @@ class StokesFrame:
             One for all fields, or one per field.
         instrumental : bool
             What the header is told: False when the models are only there for the geometry.
+        errors : bool
+            Propagate the errors of the models' parameters into the header (`ModelError`).
 
         Raises
         ------
@@ -157,8 +164,15 @@ class StokesFrame:
             If the frame is corrected already, or its exposures do not tell Q from U.
         """
         first = models if isinstance(models, MuellerModel) else models[0]
-        frame = self.apply_response(self.response(models))
+        response = self.response(models)
+        frame = self.apply_response(response)
         header = frame.header
+        if instrumental and errors:
+            per_field = [models] * len(self.fields) if isinstance(models, MuellerModel) else models
+            for i, (model, matrix) in enumerate(zip(per_field, response, strict=True)):
+                operator = invert_response(matrix) @ self._weights()
+                error = ModelError.of_operator(model, operator, self.angles)
+                header.update(error.cards(str(i) if len(self.fields) > 1 else ""))
         header["MMCORR"] = (instrumental, "corrected with a Mueller-matrix model")
         header["MMSOURCE"] = first.source
         if not instrumental:
@@ -266,6 +280,19 @@ class StokesFrame:
         matrices = np.array([factor * np.eye(4) for factor in scale.factors])
         return replace(self._transformed(matrices), header=header)
 
+    def model_variance(self) -> NDArray[np.float32]:
+        """Variance of Q and U from the errors of the light path, shape (nfields, 2, ny, nx).
+
+        It is common to all pixels and sets: `errors` does not hold it.
+        """
+        several = len(self.fields) > 1
+        return np.stack(
+            [
+                ModelError.from_header(self.header, str(i) if several else "").variance(planes)
+                for i, planes in enumerate(self.data)
+            ]
+        )
+
     def products(self) -> dict[str, NDArray[np.float32]]:
         """Make the eight planes I_Q, I_U, Q, U, Q_PHI, U_PHI, LP_I, AOLP.
 
@@ -308,10 +335,13 @@ class StokesFrame:
         -------
         dict
             '' (nfields, 8, ny, nx) and ERR alike; SYS (nfields, 4, ny, nx) the masters' part of
-            the first four errors; COV (nfields, ny, nx) the noise covariance of Q and U;
+            the first four errors and, in Q and U, the light path's, which ERR does not hold;
+            COV (nfields, ny, nx) the noise covariance of Q and U;
             COUNT when known. A single field has no field axis.
         """
-        sys = np.sqrt(np.maximum(np.einsum("fkkyx->fkyx", self.systematic), 0))
+        variance = np.maximum(np.einsum("fkkyx->fkyx", self.systematic), 0)
+        variance[:, 2:] += self.model_variance()
+        sys = np.sqrt(variance)
         out = {
             "": np.stack(list(self.products().values()), axis=1),
             "ERR": np.stack(list(self.errors().values()), axis=1),
@@ -337,6 +367,7 @@ class StokesFrame:
         header["FIELDAVG"] = ("mean", "of the fields that see a pixel")
         header["NFIELDS"] = 1
         header["FIELD0"] = ("+".join(self.fields), "name of field 0")
+        header.update(mean_of_fields(header, n))
         return replace(
             self,
             data=_over_fields(self.data, seen[:, None], n),
@@ -575,8 +606,12 @@ def read_stokes(path: str | Path) -> StokesFrame:
     shares = _shares(stored.pop("MASTERS"), header)
     full = {name: plane if several else plane[None] for name, plane in stored.items()}
     data = np.ascontiguousarray(full[""][:, :4], dtype=np.float32)
-    systematic = _diagonal(full["SYS"] ** 2)
-    covariance = _diagonal(full["ERR"][:, :4] ** 2 - full["SYS"] ** 2)
+    masters = full["SYS"] ** 2
+    for i, planes in enumerate(data):
+        error = ModelError.from_header(header, str(i) if several else "")
+        masters[i, 2:] = np.maximum(masters[i, 2:] - error.variance(planes), 0)
+    systematic = _diagonal(masters)
+    covariance = _diagonal(full["ERR"][:, :4] ** 2 - masters)
     covariance[:, 2, 3] = covariance[:, 3, 2] = full["COV"]
     return StokesFrame(
         data=data,

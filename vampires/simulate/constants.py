@@ -164,4 +164,5 @@ MUELLER_750_50 = {
     "opt_theta": -27.460,
     "flc_phi": 0.261,
     "flc_off": -8.118,
+    "m3_diat": 0.01764,  # tertiary mirror, standards of 2021-22 at 675-50, scaled to 750-50
 }

@@ -73,6 +73,7 @@ class LightPath:
     hwp_off: float = 0.0
     imr_phi: float = 0.5
     imr_off: float = 0.0
+    imr_diat: float = 0.0
     opt_diat: float = 0.0
     opt_phi: float = 0.0
     opt_theta: float = 0.0
@@ -132,7 +133,7 @@ class LightPath:
         beam = np.array([1.0, 1.0 if camera == 1 else -1.0, 0.0, 0.0])
         flc = np.eye(4) if flc_angle is None else element(flc_angle + self.flc_off, self.flc_phi)
         optics = element(self.opt_theta, self.opt_phi, self.opt_diat)
-        imr = element(np.asarray(imr_angle) + self.imr_off, self.imr_phi)
+        imr = element(np.asarray(imr_angle) + self.imr_off, self.imr_phi, self.imr_diat)
         hwp = element(np.asarray(hwp_angle) + self.hwp_off, self.hwp_phi)
         telescope = element(0.0, self.m3_phi, self.m3_diat) @ rotation(parallactic_angle)
         return beam @ (flc @ optics @ imr @ hwp @ rotation(-np.asarray(altitude)) @ telescope)

@@ -26,7 +26,8 @@ def light_path(
 ) -> tuple[MuellerModel, ...]:
     """Model of each field as the configuration wants it."""
     settings = polarimetry_settings(config)
-    check_hwp_sync([header], settings.hwp_adi_sync)
+    if isinstance(settings.hwp_adi_sync, bool):
+        check_hwp_sync([header], settings.hwp_adi_sync)
     table = config.resolve(settings.mueller_table) if settings.mueller_table else None
     models = models_for(fields, header["DETGEN"], ideal=settings.use_ideal_mm, table=table)
     return models if settings.mm_correct else tuple(model.idealised() for model in models)
@@ -43,13 +44,13 @@ def stokes_of_images(
     settings = polarimetry_settings(config)
     scale = FluxScale.mean([image.scale for image in coadds])
     images = [image.in_rate() for image in coadds]
+    # "auto" that nobody has decided: what the headers say
+    stated = settings.hwp_adi_sync if isinstance(settings.hwp_adi_sync, bool) else None
     if settings.method == "leastsq":
-        frame = invert(
-            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync
-        )
+        frame = invert(images, models, mm_correct=settings.mm_correct, hwp_sync=stated)
     else:
         frame = reduce_set(
-            images, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
+            images, models, mm_correct=settings.mm_correct, hwp_sync=stated,
             turn=settings.derotate,
         )  # fmt: skip
     return _finished(frame, scale, config)

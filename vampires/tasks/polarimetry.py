@@ -34,6 +34,7 @@ from vampires.tasks.sets import (
 if TYPE_CHECKING:
     from astropy.io import fits
 
+    from vampires.polarimetry.hwp_mode import HwpMode
     from vampires.polarimetry.stokes import StokesFrame
 
 Task = dict[str, Any]
@@ -48,7 +49,30 @@ class Stream:
     metrics: Path
 
 
-def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
+def make_hwp_mode(coadds: list[Path], target: Path, config: Config) -> dict[str, Any]:
+    """Decide whether the half-wave plate followed the pupil, by headers or by the star."""
+    from astropy.io import fits
+
+    from vampires.images.image import CameraImage
+    from vampires.io.products import write_table
+    from vampires.steps.hwp_mode import mode_of_night
+
+    headers = [fits.getheader(path) for path in coadds]
+    mode = mode_of_night(headers, lambda: map(CameraImage.read, coadds), config)
+    write_table(target, mode.to_table())
+    return {"synchronised": mode.synchronised, "reason": mode.reason}
+
+
+def hwp_mode(path: Path) -> HwpMode:
+    """What `make_hwp_mode` wrote."""
+    from astropy.table import Table
+
+    from vampires.polarimetry.hwp_mode import HwpMode
+
+    return HwpMode.from_table(Table.read(path))
+
+
+def make_mueller(coadd: Path, mode: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write the Mueller matrices of one coadd, from the angles in its header."""
     from vampires.images.image import CameraImage
     from vampires.mueller.files import write_hdf5
@@ -57,33 +81,42 @@ def make_mueller(coadd: Path, target: Path, config: Config) -> dict[str, Any]:
 
     image = CameraImage.read(coadd)
     models = light_path(image.header, image.fields, config)
-    hwp_sync = polarimetry_settings(config).hwp_adi_sync
+    hwp_sync = hwp_mode(mode).synchronised
     angles = LightPathAngles.from_header(image.header, hwp_sync=hwp_sync)
     write_hdf5(target, models, image.fields, angles)
     return {"source": models[0].source}
 
 
 def make_stokes(
-    coadds: list[Path], muellers: list[Path], target: Path, config: Config
+    coadds: list[Path], muellers: list[Path], mode: Path, target: Path, config: Config
 ) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set of coadds."""
     from vampires.images.image import CameraImage
     from vampires.mueller.files import read_hdf5
+    from vampires.steps.hwp_mode import decided
     from vampires.steps.stokes import stokes_of_images
 
     images = [CameraImage.read(path) for path in coadds]
     records = [read_hdf5(path) for path in muellers]  # all, so that a damaged one is noticed
-    frame = stokes_of_images(images, records[0].models, config)
+    used = hwp_mode(mode)
+    frame = stokes_of_images(images, records[0].models, decided(config, used))
+    frame.header.update(used.cards())
     return _write_stokes(frame, [*coadds, *muellers], target, config)
 
 
-def make_streamed(streams: tuple[Stream, ...], target: Path, config: Config) -> dict[str, Any]:
+def make_streamed(
+    streams: tuple[Stream, ...], mode: Path, target: Path, config: Config
+) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set, subtracting frame by frame."""
+    from vampires.steps.hwp_mode import decided
     from vampires.steps.stokes import stokes_of_cubes
 
     cubes = [registered_cube(s.group, s.masters, s.metrics, config) for s in streams]
     sources = [Path(p) for s in streams for p in s.group.paths]
-    return _write_stokes(stokes_of_cubes(cubes, config), sources, target, config)
+    used = hwp_mode(mode)
+    frame = stokes_of_cubes(cubes, decided(config, used))
+    frame.header.update(used.cards())
+    return _write_stokes(frame, sources, target, config)
 
 
 def _write_stokes(
@@ -165,12 +198,24 @@ def task_mueller() -> Iterator[Task]:
     keys = ("mm_correct", "use_ideal_mm", "hwp_adi_sync", "mueller_table")
     values = plan.config.section_values("polarimetry")
     table = plan.config.polarimetry.mueller_table
+    tables = [plan.config.resolve(table)] if table else []
+    settings = {key: values[key] for key in keys}
+    for part in plan.parts:
+        coadds = [part.layout.coadd(group.key) for group in part.groups]
+        if coadds:
+            mode = part.layout.hwp_mode()
+            yield make_task(
+                "mueller", part.named("hwp_mode"), make_hwp_mode, (coadds, mode, part.config),
+                file_dep=[*coadds, *tables], targets=[mode, mode.with_suffix(".csv")],
+                settings={k: values[k] for k in (*keys, "ip_method", "ip_radius", "ip_radius2")},
+                version=1, doc="whether the half-wave plate followed the pupil",
+            )  # fmt: skip
     for part, group in plan.groups_of_parts():
         coadd, target = part.layout.coadd(group.key), part.layout.mueller(group.key)
+        mode = part.layout.hwp_mode()
         yield make_task(
-            "mueller", group.key, make_mueller, (coadd, target, part.config),
-            file_dep=[coadd, *([plan.config.resolve(table)] if table else [])],
-            targets=[target], settings={key: values[key] for key in keys}, version=1,
+            "mueller", group.key, make_mueller, (coadd, mode, target, part.config),
+            file_dep=[coadd, mode, *tables], targets=[target], settings=settings, version=2,
             doc=f"Mueller matrices of {group.key}",
         )  # fmt: skip
 
@@ -234,27 +279,29 @@ def _stokes_task(plan: Plan, item: StokesSet) -> Task:
     target = plan.layout.stokes(item.number)
     name, doc = plan.named(f"{item.number:03d}"), f"Stokes frame of HWP set {item.number}"
     settings = plan.settings("polarimetry")
+    mode = plan.layout.hwp_mode()
     if polarimetry_settings(plan.config).stream:
         groups = {group.key: group for group in plan.groups}
         streams = tuple(
             Stream(groups[key], plan.masters_of(groups[key].first), plan.layout.metrics(key))
             for key in item.keys
         )
-        files: list[Path | str] = []
+        files: list[Path | str] = [mode]
         for s in streams:
             files += [*s.group.paths, *s.masters.paths, s.metrics]
         return make_task(
-            "stokes", name, make_streamed, (streams, target, plan.config),
+            "stokes", name, make_streamed, (streams, mode, target, plan.config),
             file_dep=files, targets=[target],
             settings={
                 **settings, **plan.settings(*FLUX_SECTIONS),
                 "excluded": [excluded_frames(plan.config, s.group.paths) for s in streams],
             },
-            version=4, doc=f"{doc}, frame by frame",
+            version=5, doc=f"{doc}, frame by frame",
         )  # fmt: skip
     coadds = [plan.layout.coadd(key) for key in item.keys]
     muellers = [plan.layout.mueller(key) for key in item.keys]
     return make_task(
-        "stokes", name, make_stokes, (coadds, muellers, target, plan.config),
-        file_dep=[*coadds, *muellers], targets=[target], settings=settings, version=4, doc=doc,
+        "stokes", name, make_stokes, (coadds, muellers, mode, target, plan.config),
+        file_dep=[*coadds, *muellers, mode], targets=[target], settings=settings, version=5,
+        doc=doc,
     )  # fmt: skip

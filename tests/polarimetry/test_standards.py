@@ -1,0 +1,174 @@
+"""Stars in tables: read as published, paired, fitted; the tertiary mirror; the HWP's mode."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from vampires.commands.mueller_fit import MuellerFit
+from vampires.errors import PolarimetryError
+from vampires.mueller.model import MuellerModel
+from vampires.polarimetry.standards import (
+    StarExposure,
+    compare_modes,
+    fit_mirror,
+    fit_star,
+    star_differences,
+)
+from vampires.polarimetry.star_table import parallactic_angle, read_star_table, right_ascension
+from vampires.sky.earth import Sky
+from vampires.sky.geometry import hwp_sync_angle
+
+MODEL = MuellerModel.from_table("675-50", "EMCCD")
+ETA_CRV = (188.0167, -16.1975)
+START = 59607.5
+
+
+def exposures(
+    seed=0, q=0.0, u=0.0, *, synchronised=False, cycles=10, noise=1e-3, model=MODEL,
+    place=ETA_CRV, star="STAR",
+):  # fmt: skip
+    """A star through the night, by the light path's own matrices, camera by camera."""
+    rng = np.random.default_rng(seed)
+    sky = Sky(START)
+    out = []
+    for k in range(4 * cycles):
+        mjd = START + k * 1800 / 86400 / 2
+        pa, alt, az = (float(a[0]) for a in sky.horizontal(*place, 0.0, np.array([mjd])))
+        sync = float(hwp_sync_angle(np.array(alt), np.array(az)))
+        hwp, imr = (0.0, 45.0, 22.5, 67.5)[k % 4], alt / 2 + 64.5
+        for flc in "AB":
+            from vampires.mueller.model import LightPathAngles
+
+            for camera in (1, 2):
+                at = LightPathAngles(
+                    camera=camera, hwp=hwp + sync * synchronised, imr=imr, altitude=alt, pa=pa,
+                    flc=flc,
+                )  # fmt: skip
+                flux = 1e6 * float(model.row(at) @ [1, q, u, 0]) * (0.8 if camera == 1 else 1.0)
+                flux *= 1 + noise * rng.standard_normal()
+                out.append((StarExposure(star, "675-50", "EMCCD", camera, flc, hwp, mjd, pa, alt,
+                                         sync, imr, flux, 1e6 * noise), az))  # fmt: skip
+    return out
+
+
+def differences(seed=0, **changes):
+    (one,) = star_differences([e for e, _ in exposures(seed, **changes)])
+    return one
+
+
+@pytest.mark.parametrize("synchronised", [True, False])
+def test_a_star_comes_back_with_honest_errors(synchronised):
+    pulls = []
+    for seed in range(10):
+        fit = fit_star(
+            MODEL, differences(seed, q=0.03, u=-0.02, synchronised=synchronised),
+            synchronised=synchronised,
+        )  # fmt: skip
+        pulls.append([(fit.q - 0.03), (fit.u + 0.02)] / np.sqrt(np.diagonal(fit.scatter)))
+        assert fit.degree_error("photon") == pytest.approx(fit.degree_error("scatter"), rel=0.6)
+        assert fit.degree_error("model") > 0
+    assert np.abs(np.mean(pulls)) < 0.8
+    assert 0.5 < np.std(pulls) < 1.6
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_the_mode_of_the_half_wave_plate_shows_in_ten_nights_of_ten(truth):
+    for seed in range(10):
+        evidence = compare_modes(MODEL, differences(seed, q=0.002, u=0.001, synchronised=truth))
+        assert evidence.better is truth, seed
+        assert evidence.decisive, seed
+
+
+def test_one_cycle_does_not_decide():
+    evidence = compare_modes(MODEL, differences(cycles=1, noise=5e-3))
+    assert not evidence.decisive
+    assert "double differences" in str(evidence)
+
+
+def test_the_mirror_comes_back_from_unpolarised_stars_beside_a_polarised_one():
+    truth = MODEL.with_parameters({"m3_diattenuation": 0.0210})
+    stars = [
+        differences(1, model=truth, star="A"),
+        differences(2, model=truth, star="B", place=(185.0, 5.0)),
+        differences(3, model=truth, star="C", q=0.04, u=0.03, place=(200.0, 20.0)),
+    ]
+    fit = fit_mirror(MODEL, stars, [False] * 3, [False, False, True])
+    error = fit.errors["m3_diattenuation"]
+    assert fit.values["m3_diattenuation"] == pytest.approx(0.0210, abs=max(3 * error, 2e-4))
+    assert error < 1e-3
+    assert fit.stars["C 59607"].degree == pytest.approx(0.05, abs=2e-3)
+
+
+def table(path, rows, **changes):
+    out = []
+    for k, (e, az) in enumerate(rows):
+        out.append({
+            "FILE_NAME": f"f{k}.fits", "OBJECT": "HD 1", "RA": "-11:27:55.99", "DEC": "-16:11:51",
+            "MJD": e.mjd, "UT": "26:03.2", "ALTITUDE": e.altitude, "AZIMUTH": az % 360,
+            "U_CAMERA": float(e.camera), "U_FLCSTT": "AB".index(e.flc) + 1.0, "U_HWPANG": e.hwp,
+            "RET-ANG1": e.hwp, "D_IMRANG": e.imr, "D_IMRMOD": "ADI", "D_IMR": "TRACK",
+            "U_FILTER": "675-50", "FILTER01": "", "U_EMGAIN": 300.0, "PA": 123.0,
+            "R_15_TOTAL_COUNTS": e.flux, "R_15_TOTAL_COUNTS_PHOTON_NOISE": e.error,
+        } | {key.replace("__", "-"): value for key, value in changes.items()})  # fmt: skip
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(out[0]))
+        writer.writeheader()
+        writer.writerows(out)
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"RA": "32:04.0"},  # spoilt by a spreadsheet: the pointing is used
+        {"RA": "12:32:04.01", "D_IMRANG": ""},
+        {"RA": "3:00:00"},  # another star's: the pointing is used
+        {"R_15_TOTAL_COUNTS_PHOTON_NOISE": ""},
+    ],
+)
+def test_tables_are_read_whatever_happened_to_them(tmp_path, changes):
+    rows = exposures(4, q=0.03, u=0.01)
+    found = read_star_table(table(tmp_path / "t.csv", rows, **changes))
+    assert len(found) == len(rows)
+    (stars,) = star_differences(found)
+    fit = fit_star(MODEL, stars, synchronised=False)
+    assert (fit.q, fit.u) == (pytest.approx(0.03, abs=2e-3), pytest.approx(0.01, abs=2e-3))
+
+
+def test_a_row_that_lacks_something_is_left_out_alone(tmp_path, caplog):
+    rows = exposures(5)
+    path = table(tmp_path / "t.csv", rows)
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace(str(rows[0][0].flux), "")
+    lines[2] = lines[2].replace("675-50,,300.0", "675-50,,300.0").replace("1.0,1.0,", ",1.0,")
+    path.write_text("\n".join(lines) + "\n")
+    assert len(read_star_table(path)) >= len(rows) - 2
+    with pytest.raises(PolarimetryError, match="no column with the flux"):
+        read_star_table(path.with_name(write_plain(path.with_name("x.csv"))))
+
+
+def write_plain(path):
+    path.write_text("OBJECT,MJD\nX,59607\n")
+    return path.name
+
+
+def test_right_ascensions_and_parallactic_angles():
+    assert right_ascension({"RA": "12:32:04.0"}) == pytest.approx(188.01667, abs=1e-4)
+    assert right_ascension({"RA": "-171.98333"}) == pytest.approx(188.01667, abs=1e-4)
+    for mjd in (START, START + 0.1, START + 0.2):
+        pa, alt, az = Sky(mjd).horizontal(*ETA_CRV, 0.0, np.array([mjd]))
+        assert parallactic_angle(float(alt[0]), float(az[0])) == pytest.approx(pa[0], abs=0.3)
+
+
+def test_the_command_fits_stars_and_mirror(tmp_path, capsys):
+    path = table(tmp_path / "star.csv", exposures(6))
+    options = {o["name"]: o["default"] for o in MuellerFit.cmd_options}
+    options |= {"output": str(tmp_path / "m3.toml"), "standards": True}
+    assert MuellerFit().run(options, [str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "M3 diattenuation 0.01" in text
+    assert "unpolarised" in text
+    assert (tmp_path / "m3_stars.ecsv").exists()
+    assert "m3_diattenuation = 0.01" in (tmp_path / "m3.toml").read_text()
