@@ -2,8 +2,8 @@
 
 Two forms are known. In the EMCCD one each row is a file of one camera, with the FITS keywords as
 columns and the flux of each FLC state (``..._FLUX_FLC_1``, ``..._FLC_2``). In the qCMOS one each
-row is a pair of cameras in one FLC state, with ``diff`` = cam1 - cam2 and ``sum``; multiband rows hold
-an array with one value per field, in the order F760, F720, F670, F610 of the raw headers.
+row is a pair of cameras in one FLC state, with ``diff`` = cam1 - cam2 and ``sum``; multiband rows
+hold an array with one value per field, in the order F760, F720, F670, F610 of the raw headers.
 """
 
 from __future__ import annotations
