@@ -95,8 +95,10 @@ def reduce_cubes(
         )
         for stack in stacks
     ]
+    # "auto" that nobody has decided: what the headers say
+    stated = settings.hwp_adi_sync if isinstance(settings.hwp_adi_sync, bool) else None
     frames = reduce_frames(
-        streams, models, mm_correct=settings.mm_correct, hwp_sync=settings.hwp_adi_sync,
+        streams, models, mm_correct=settings.mm_correct, hwp_sync=stated,
         turn=settings.derotate,
     )  # fmt: skip
     product = collapse(frames, settings.collapse)
