@@ -157,15 +157,30 @@ def _fields() -> str:
 
 
 def _mueller() -> str:
-    table = load_table("mueller")["EMCCD"]
-    names = list(next(iter(table["filters"].values())))
-    rows = [
-        [f"`{name}`", *(f"{row[key]:g}" for key in names)] for name, row in table["filters"].items()
-    ]
+    mirror = load_table("mueller")["m3"]
+    text = "\n\n".join(_mueller_era(era) for era in ("EMCCD", "QCMOS"))
+    return text + (
+        f"\n\nTertiary mirror, both eras: diattenuation {mirror['diattenuation']:g} +- "
+        f"{mirror['error']:g} in {mirror['filter']} ({mirror['source']}); scaled to other filters."
+    )
+
+
+def _mueller_era(era: str) -> str:
+    table = load_table("mueller")[era]
+    first = next(iter(table["filters"].values()))
+    names = [name for name in first if name != "uncertainty"]
+    rows = []
+    for name, row in table["filters"].items():
+        known = row.get("uncertainty", {})
+        errors = dict(zip(known.get("names", ()), known.get("errors", ()), strict=True))
+        rows.append([
+            f"`{name}`",
+            *(f"{row[k]:.4g}" + (f" +- {errors[k]:.2g}" if k in errors else "") for k in names),
+        ])  # fmt: skip
     near = ", ".join(f"`{name}` by `{other}`" for name, other in table["nearest"].items())
     head = ["filter", *(name.replace("_", " ") for name in names)]
     return (
-        "### Mueller parameters, EMCCD\n\nRetardances in waves, offsets in degrees "
+        f"### Mueller parameters, {era}\n\nRetardances in waves, offsets in degrees "
         f"({table['source']}; {table['reference']}). Filters without an entry: {near}.\n\n"
         + _table(head, rows)
     )

@@ -4,12 +4,11 @@ import csv
 
 import numpy as np
 import pytest
+from fixtures.stars import ETA_CRV, MODEL, START, exposures
 
 from vampires.commands.mueller_fit import MuellerFit
 from vampires.errors import PolarimetryError
-from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.standards import (
-    StarExposure,
     compare_modes,
     fit_mirror,
     fit_star,
@@ -17,39 +16,6 @@ from vampires.polarimetry.standards import (
 )
 from vampires.polarimetry.star_table import parallactic_angle, read_star_table, right_ascension
 from vampires.sky.earth import Sky
-from vampires.sky.geometry import hwp_sync_angle
-
-MODEL = MuellerModel.from_table("675-50", "EMCCD")
-ETA_CRV = (188.0167, -16.1975)
-START = 59607.5
-
-
-def exposures(
-    seed=0, q=0.0, u=0.0, *, synchronised=False, cycles=10, noise=1e-3, model=MODEL,
-    place=ETA_CRV, star="STAR",
-):  # fmt: skip
-    """A star through the night, by the light path's own matrices, camera by camera."""
-    rng = np.random.default_rng(seed)
-    sky = Sky(START)
-    out = []
-    for k in range(4 * cycles):
-        mjd = START + k * 1800 / 86400 / 2
-        pa, alt, az = (float(a[0]) for a in sky.horizontal(*place, 0.0, np.array([mjd])))
-        sync = float(hwp_sync_angle(np.array(alt), np.array(az)))
-        hwp, imr = (0.0, 45.0, 22.5, 67.5)[k % 4], alt / 2 + 64.5
-        for flc in "AB":
-            from vampires.mueller.model import LightPathAngles
-
-            for camera in (1, 2):
-                at = LightPathAngles(
-                    camera=camera, hwp=hwp + sync * synchronised, imr=imr, altitude=alt, pa=pa,
-                    flc=flc,
-                )  # fmt: skip
-                flux = 1e6 * float(model.row(at) @ [1, q, u, 0]) * (0.8 if camera == 1 else 1.0)
-                flux *= 1 + noise * rng.standard_normal()
-                out.append((StarExposure(star, "675-50", "EMCCD", camera, flc, hwp, mjd, pa, alt,
-                                         sync, imr, flux, 1e6 * noise), az))  # fmt: skip
-    return out
 
 
 def differences(seed=0, **changes):

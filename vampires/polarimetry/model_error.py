@@ -20,8 +20,8 @@ from vampires.mueller.model import LightPathAngles, MuellerModel
 _CARDS = {
     "MMSYSQ": "model error of Q / I, unpolarised light",
     "MMSYSU": "model error of U / I, unpolarised light",
-    "MMSYSP": "relative model error of the degree of polarisation",
-    "MMSYSA": "[deg] model error of the angle of polarisation",
+    "MMSYSP": "relative model error of the degree",
+    "MMSYSA": "[deg] model error of the angle",
 }
 
 
