@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -34,8 +35,10 @@ from vampires.night.plan import Plan, make_plan, plan_of, target_of
 from vampires.night.polarimeters import NightSets, sets_of_groups
 from vampires.night.record import CALIBRATION_KINDS, Record
 from vampires.night.sets import StokesSet
+from vampires.polarimetry.hwp_mode import HwpMode
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.steps.cubes import header_index, open_cube, readable_cube
+from vampires.steps.hwp_mode import decided, mode_of_night
 from vampires.steps.differences import difference, double, star_region
 from vampires.steps.images import coadd, registered
 from vampires.steps.measure import find_star, followed, measured

@@ -194,6 +194,10 @@ class Layout:
         """Whether the half-wave plate followed the pupil, and why that is thought."""
         return self.folder / "pdi" / f"{self.name}_hwp_mode.ecsv"
 
+    def star_polarisation(self) -> Path:
+        """Polarisation of the star, per set and of the night."""
+        return self.folder / "pdi" / f"{self.name}_star_polarisation.ecsv"
+
     def stokes_sets(self) -> Path:
         """One line an exposure: its set, or why it is left out."""
         return self.folder / "pdi" / f"{self.name}_stokes_sets.ecsv"

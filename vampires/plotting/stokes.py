@@ -93,25 +93,41 @@ def plot_overview(stokes: StokesPlanes) -> Figure:
 
 
 def plot_ip(table: Table) -> Figure:
-    """Draw the measured Q/I and U/I of every set against parallactic angle.
+    """Draw the star's Q/I and U/I of every set against parallactic angle and altitude.
+
+    Points are on the sky, after the correction; lines are what the model took out, in the
+    instrument's frame. An unpolarised star should lie at zero whatever the lines do.
 
     Parameters
     ----------
     table : Table
         From `vampires.polarimetry.collapse.stokes_table`.
     """
-    figure = _figure(7.0, 4.4)
-    axes = figure.add_axes((0.12, 0.12, 0.86, 0.84))
-    for field in dict.fromkeys(table["field"]):
-        rows = table[table["field"] == field]
-        for name, marker in (("q", "o"), ("u", "s")):
-            axes.errorbar(
-                rows["pa"], 100 * np.asarray(rows[name]), 100 * np.asarray(rows[f"{name}_err"]),
-                fmt=marker, ms=4, capsize=2, label=f"{name.upper()}/I {field}",
-            )  # fmt: skip
-    axes.axhline(0, color="0.6", lw=0.8, zorder=0)
-    axes.set(xlabel="parallactic angle [deg]", ylabel="polarisation [%]")
-    axes.legend(fontsize="small")
+    figure = _figure(9.0, 4.4)
+    panels = figure.subplots(1, 2, sharey=True, gridspec_kw={
+        "left": 0.08, "right": 0.98, "bottom": 0.12, "top": 0.96, "wspace": 0.06,
+    })  # fmt: skip
+    for axes, (column, label) in zip(
+        panels, (("pa", "parallactic angle [deg]"), ("altitude", "altitude [deg]")), strict=True
+    ):
+        for field in dict.fromkeys(table["field"]):
+            rows = table[table["field"] == field]
+            rows = rows[np.argsort(rows[column])]
+            for name, marker in (("q", "o"), ("u", "s")):
+                points = axes.errorbar(
+                    rows[column], 100 * np.asarray(rows[name]),
+                    100 * np.asarray(rows[f"{name}_err"]),
+                    fmt=marker, ms=4, capsize=2, label=f"{name.upper()}/I {field}",
+                )  # fmt: skip
+                if f"model_ip_{name}" in rows.colnames:
+                    axes.plot(
+                        rows[column], 100 * np.asarray(rows[f"model_ip_{name}"]), lw=1,
+                        color=points[0].get_color(),
+                    )  # fmt: skip
+        axes.axhline(0, color="0.6", lw=0.8, zorder=0)
+        axes.set(xlabel=label)
+    panels[0].set_ylabel("polarisation [%]")
+    panels[0].legend(fontsize="small")
     return figure
 
 

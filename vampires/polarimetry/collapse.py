@@ -107,6 +107,8 @@ _COLUMNS = {
 _FIELD_COLUMNS = {
     "ip_q": "IPQ", "ip_u": "IPU", "ip_q_err": "IPQERR", "ip_u_err": "IPUERR",
     "model_ip_q": "MMIPQ", "model_ip_u": "MMIPU", "efficiency_q": "EFFQ", "efficiency_u": "EFFU",
+    "model_q_err": "MMSYSQ", "model_u_err": "MMSYSU", "model_degree_err": "MMSYSP",
+    "model_angle_err": "MMSYSA",
 }  # fmt: skip
 _UNITS = {
     "mjd": "d", "pa": "deg", "derotang": "deg", "altitude": "deg", "azimuth": "deg", "imr": "deg",

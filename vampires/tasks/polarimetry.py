@@ -134,6 +134,7 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     from vampires.plotting.images import save_figure
     from vampires.plotting.stokes import plot_ip
     from vampires.polarimetry.collapse import frame_row, stokes_table
+    from vampires.polarimetry.star_summary import star_polarisation
     from vampires.polarimetry.stokes import StokesFrame
     from vampires.steps.stokes import product_of
 
@@ -154,6 +155,7 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     write_fits(targets["footprint"], {"COUNT": product.footprint[0]}, product.header)
     table = stokes_table(rows)
     write_table(targets["table"], table)
+    write_table(targets["star"], star_polarisation(table))
     save_figure(product.plot(), targets["qphi"])
     save_figure(product.plot_overview(), targets["stokes"])
     save_figure(plot_ip(table), targets["ip"])
@@ -259,6 +261,7 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
         "product": layout.stokes_collapsed(),
         "footprint": layout.stokes_footprint(),
         "table": layout.stokes_table(),
+        "star": layout.star_polarisation(),
         "qphi": layout.stokes_picture("qphi"),
         "stokes": layout.stokes_picture("stokes"),
         "ip": layout.stokes_picture("ip"),
@@ -269,7 +272,9 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
     name = "_".join(part for part in (plan.label, filter_name) if part)
     return make_task(
         "pdi", name or None, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
-        targets=[*targets.values(), targets["table"].with_suffix(".csv")],
+        targets=[
+            *targets.values(), *(targets[k].with_suffix(".csv") for k in ("table", "star")),
+        ],
         settings=plan.settings("polarimetry"), version=4, doc=str(task_pdi.__doc__),
         task_dep=[sets_name(plan)],
     )  # fmt: skip
