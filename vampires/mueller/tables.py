@@ -134,7 +134,7 @@ def _uncertainty(stated: Mapping[str, Any], content: Mapping[str, Any], origin: 
         correlation = np.eye(len(names))
         for i, row in enumerate(stated.get("correlation", [])):
             correlation[i, : len(row)] = correlation[: len(row), i] = row
-        covariance = correlation * np.outer(errors, errors)
+        covariance = correlation * np.outer(errors, errors).reshape(correlation.shape)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise PolarimetryError(
             f"{origin}: [uncertainty] needs names, errors (one each) and optionally the lower "
