@@ -38,8 +38,8 @@ from vampires.night.sets import StokesSet
 from vampires.polarimetry.hwp_mode import HwpMode
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.steps.cubes import header_index, open_cube, readable_cube
-from vampires.steps.hwp_mode import decided, mode_of_night
 from vampires.steps.differences import difference, double, star_region
+from vampires.steps.hwp_mode import decided, mode_of_night
 from vampires.steps.images import coadd, registered
 from vampires.steps.measure import find_star, followed, measured
 from vampires.steps.settings import polarimetry_settings
