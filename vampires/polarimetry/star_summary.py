@@ -73,7 +73,7 @@ def _row(
         ("photon", photon), ("scatter", scatter), ("model", _model(line, q, u)),
     ):  # fmt: skip
         (qq, qu), (_, uu) = covariance
-        row[f"degree_{kind}"] = float(np.sqrt(max(lp_variance(q, u, qq, uu, qu), 0.0)))
+        row[f"degree_{kind}"] = float(np.sqrt(np.maximum(lp_variance(q, u, qq, uu, qu), 0.0)))
         row[f"angle_{kind}"] = float(angle_error(q, u, qq, uu, qu))
     return row
 
