@@ -31,15 +31,6 @@ def raw(stars_night: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_very_long_folder_keeps_its_index(raw: Path, tmp_path: Path, monkeypatch) -> None:
-    folder = tmp_path.joinpath(*["x" * 100] * 6)
-    folder.mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    assert len(str(folder)) > 600
-    build_index([str(raw)], folder, (), folder / "index.sqlite")
-    assert len(load_records(folder / "index.sqlite")) == 4
-
-
 def test_record_of_a_simulated_file(stars_night: Path) -> None:
     truth = json.loads((stars_night / "truth.json").read_text())["files"][0]
     records = {r["name"]: r for r in build_index("raw/*.fits", stars_night)}

@@ -14,7 +14,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from vampires.log import get_logger
 from vampires.night.record import Record
@@ -129,18 +128,10 @@ def _cannot_keep(index: str | Path, error: Exception) -> None:
                 file=str(index), error=str(error))  # fmt: skip
 
 
-def _address(index: str | Path) -> str:
-    """Path of the index, from the current folder where that is shorter.
-
-    SQLite takes some 500 characters; a reduction runs in its own folder.
-    """
-    return min(os.path.abspath(index), os.path.relpath(index), key=len)  # noqa: PTH100
-
-
 @contextlib.contextmanager
 def _open(index: str | Path) -> Iterator[sqlite3.Connection]:
     """Open an index to be read; one that is not there is an error."""
-    uri = f"file:{quote(_address(index))}?mode=ro"
+    uri = f"{Path(index).absolute().as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, timeout=_PATIENCE, uri=True)) as connection:
         _check(connection)
         yield connection
@@ -153,7 +144,7 @@ def _check(connection: sqlite3.Connection) -> None:
 
 def _write(index: str | Path, rows: list[tuple[Any, ...]], gone: Iterable[str]) -> None:
     fresh = not Path(index).exists() or Path(index).stat().st_size == 0
-    with contextlib.closing(sqlite3.connect(_address(index), timeout=_PATIENCE)) as connection:
+    with contextlib.closing(sqlite3.connect(index, timeout=_PATIENCE)) as connection:
         if not fresh:
             _check(connection)
         with connection:
