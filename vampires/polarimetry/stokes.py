@@ -367,7 +367,7 @@ class StokesFrame:
         header["FIELDAVG"] = ("mean", "of the fields that see a pixel")
         header["NFIELDS"] = 1
         header["FIELD0"] = ("+".join(self.fields), "name of field 0")
-        header.update(mean_of_fields(header, n))
+        header.update(mean_of_fields(header, len(self.fields)))
         return replace(
             self,
             data=_over_fields(self.data, seen[:, None], n),
