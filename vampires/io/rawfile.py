@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.io.stream import StreamedImage, write_images
@@ -14,7 +15,7 @@ from vampires.utils.cards import Cards
 
 def write_raw(
     path: Path,
-    header: Cards,
+    header: Cards | fits.Header,
     shape: tuple[int, int, int],
     blocks: Iterable[NDArray[np.uint16]],
 ) -> None:
@@ -24,7 +25,7 @@ def write_raw(
     ----------
     path : Path
         File to write; the caller sees to atomicity.
-    header : Cards
+    header : Cards or fits.Header
         Cards of the observation, without structural ones (see
         `vampires.io.products.product_header`): these are made here.
     shape : tuple of int
@@ -37,5 +38,6 @@ def write_raw(
     ValueError
         The blocks do not hold the number of frames announced.
     """
-    image = StreamedImage(shape, header, unsigned=True)
+    cards = Cards.from_fits(header) if isinstance(header, fits.Header) else header
+    image = StreamedImage(shape, cards, unsigned=True)
     write_images(path, [image], ((block,) for block in blocks))
