@@ -111,11 +111,13 @@ def test_setups_are_listed(mixed: Path):
 def test_one_object_alone_keeps_the_plain_names(mixed: Path):
     toml = (mixed / "night.toml").read_text()
     one = mixed / "one.toml"
-    one.write_text(toml.replace("[data]", '[data]\nobject = "hd1"'))
+    one.write_text(toml.replace("\n[data]\n", '\n[data]\nobject = "hd1"\n'))
     try:
-        listed = doit(mixed, "config=one.toml", "list", "--all").stdout
+        run = doit(mixed, "config=one.toml", "list", "--all")
     finally:
         one.unlink()
+    listed = run.stdout
+    assert run.returncode == 0, run.stderr
     assert "setup:all" in listed
     assert "stokes:000" in listed
     assert "coadd:VMPA00041001" in listed

@@ -25,6 +25,9 @@ MASTER_KINDS = ("BACKGROUND", "FLAT")
 """Values of `CALIBRATION_TYPE` in master frames, ours and those of the public pipeline."""
 
 
+RAW_BITS = 16  # of raw pixels; all other images we write are floats
+
+
 class OwnProductError(FileError):
     """A product of this software among the raw files: ignored."""
 
@@ -123,12 +126,17 @@ def read_raw(path: str | Path, fixes: Sequence[Fix] = ()) -> RawFile:
         layout, cards = image_and_header(path)
         if CALIBRATION_TYPE in cards:
             return RawFile(layout, _master_header(cards, path))
-        if str(cards.get("PIPELINE", "")).startswith("vampires "):
+        if is_product(cards) and cards.get("ZBITPIX", cards.get("BITPIX")) != RAW_BITS:
             raise OwnProductError(f"{path}: a product of this software, not a raw file")
         if "U_CAMERA" not in cards:
             _refuse_ancient(path)
         check_counts(layout, cards)
         return RawFile(layout, _located(normalize_header(fixed(cards, path, fixes), path)))
+
+
+def is_product(header: Cards | Header) -> bool:
+    """Whether this software wrote the file; combined raw cubes are such products too."""
+    return str(header.get("PIPELINE", "")).startswith("vampires ")
 
 
 def _master_header(cards: Cards, path: Path) -> Header:

@@ -15,7 +15,14 @@ from vampires.header.fields import field_centers
 from vampires.io.paths import stem
 from vampires.io.regular import regular_file
 from vampires.night.fixes import Fix, fixes_digest
-from vampires.night.raw import CALIBRATION_TYPE, MASTER_KINDS, OwnProductError, RawFile, read_raw
+from vampires.night.raw import (
+    CALIBRATION_TYPE,
+    MASTER_KINDS,
+    OwnProductError,
+    RawFile,
+    is_product,
+    read_raw,
+)
 from vampires.night.record import RAW_FORMATS, Record, empty_record
 from vampires.sky.geometry import add_geometry
 from vampires.sky.target import Target
@@ -87,6 +94,8 @@ def _record(raw: RawFile) -> Record:
     if CALIBRATION_TYPE in header:
         _check_master(header, path)
         return record_from_header(header, path, raw.layout.hdu, "master")
+    if is_product(header):  # found by a pattern: its frames are those of files found too
+        raise OwnProductError(f"{path}: a product of this software, not a raw file")
     return record_from_header(header, path, raw.layout.hdu, header.format)
 
 
