@@ -135,7 +135,7 @@ def contrast_curve(
     --------
     >>> image = np.random.default_rng(1).normal(size=(101, 101))
     >>> curve = contrast_curve(image, CurveSettings(4.0, 0.006, 1e6))
-    >>> curve["radius"][0].value, int(curve["apertures"][0])
+    >>> float(curve["radius"][0].value), int(curve["apertures"][0])
     (4.0, 6)
     """
     data = np.asarray(image, dtype=float)
