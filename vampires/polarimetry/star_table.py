@@ -161,7 +161,7 @@ def parallactic_angle(altitude: float, azimuth: float) -> float:
     --------
     South of the zenith, on the meridian, the way up is north:
 
-    >>> round(parallactic_angle(50.0, 180.0), 6)
+    >>> abs(round(parallactic_angle(50.0, 180.0), 6))
     0.0
     """
     alt, az = np.deg2rad(altitude), np.deg2rad(azimuth)
