@@ -84,7 +84,8 @@ def test_fields_have_the_same_spots(tmp_path):
         assert farthest(centroid.psfs, corners(cube, name, star, 15.0, 15.5)) < 0.3
     cube = cube.measure(rough=np.stack([one.psfs for one in found.values()])).register("dft")
     stars = np.stack([truth[name] for name in cube.fields]) - cube.centers
-    # With camera 1 at -38.90 deg a spike crosses a spot of F760: 0.17 px there, 0.04 elsewhere.
+    # Since camera 1 is at -38.90 deg one field is 0.17 px off, the others 0.04 px; before, all
+    # were within 0.1 px. The cause is not known.
     assert sorted(np.hypot(*stars.mean(axis=1).T))[-2] < 0.1
     assert np.hypot(*stars.mean(axis=1).T).max() < 0.2
 
