@@ -6,6 +6,7 @@ import math
 from types import SimpleNamespace
 
 import astropy.units as u
+import astropy_iers_data
 import erfa
 import numpy as np
 import pytest
@@ -28,8 +29,9 @@ LATITUDE = math.radians(19.825504)
 
 @pytest.fixture(autouse=True)
 def _tables_on_disk():
-    """Keep astropy, which serves as the reference, from looking for newer tables."""
-    with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("auto_max_age", None):
+    """Give astropy, which serves as the reference, the table on disk; it looks for no newer one."""
+    table = iers.IERS_A.open(str(astropy_iers_data.IERS_A_FILE))
+    with iers.earth_orientation_table.set(table), iers.conf.set_temp("auto_max_age", None):
         yield
 
 
@@ -175,12 +177,18 @@ def test_header_coordinates(text):
     assert star.dec_deg == pytest.approx(-0.51, abs=1e-9)
 
 
+def test_right_ascension_that_was_wrapped():
+    """As headers of 2021 have it that another program has written anew (HD 173667)."""
+    star = Target.from_header(make_header(RA="-5:14:20.45", DEC="20:32:46.66"))
+    assert star.ra_deg == pytest.approx(15 * (18 + 45 / 60 + 39.55 / 3600), abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("changes", "keyword"),
     [
         ({"RA": None}, "RA"),
         ({"RA": "25:00:00"}, "RA"),
-        ({"RA": "-04:55:45"}, "RA"),
+        ({"RA": "-24:55:45"}, "RA"),
         ({"DEC": "somewhere"}, "DEC"),
         ({"DEC": "+91:00:00"}, "DEC"),
         ({"DEC": "+30:75:00"}, "DEC"),
@@ -216,8 +224,18 @@ def test_image_rotator_is_carried_to_mid_exposure():
     stated = add_geometry(make_header(ALTITUDE=50.0, D_IMRANG=25.0 + 64.5))
     assert stated["IMRANG"] == pytest.approx(altitude / 2 + 64.5)
     assert add_geometry(make_header(D_IMRANG=None))["IMRANG"] == pytest.approx(altitude / 2 + 64.5)
-    assert add_geometry(make_header(D_IMRMOD="FIX", D_IMRANG=33.0))["IMRANG"] == 33.0
-    assert "IMRANG" not in add_geometry(make_header(D_IMRMOD="FIX", D_IMRANG=None))
+
+def test_image_rotator_that_stood_by():
+    """For the lamp it stands at its angle, whatever its mode says."""
+    at_rest = {"D_IMRMOD": "ADI", "D_IMR": "STAND-BY"}
+    assert add_geometry(make_header(D_IMRANG=33.0, **at_rest))["IMRANG"] == 33.0
+    assert "IMRANG" not in add_geometry(make_header(D_IMRANG=None, **at_rest))
+
+
+@pytest.mark.parametrize("mode", ["FIX", "NON-SID", "STOP", "OTHER"])
+def test_image_rotator_that_followed_nothing_is_refused(mode):
+    with pytest.raises(HeaderError, match=rf"D_IMRMOD is {mode}.*data.fix"):
+        add_geometry(make_header(D_IMRMOD=mode))
 
 
 def test_hwp_synchronisation_follows_the_parallactic_angle():
