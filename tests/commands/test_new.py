@@ -1,11 +1,9 @@
 """`doit new` and `doit upgrade` as a person runs them."""
 
-import os
-import pty
-import subprocess
-
+import pexpect
 import pytest
-from fixtures.doit import command, doit, surroundings
+from fixtures.doit import doit
+from fixtures.nights import spawn_doit
 
 from vampires.config import load_config
 
@@ -95,26 +93,13 @@ def test_new_in_another_folder_keeps_raw_patterns_true(tmp_path):
 
 
 def converse(folder, arguments, answers, **options):
-    """Run doit on a pseudo-terminal and give the answers when they are asked for."""
-    controller, terminal = pty.openpty()
-    with subprocess.Popen(
-        command(*arguments),
-        cwd=folder,
-        env=surroundings(**options),
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-    ) as process:
-        os.close(terminal)
-        os.write(controller, "".join(f"{answer}\n" for answer in answers).encode())
-        shown = b""
-        try:
-            while piece := os.read(controller, 4096):
-                shown += piece
-        except OSError:  # the end of a pseudo-terminal on Linux
-            pass
-    os.close(controller)
-    return process.returncode, shown.decode()
+    """Run doit on a pseudo-terminal, giving all answers at once as a fast typist does."""
+    terminal = spawn_doit(folder, *arguments, **options)
+    for answer in answers:
+        terminal.sendline(answer)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    return terminal.exitstatus, terminal.before
 
 
 def test_new_on_a_terminal_asks_what_matters(tmp_path):

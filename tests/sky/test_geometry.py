@@ -225,6 +225,7 @@ def test_image_rotator_is_carried_to_mid_exposure():
     assert stated["IMRANG"] == pytest.approx(altitude / 2 + 64.5)
     assert add_geometry(make_header(D_IMRANG=None))["IMRANG"] == pytest.approx(altitude / 2 + 64.5)
 
+
 def test_image_rotator_that_stood_by():
     """For the lamp it stands at its angle, whatever its mode says."""
     at_rest = {"D_IMRMOD": "ADI", "D_IMR": "STAND-BY"}

@@ -114,7 +114,8 @@ class New(PersonCommand):
             raise ConfigError("--edit needs a terminal")
         _may_write(path, asking, options["yes"])
         settings = [parse_setting(text) for text in self._settings]
-        answers = Answers(options["template"], [*options["raw"], *options["files"]])
+        raw = [*options["raw"], *options["files"]]
+        answers = Answers(options["template"], raw, edit=options["edit"])
         if asking:
             answers = converse(answers)
         name = answers.template or DEFAULT_TEMPLATE
@@ -126,7 +127,7 @@ class New(PersonCommand):
         if asking:
             say(f"without questions: {answers.command(path, self._settings)}")
         _choose_setups(config, path)
-        if options["edit"] or answers.edit:
+        if answers.edit:
             config = _edit(path)
         _next_steps(config)
         return 0
