@@ -34,9 +34,10 @@ def test_overview_shows_all_planes(frame):
 
 def test_ip_against_parallactic_angle(frame):
     table = stokes_table([row for i in range(3) for row in frame_row(frame, i, 6.0)])
-    (axes,) = plot_ip(table).axes
-    assert len(axes.containers) == 2
-    assert "parallactic" in axes.get_xlabel()
+    panels = plot_ip(table).axes
+    assert [len(axes.containers) for axes in panels] == [2, 2]
+    assert "parallactic" in panels[0].get_xlabel()
+    assert "altitude" in panels[1].get_xlabel()
 
 
 def test_a_frame_without_light_can_be_drawn(frame):

@@ -72,8 +72,9 @@ def test_quarter_cycle_swaps_q_and_u():
 def test_cameras_share_all_the_light():
     path = LightPath.named("750-50")
     both = rows(path, 1) + rows(path, 2)
-    assert both[0] == pytest.approx(2.0)
-    assert np.abs(both[1:]).max() <= 2 * path.opt_diat + 1e-12
+    # what the mirror polarises the optics pass more or less of: a product of two small numbers
+    assert both[0] == pytest.approx(2.0, abs=2 * path.opt_diat * path.m3_diat)
+    assert np.abs(both[1:]).max() <= 2 * (path.opt_diat + path.m3_diat)
 
 
 def test_turning_the_sky_turns_the_polarisation():

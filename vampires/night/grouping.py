@@ -78,7 +78,9 @@ class Group:
 
     @property
     def mjd(self) -> float:
-        """Mid-exposure time, mean over the frames (MJD, UTC)."""
+        """Mid-exposure time, mean over the frames (MJD, UTC); over the files if none has any."""
+        if not self.nframes:
+            return sum(record["mjd"] or 0.0 for record in self.records) / len(self.records)
         total = sum((record["mjd"] or 0.0) * record["nframes"] for record in self.records)
         return total / self.nframes
 
