@@ -112,7 +112,7 @@ def find_fields(smooth: Plane, centers: Mapping[str, tuple[float, float]]) -> di
     >>> flat = np.zeros((80, 80), np.float32)
     >>> flat[10:70, 20:60] = 1000
     >>> box = find_fields(flat, {"F760": (40, 40)})["F760"]
-    >>> round(box.height, 6), round(box.width, 6), round(box.angle, 6)
+    >>> round(box.height, 6), round(box.width, 6), abs(round(box.angle, 6))
     (60.0, 40.0, 0.0)
     """
     nearest = cells(centers, (smooth.shape[0], smooth.shape[1]))
