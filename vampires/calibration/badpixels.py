@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.kernels.neighbours import running_median
+
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -47,22 +49,7 @@ def local_median(image: Plane, size: int = NEIGHBOURHOOD) -> Plane:
         As robust against clusters of up to ``size // 2`` pixels a side as the median of
         the square, and as faithful to straight edges, at a sixth of the cost.
     """
-    return _running_median(_running_median(image.T, size).T, size)
-
-
-def _running_median(image: Plane, size: int) -> Plane:
-    """Median of each pixel and its neighbours in the column.
-
-    The shifted images are sorted by exchanges of neighbours in alternate pairs (odd-even
-    transposition), all pixels at once: more than twice as fast as a filter that goes by pixels.
-    """
-    padded = np.pad(image, ((size // 2, size // 2), (0, 0)), mode="reflect")
-    shifted = [padded[k : k + len(image)] for k in range(size)]
-    for turn in range(size):
-        for k in range(turn % 2, size - 1, 2):
-            one, two = shifted[k : k + 2]
-            shifted[k : k + 2] = np.minimum(one, two), np.maximum(one, two)
-    return shifted[size // 2]
+    return running_median(running_median(image, size, axis=1), size, axis=0)
 
 
 def robust_sigma(values: NDArray[np.floating]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
 from vampires.calibration.badpixels import Mask, Plane, hot_pixels, noisy_pixels
-from vampires.errors import CalibrationError, ConfigError
+from vampires.errors import CalibrationError, ConfigError, FileError
 from vampires.header import Header
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.products import read_fits, write_fits
@@ -104,7 +105,22 @@ def read_master(path: str | Path) -> CCDData:
         The file is missing or damaged.
     CalibrationError
         It is not a master frame.
+
+    Notes
+    -----
+    A night reads each master once per exposure: the last few are kept, their pixels read-only,
+    as long as the file is the same.
     """
+    try:
+        state = Path(path).stat()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
+    return _read_master(str(path), (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=4)  # background and flat of two cameras
+def _read_master(path: str, _version: tuple[int, int]) -> CCDData:
+    """Read a master of a time and size: one that was made again is another to the cache."""
     planes, header, _ = read_fits(path)
     if "ERR" not in planes or CALIBRATION_TYPE not in header:
         raise CalibrationError(
@@ -116,7 +132,9 @@ def read_master(path: str | Path) -> CCDData:
     if "DETGEN" not in header:  # of the public pipeline, which marks bad pixels by NaN
         bad = ~(np.isfinite(data) & np.isfinite(error))
         data, error = (np.where(bad, np.median(plane[~bad]), plane) for plane in (data, error))
-        return master_frame(data, error, bad, raw_header(path))
+        header = raw_header(path)
+    for plane in (data, error, bad):
+        plane.flags.writeable = False
     return master_frame(data, error, bad, header)
 
 

@@ -74,7 +74,8 @@ def spectrum(image: NDArray, length: int) -> NDArray[np.complex128]:
     x = np.arange(image.shape[1]) - (image.shape[1] - 1) / 2
     left = np.exp(-1j * unit * np.outer(np.arange(-half, half + 1), y))
     right = np.exp(-1j * unit * np.outer(x, np.arange(half + 1)))
-    values: NDArray[np.complex128] = left @ image @ right
+    # the image is real: two real products take half the time of a complex one
+    values: NDArray[np.complex128] = left @ (image @ right.real + 1j * (image @ right.imag))
     return values
 
 

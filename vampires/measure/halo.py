@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from vampires.kernels.aperture import circle_sum
+from vampires.kernels.rings import ring_sums
 
 Float64 = NDArray[np.float64]
 
@@ -196,28 +197,24 @@ def _rings(
     image: Float64, center: tuple[float, float], inner: float, outer: float
 ) -> tuple[Float64, Float64, Float64]:
     """Radius, level and its error of rings: the median of the means of sectors."""
-    y, x = np.indices(image.shape)
-    dy, dx = y - center[0], x - center[1]
-    r = np.hypot(dy, dx)
-    count = max(int((outer - inner) / _RING), 0)
-    ring = np.floor((r - inner) / _RING).astype(int)
-    sector = ((np.arctan2(dy, dx) / (2 * np.pi) + 0.5) * _SECTORS).astype(int) % _SECTORS
-    good = np.isfinite(image) & (ring >= 0) & (ring < count)
-    place = ring[good] * _SECTORS + sector[good]
-    sums = [
-        np.bincount(place, values, minlength=count * _SECTORS).reshape(count, _SECTORS)
-        for values in (np.ones(place.size), image[good], r[good])
-    ]
-    level, noise = np.full(count, np.nan), np.full(count, np.nan)
-    for i, (n, total) in enumerate(zip(sums[0], sums[1], strict=True)):
-        means = total[n >= _LEAST_PIXELS] / n[n >= _LEAST_PIXELS]
-        if 2 * len(means) >= _SECTORS:
-            level[i] = np.median(means)
-            spread = 1.4826 * np.median(np.abs(means - level[i]))
-            noise[i] = _MEDIAN_ERROR * spread / np.sqrt(len(means))
-    seen = np.isfinite(level)
-    radius = sums[2].sum(axis=1)[seen] / sums[0].sum(axis=1)[seen]
-    return radius, level[seen], noise[seen]
+    count = int((outer - inner) / _RING)
+    n, total, way = ring_sums(image, center, inner, _RING, count, _SECTORS)
+    means = np.full(n.shape, np.nan)
+    np.divide(total, n, out=means, where=n >= _LEAST_PIXELS)
+    sectors = np.isfinite(means).sum(axis=1)
+    seen = 2 * sectors >= _SECTORS
+    level = _medians(means[seen])
+    spread = 1.4826 * _medians(np.abs(means[seen] - level[:, None]))
+    noise = _MEDIAN_ERROR * spread / np.sqrt(sectors[seen])
+    return way[seen].sum(axis=1) / n[seen].sum(axis=1), level, noise
+
+
+def _medians(rows: Float64) -> Float64:
+    """Median of every row, NaN left out; no row is all NaN."""
+    ordered, count = np.sort(rows, axis=1), np.isfinite(rows).sum(axis=1)  # NaN go last
+    row = np.arange(len(rows))
+    medians: Float64 = 0.5 * (ordered[row, (count - 1) // 2] + ordered[row, count // 2])
+    return medians
 
 
 def _encircled(psf: Float64, radius: float) -> float:

@@ -2,7 +2,8 @@
 
 The broadband Fraunhofer image of the Subaru pupil as VAMPIRES sees it - undersized secondary,
 spiders, two masked actuators of the deformable mirror - computed by matrix Fourier transform
-(Soummer et al. 2007), so that every pixel scale is sampled exactly, and integrated over the pixels.
+(Soummer et al. 2007), so that every pixel scale is sampled exactly, and integrated over the pixels
+by the pixel's transfer function, which is exact as the intensity is band-limited.
 
 A pupil without aberrations is real, hence its image is point-symmetric: the centre is exact
 by construction, and angles matter modulo 180 degrees only.
@@ -16,6 +17,7 @@ propagation".
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from astropy.io import fits
@@ -33,8 +35,10 @@ _RAD_PER_MAS = np.pi / 180 / 3600e3
 #: Samples across the pupil: the thinnest vane (0.089 m of 7.92 m) covers three of them.
 _PUPIL_SAMPLES = 256
 _SUPERSAMPLING = 4
-#: Gauss-Legendre nodes per pixel and axis; three leave < 1e-5 of the peak at lambda/D = 2.5 px.
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
+#: Samples per lambda/D that the intensity needs (two, for its spatial frequencies end there).
+_NYQUIST = 2.1
+#: Pixels around what is asked for, which the transform needs: it takes the image as periodic.
+_MARGIN = 12
 _WAVELENGTHS = 11
 
 
@@ -119,19 +123,30 @@ def fraunhofer_psf(
     (21, 21)
     """
     pupil = np.asarray(transmission)
-    n = len(pupil)
-    u = ((np.arange(n) + 0.5) / n - 0.5) * diameter
-    centres = np.arange(size) - (size - 1) / 2
-    angles = (centres[:, None] + 0.5 * _NODES).ravel() * pixel_scale_mas * _RAD_PER_MAS
-    image = np.zeros((size, size))
-    for wavelength, weight in zip(np.atleast_1d(wavelengths), np.atleast_1d(weights), strict=True):
-        kernel = np.exp(-2j * np.pi / wavelength * np.outer(angles, u))
-        intensity = np.abs(kernel @ pupil @ kernel.T) ** 2 / wavelength**2
-        cells = intensity.reshape(size, len(_NODES), size, len(_NODES))
-        image += weight * np.einsum("iajb,a,b->ij", cells, _NODE_WEIGHTS, _NODE_WEIGHTS)
+    lengths, photons = np.atleast_1d(wavelengths), np.atleast_1d(weights)
+    finest = lengths.min() / diameter / (pixel_scale_mas * _RAD_PER_MAS)
+    fine = int(np.ceil(_NYQUIST / finest))  # samples per pixel and axis; 1 for our cameras
+    wide = size + 2 * _MARGIN
+    angles = np.arange(wide * fine) / fine - (wide - 1) / 2  # every fine-th is a pixel's middle
+    u = ((np.arange(len(pupil)) + 0.5) / len(pupil) - 0.5) * diameter
+    image = np.zeros((len(angles), len(angles)))
+    for wavelength, weight in zip(lengths, photons, strict=True):
+        turn = -2j * np.pi / wavelength * pixel_scale_mas * _RAD_PER_MAS
+        kernel = np.exp(turn * np.outer(angles, u))
+        amplitude = kernel @ pupil @ kernel.T
+        image += weight / wavelength**2 * (amplitude.real**2 + amplitude.imag**2)
+    inside = slice(_MARGIN, _MARGIN + size)
+    image = _over_pixels(image, fine)[inside, inside]
     if not np.iscomplexobj(pupil):
-        image += image[::-1, ::-1]  # point-symmetric, to the last bit
+        image = image + image[::-1, ::-1]  # point-symmetric, to the last bit
     return image / image.sum()
+
+
+def _over_pixels(intensity: NDArray[np.float64], fine: int) -> NDArray[np.float64]:
+    """Integrate over square pixels what is sampled well, `fine` times per pixel and axis."""
+    transfer = np.sinc(fine * np.fft.fftfreq(len(intensity)))
+    waves = np.fft.fft2(intensity) * transfer[:, None] * transfer
+    return np.fft.ifft2(waves).real[::fine, ::fine]
 
 
 @lru_cache(maxsize=8)
@@ -214,7 +229,16 @@ def header_psf(header: fits.Header, filter_name: str, size: int) -> NDArray[np.f
     ndarray (size, size), float32
         As of `synthetic_psf`.
     """
-    return synthetic_psf(filter_name, header["PXSCALE"], header["INST-PA"], size)
+    return synthetic_psf(*header_psf_key(header, filter_name), size)
+
+
+PsfKey: TypeAlias = tuple[str, float, float]
+"""What a synthetic PSF depends on: filter, pixel scale (mas), orientation (deg)."""
+
+
+def header_psf_key(header: fits.Header, filter_name: str) -> PsfKey:
+    """First arguments of `synthetic_psf` for calibrated frames with this header."""
+    return filter_name, float(header["PXSCALE"]), float(header["INST-PA"])
 
 
 def disc_psf(radius: float, size: int) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ ranks frames well but is not the Strehl ratio: the light scattered out of the ap
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from astropy.io import fits
@@ -27,7 +28,7 @@ from vampires.kernels.aperture import annulus_mean, circle_sum
 from vampires.kernels.strehl import strehl_scale
 from vampires.measure.halo import measure_halo, whole_psf
 from vampires.measure.metrics import FrameMetrics
-from vampires.measure.psf import header_psf
+from vampires.measure.psf import PsfKey, header_psf_key, synthetic_psf
 
 Float64 = NDArray[np.float64]
 
@@ -107,31 +108,55 @@ class _Star:
         self, flux: Float64, sharpness: Float64, field: FieldImage
     ) -> tuple[Float64, float] | None:
         """Strehl ratio of the frames and the relative error that they share."""
-        radius = self.settings.phot_aper_rad
-        psf = whole_psf(header_psf(self.header, self.filter_name, _PSF_SIZE).astype(float))
+        settings, radius = self.settings, self.settings.phot_aper_rad
+        inner, outer = settings.phot_ann_rad or (0.0, 0.0)
+        ideal = _ideal_star(
+            header_psf_key(self.header, self.filter_name), settings.window_size // 2,
+            (float(radius), float(inner), float(outer)),
+        )  # fmt: skip
         resolution = FILTERS[self.filter_name].mean * 1e-9 / PUPIL.diameter / _RAD_PER_MAS
         resolution /= self.header["PXSCALE"]
         image = np.asarray(field.image, dtype=float)
-        halo = measure_halo(image, self.center, psf, resolution, (radius, field.reach))
+        level = annulus_mean(image, image, *self.center, inner, outer)[0] if outer > inner else 0.0
+        halo = measure_halo(image, self.center, ideal.psf, resolution, (radius, field.reach))
         if halo is None:
             return None
-        middle = (len(psf) - 1) / 2
-        ideal, _, area = circle_sum(psf, psf, middle, middle, radius)
-        level, with_annulus, without = self._scales(image, psf)
-        peak = sharpness * with_annulus * flux + level - halo.background
-        inside = np.nanmean(flux) + (level - halo.background) * area
+        peak = sharpness * ideal.peak_with_annulus * flux + level - halo.background
+        inside = np.nanmean(flux) + (level - halo.background) * ideal.area
         total = float(inside + halo.flux)
         # a level too high takes light from the aperture as well as from the halo
-        relative = float(np.hypot(halo.error, area * halo.background_error)) / total
-        return peak / total / (without * ideal), relative
+        relative = float(np.hypot(halo.error, ideal.area * halo.background_error)) / total
+        return peak / total / (ideal.peak * ideal.inside), relative
 
-    def _scales(self, image: Float64, psf: Float64) -> tuple[float, float, float]:
-        """Level of the local annulus, and peak over flux of the PSF with and without it."""
-        settings, half = self.settings, self.settings.window_size // 2
-        inner, outer = settings.phot_ann_rad or (0.0, 0.0)
-        level = annulus_mean(image, image, *self.center, inner, outer)[0] if outer > inner else 0.0
-        scales = [
-            strehl_scale(psf, half, settings.phot_aper_rad, *annulus)
-            for annulus in ((inner, outer), (0.0, 0.0))
-        ]
-        return level, scales[0], scales[1]
+
+@dataclass(frozen=True)
+class _IdealStar:
+    """The synthetic PSF measured as the star is.
+
+    Parameters
+    ----------
+    psf : ndarray (k, k)
+        Its sum over the plane, and not over its array, is 1.
+    peak, peak_with_annulus : float
+        Over the flux in the aperture, without and with the local annulus subtracted, 1/pixel.
+    inside, area : float
+        Flux in the aperture, and its area in pixels.
+    """
+
+    psf: Float64
+    peak: float
+    peak_with_annulus: float
+    inside: float
+    area: float
+
+
+@lru_cache(maxsize=32)
+def _ideal_star(key: PsfKey, half: int, radii: tuple[float, float, float]) -> _IdealStar:
+    """Measure the PSF of a filter and camera, once for all cubes of a night."""
+    psf = whole_psf(synthetic_psf(*key, _PSF_SIZE).astype(float))
+    middle = (len(psf) - 1) / 2
+    inside, _, area = circle_sum(psf, psf, middle, middle, radii[0])
+    peak, with_annulus = (
+        strehl_scale(psf, half, radii[0], *annulus) for annulus in ((0.0, 0.0), radii[1:])
+    )
+    return _IdealStar(psf, peak, with_annulus, inside, area)
