@@ -19,11 +19,14 @@ from vampires.calibration.set import CalibrationSet
 from vampires.config import Config, PolarimetrySettings, load_config
 from vampires.cube import CameraCube
 from vampires.errors import ConfigError, FileError, PolarimetryError
+from vampires.flux.ladder import Ladder
 from vampires.images.adi import adi_cube, combine_cameras
 from vampires.images.differences import DifferenceImage
 from vampires.images.image import CameraImage
 from vampires.images.sdi import multiband_sdi
+from vampires.images.units import RATE
 from vampires.instrument.detectors import Generation, is_flipped
+from vampires.instrument.field_stops import is_unocculted
 from vampires.measure.centroid_files import places_of, read_centroids
 from vampires.measure.star import RoughCentroid
 from vampires.night.controller import is_controller
@@ -94,6 +97,7 @@ class Observation:
         usable = [r for r in self.records if not is_controller(r)]
         calibrations = [r for r in usable if r["ok"] and r["kind"] in CALIBRATION_KINDS]
         self.plan = plan_of(self.records, usable, calibrations, config, Path(folder))
+        self._night = self.plan
         self._centroids: dict[int, dict[str, RoughCentroid]] = {}
 
     @classmethod
@@ -319,7 +323,28 @@ class Observation:
 
     def coadd(self, group: Group | int) -> CameraImage:
         """Coadd of a group, as ``doit coadd`` makes it."""
-        return coadd(self.registered(group), self.config)
+        group = self.plan.groups[group] if isinstance(group, int) else group
+        return coadd(self.registered(group), self.config, self._ladder_of(group))
+
+    @functools.cached_property
+    def ladder(self) -> Ladder:
+        """Satellite spots over the star, from the unocculted frames of a coronagraphic night.
+
+        Empty where no flux unit is asked for, or the night has no such frames.
+        """
+        if not self.config.coronagraphic or self.config.specphot.unit == RATE:
+            return Ladder()
+        whole = [self._part(plan) for plan in self._night.parts]
+        coadds = (
+            (group.key, part.coadd(group))
+            for part in whole
+            for group in part.plan.groups
+            if is_unocculted(group.first["fieldstop"])
+        )
+        return Ladder.of_coadds((name, image.header, image.fields) for name, image in coadds)
+
+    def _ladder_of(self, group: Group) -> Ladder:
+        return Ladder() if is_unocculted(group.first["fieldstop"]) else self.ladder
 
     def stokes_frame(self, number: StokesSet | int) -> StokesFrame:
         """Stokes frame of one HWP set, as ``doit stokes`` makes it.
@@ -333,7 +358,8 @@ class Observation:
         groups = {group.key: group for group in self.plan.groups}
         own = [groups[key] for key in item.keys]
         if polarimetry_settings(self.config).stream:
-            frame = stokes_of_cubes([self.registered(group) for group in own], self._decided)
+            cubes = [self.registered(group) for group in own]
+            frame = stokes_of_cubes(cubes, self._decided, self._ladder_of(own[0]))
         else:
             images = [self.coadd(group) for group in own]
             models = light_path(images[0].header, images[0].fields, self.config)

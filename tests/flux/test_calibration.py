@@ -23,7 +23,7 @@ from vampires.images.units import FluxScale
 from vampires.instrument.filters import FILTERS
 from vampires.kernels.aperture import circle_sum
 from vampires.simulate import NightSpec, simulate_night
-from vampires.steps.images import calibrated_flux
+from vampires.steps.images import calibrated_flux, flux_reference
 
 # Rate of a magnitude-0 star (L24, no splitter, no FLC), its flux (CALSPEC Vega) and extinction.
 ZERO = {
@@ -53,7 +53,9 @@ def simulated(folder: Path, **changes) -> tuple[CameraCube, dict]:
 
 def coadd(cube: CameraCube, **specphot) -> CameraImage:
     config = config_from_dict({"name": "a", "specphot": specphot})
-    return calibrated_flux(cube.coadd(pad=False, crop_width=64), cube, config)
+    return calibrated_flux(
+        cube.coadd(pad=False, crop_width=64), flux_reference(cube, config), config
+    )
 
 
 def aperture(plane: np.ndarray, radius: float = RADIUS) -> float:

@@ -22,6 +22,7 @@ from astropy.io import fits
 
 from vampires.config import SpecphotSettings
 from vampires.errors import HeaderError
+from vampires.flux.ladder import Ladder
 from vampires.flux.rates import StarRate
 from vampires.flux.spots import grid_contrast
 from vampires.flux.star import AB_BANDS, Star, star_of_spectrum, star_of_type
@@ -44,13 +45,16 @@ class FluxSource:
     settings : SpecphotSettings
         The [specphot] table.
     coronagraphic : bool
-        The measured PSFs are four satellite spots.
+        The measured rates are those of a satellite spot.
     spectrum : Path, optional
         File of a calibrated spectrum, where `settings.source` names one.
     curves : mapping of str to Path
         A user's own filter curves.
     spot_ratios : mapping of str to (float, float)
-        Measured spot over star, and its relative error, by filter; they replace the polynomial.
+        Spot over star, and its relative error, by filter, as the configuration gives it.
+    ladder : Ladder
+        What the unocculted frames of the night tell of the spots; the polynomial is taken where
+        neither tells.
     """
 
     settings: SpecphotSettings
@@ -58,6 +62,7 @@ class FluxSource:
     spectrum: Path | None = None
     curves: Mapping[str, Path] = field(default_factory=dict)
     spot_ratios: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ladder: Ladder = field(default_factory=Ladder)
 
     @property
     def needs_star(self) -> bool:
@@ -161,7 +166,8 @@ def _field_scale(
     throughput: Throughput,
 ) -> _Field:
     unit = source.settings.unit
-    ratio, ratio_error, doubts = _contrast(header, name, rate, source)
+    spots = _contrast(header, name, rate, source)
+    ratio, ratio_error, doubts = spots.ratio, spots.error, spots.doubts
     per_star = math.nan if rate is None else rate.value / ratio  # e-/s of the star itself
     star = source.star(name)
     if unit == "contrast" and rate is not None:
@@ -177,6 +183,7 @@ def _field_scale(
     if source.coronagraphic and math.isfinite(ratio_error) and rate is not None:
         cards["CONTRST"] = (_digits(ratio), "flux of a satellite spot over the star's")
         cards["CONTERR"] = (_digits(ratio_error), "its relative error")
+        cards["CONTSRC"] = (spots.origin, "where it comes from")
     if unit != "contrast":
         cards |= _jansky_cards(factor, per_star, star, name)
     if unit == "Jy/arcsec^2":
@@ -185,27 +192,50 @@ def _field_scale(
     return _Field(factor, photon, calibration, origin, cards, doubts)
 
 
-def _contrast(
-    header: fits.Header, name: str, rate: StarRate | None, source: FluxSource
-) -> tuple[float, float, tuple[str, ...]]:
-    """Rate that was measured over that of the star, its relative error, and doubts."""
-    if not source.coronagraphic or rate is None:
-        return 1.0, 0.0, ()
-    if name in source.spot_ratios:
-        return *source.spot_ratios[name], ()
+@dataclass(frozen=True)
+class _Spots:
+    """Rate that was measured over that of the star."""
+
+    ratio: float = 1.0
+    error: float = 0.0
+    origin: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+def known_ratio(header: fits.Header, name: str, source: FluxSource) -> float:
+    """Flux of a satellite spot over that of the star as far as anything tells; else zero."""
     try:
-        ratio, error = grid_contrast(header, name)
+        return _spots(header, name, source).ratio
+    except HeaderError:
+        return 0.0
+
+
+def _contrast(header: fits.Header, name: str, rate: StarRate | None, source: FluxSource) -> _Spots:
+    if not source.coronagraphic or rate is None:
+        return _Spots()
+    try:
+        return _spots(header, name, source)
     except HeaderError:
         if source.needs_star:
             raise
-        return math.nan, math.nan, ()  # zero points do without the star
-    doubts = []
+        return _Spots(math.nan, math.nan)  # zero points do without the star
+
+
+def _spots(header: fits.Header, name: str, source: FluxSource) -> _Spots:
+    """By the configuration, the unocculted frames of the night, or the polynomial."""
+    if name in source.spot_ratios:
+        return _Spots(*source.spot_ratios[name], "configuration")
+    measured = source.ladder.ratio(header, name)
+    if measured is not None:
+        return _Spots(measured[0], measured[1], "unocculted frames", measured[2])
+    ratio, error = grid_contrast(header, name)
+    doubts: tuple[str, ...] = ()
     if name == "Open":
-        doubts.append("satellite spots are smeared in Open")
+        doubts += ("satellite spots are smeared in Open",)
     modulation = header.get("X_GRDMOD")
     if isinstance(modulation, int | float) and modulation not in (0, _GRID_RATE):
-        doubts.append(f"X_GRDMOD = {modulation:g} Hz, the spots are calibrated at 1 kHz")
-    return ratio, error, tuple(doubts)
+        doubts += (f"X_GRDMOD = {modulation:g} Hz, the spots are calibrated at 1 kHz",)
+    return _Spots(ratio, error, "polynomial of L24", doubts)
 
 
 def _zero_point(header: fits.Header, name: str, throughput: Throughput) -> float:

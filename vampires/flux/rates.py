@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,25 @@ class StarRate:
     value: float
     error: float
     aperture: str
+
+
+@dataclass(frozen=True)
+class FluxReference:
+    """What the star, or its satellite spots, are measured to give in an image.
+
+    Parameters
+    ----------
+    rates : tuple of StarRate or None
+        One a field; None: not measured.
+    spots : bool
+        Whether they are those of a satellite spot.
+    cards : dict
+        More to say of it in the header.
+    """
+
+    rates: tuple[StarRate, ...] | None = None
+    spots: bool = False
+    cards: dict[str, tuple[Any, str]] = field(default_factory=dict)
 
 
 def star_rates(metrics: FrameMetrics, keep: NDArray[np.bool_], metric: str) -> tuple[StarRate, ...]:

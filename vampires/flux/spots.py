@@ -10,8 +10,11 @@ from vampires.errors import HeaderError
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.optics import spot_flux
 
-_SAME_SEPARATION = 0.6  # lambda/D, between the header's and a calibrated one
-_CURE = "give the measured ratio in [specphot] spot_contrast"
+SAME_SEPARATION = 0.6
+"""Lambda/D between the header's separation and a calibrated one."""
+_CURE = (
+    "give the measured ratio in [specphot] spot_contrast, or add unocculted frames with this grid"
+)
 
 
 def grid_contrast(header: fits.Header, filter_name: str) -> tuple[float, float]:
@@ -42,19 +45,10 @@ def grid_contrast(header: fits.Header, filter_name: str) -> tuple[float, float]:
     >>> f"{ratio:.4f} {error:.2f}"
     '0.0091 0.39'
     """
+    amplitude, separation = grid_settings(header)
     name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
-    if str(header.get("X_GRDST", "ON")).strip().upper() == "OFF":
-        raise HeaderError(f"{name}: X_GRDST = OFF, so its spots have no known brightness; {_CURE}")
-    values = {}
-    for key in ("X_GRDAMP", "X_GRDSEP"):
-        value = header.get(key)
-        if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-            found = "missing" if value is None else f"found {value!r}"
-            raise HeaderError(f"{name}: {key} {found}, needed for the satellite spots; {_CURE}")
-        values[key] = float(value)
-    amplitude, separation = values["X_GRDAMP"], values["X_GRDSEP"]
     spots = spot_flux(separation)
-    if abs(spots.separation - separation) > _SAME_SEPARATION:
+    if abs(spots.separation - separation) > SAME_SEPARATION:
         raise HeaderError(
             f"{name}: X_GRDSEP = {separation:g} lambda/D has no calibration, 10.3, 15.5 and 31.0 "
             f"have; {_CURE}"
@@ -68,3 +62,24 @@ def grid_contrast(header: fits.Header, filter_name: str) -> tuple[float, float]:
         )
     x = amplitude / wavelength
     return ratio, math.hypot(x * spots.c0_error, x**2 * spots.c1_error) / ratio
+
+
+def grid_settings(header: fits.Header) -> tuple[float, float]:
+    """Amplitude [um] and separation [lambda/D] of the astrogrid.
+
+    Raises
+    ------
+    HeaderError
+        The grid is off, or a card is missing.
+    """
+    name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
+    if str(header.get("X_GRDST", "ON")).strip().upper() == "OFF":
+        raise HeaderError(f"{name}: X_GRDST = OFF, so its spots have no known brightness; {_CURE}")
+    values = []
+    for key in ("X_GRDAMP", "X_GRDSEP"):
+        value = header.get(key)
+        if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
+            found = "missing" if value is None else f"found {value!r}"
+            raise HeaderError(f"{name}: {key} {found}, needed for the satellite spots; {_CURE}")
+        values.append(float(value))
+    return values[0], values[1]

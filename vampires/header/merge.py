@@ -12,7 +12,16 @@ from astropy.io import fits
 from vampires.sky.wcs import is_number, without_wcs
 from vampires.utils.angles import circular_mean, wrap
 
-_MEAN = ("MJD", "ALT_MID", "ZD_MID", "AIRMASS", "PXSCALE", "PXAREA", "TARG-DEC")
+_MEAN = (
+    "MJD",
+    "ALT_MID",
+    "ZD_MID",
+    "AIRMASS",
+    "PXSCALE",
+    "PXAREA",
+    "TARG-DEC",
+    *(f"COREFLX{i}" for i in range(4)),
+)
 _MEAN_ANGLE = ("PA", "DEROTANG", "IMRANG")
 _MEAN_DIRECTION = ("AZ_MID", "TARG-RA")  # from 0 to 360
 _FIRST = ("MJD-STR", "UT-STR", "HST-STR", "DATE-OBS", "PA-STR")

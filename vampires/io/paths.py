@@ -162,6 +162,18 @@ class Layout:
         """ADI cube or angles; ``suffix`` such as ``adi_cube_cam1``."""
         return self.folder / "products" / "adi" / f"{self.name}_{suffix}.fits"
 
+    def adi_picture(self, suffix: str) -> Path:
+        """Picture of an ADI image."""
+        return self.adi(suffix).with_suffix(".png")
+
+    def contrast(self, what: str) -> Path:
+        """Noise and contrast curves of some products."""
+        return self.folder / "products" / "contrast" / f"{self.name}_contrast_{what}.ecsv"
+
+    def ladder(self) -> Path:
+        """Table of satellite spots over the star, from unocculted frames."""
+        return self.folder / "products" / f"{self.name}_ladder.ecsv"
+
     def difference(self, kind: str, name: str) -> Path:
         """Difference image; ``kind`` is ``single``, ``double`` or ``sdi``."""
         return self.folder / "diff" / kind / f"{self.name}_{name}_{kind}.fits"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vampires.instrument.field_stops import UNMASKED
 from vampires.night.index import build_index
 from vampires.night.missing import Need, needs
 from vampires.night.record import Record
@@ -14,7 +15,7 @@ from vampires.night.setups import Setup, find_setups
 
 PLANETS = ("VENUS", "MARS", "JUPITER", "SATURN", "URANUS", "NEPTUNE", "TITAN", "IO", "EUROPA")
 
-_OPEN = ("", "FIELDSTOP", "OPEN", "NONE", "UNKNOWN", "MIRROR")
+_OPEN = (*UNMASKED, "", "NONE", "UNKNOWN", "MIRROR")
 
 
 @dataclass(frozen=True)

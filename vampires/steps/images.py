@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from astropy.io import fits
 
 from vampires.config import Config
 from vampires.cube import CameraCube
 from vampires.errors import MeasurementError
-from vampires.flux.calibration import Calibration, FluxSource, calibrate_flux
-from vampires.flux.rates import star_rates
+from vampires.flux.calibration import Calibration, Cards, FluxSource, calibrate_flux, known_ratio
+from vampires.flux.curves import fwhm_of
+from vampires.flux.ladder import Ladder, ladder_cards
+from vampires.flux.rates import FluxReference, StarRate, star_rates
+from vampires.flux.spot_photometry import Aperture, spot_rates, star_rate
 from vampires.images.bias import coadd_is_biased, halo_level
 from vampires.images.image import CameraImage
 from vampires.images.recenter import pad_to_diagonal
 from vampires.images.reproject import camera_1, reproject
+from vampires.images.units import RATE, FluxScale
+from vampires.instrument.field_stops import is_unocculted
 from vampires.log import get_logger
 
 log = get_logger(__name__)
@@ -28,8 +35,21 @@ def registered(cube: CameraCube, config: Config) -> CameraCube:
     return cube.register(config.align.method if config.align.align else None)
 
 
-def coadd(cube: CameraCube, config: Config) -> CameraImage:
-    """Combine the selected frames of a registered cube."""
+NO_LADDER = Ladder()
+
+
+def coadd(cube: CameraCube, config: Config, ladder: Ladder = NO_LADDER) -> CameraImage:
+    """Combine the selected frames of a registered cube.
+
+    Parameters
+    ----------
+    cube : CameraCube
+        Registered.
+    config : Config
+        Settings.
+    ladder : Ladder
+        What the unocculted frames of the night tell of the satellite spots.
+    """
     settings = config.coadd
     # A planet's disc has no PSF to centre on.
     recenter = settings.recenter and config.align.align and not config.planetary
@@ -46,36 +66,136 @@ def coadd(cube: CameraCube, config: Config) -> CameraImage:
             file=Path(cube.source.paths[0]).name, method=settings.method,
             electrons_per_frame=round(level * image.header["EXPTIME"], 3),
         )  # fmt: skip
+    reference = flux_reference(cube, config, ladder, image)
     if config.align.reproject and image.header["U_CAMERA"] == 2:
         image = reproject(image, camera_1(image.header))
     if config.align.pad:
         image = pad_to_diagonal(image)
-    return calibrated_flux(image, cube, config)
+    return calibrated_flux(image, reference, config, ladder)
 
 
-def calibrated_flux(image: CameraImage, cube: CameraCube, config: Config) -> CameraImage:
+def calibrated_flux(
+    image: CameraImage, reference: FluxReference, config: Config, ladder: Ladder = NO_LADDER
+) -> CameraImage:
     """Image in the unit of the configuration."""
-    calibration = flux_calibration(image.header, cube, config)
+    calibration = flux_calibration(image.header, image.fields, reference, config, ladder)
     header = image.header.copy()
+    header.update(reference.cards)
     header.update(calibration.cards)
     return replace(image, header=header).in_unit(calibration.scale)
 
 
-def flux_calibration(header: fits.Header, cube: CameraCube, config: Config) -> Calibration:
-    """Factors from e-/s to the unit of the configuration, for the selected frames of a cube."""
-    source = flux_source(config)
-    rates = None
-    if config.specphot.unit != "e-/s" and not config.planetary:
-        try:
-            rates = star_rates(cube.measured, cube.selected, config.specphot.flux_metric)
-        except MeasurementError:
-            if source.needs_star:
-                raise  # zero points do without; then the cards of the star are missing
-    calibration = calibrate_flux(header, cube.fields, rates, source)
+def flux_calibration(
+    header: fits.Header,
+    fields: Sequence[str],
+    reference: FluxReference,
+    config: Config,
+    ladder: Ladder = NO_LADDER,
+) -> Calibration:
+    """Factors from e-/s to the unit of the configuration."""
+    source = replace(flux_source(config), coronagraphic=reference.spots, ladder=ladder)
+    calibration = calibrate_flux(header, fields, reference.rates, source)
     if calibration.doubts:
-        log.warning("flux scale in doubt", file=cube.source.paths[0].name,
-                    why="; ".join(calibration.doubts))  # fmt: skip
+        name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
+        log.warning("flux scale in doubt", file=name, why="; ".join(calibration.doubts))
     return calibration
+
+
+def flux_scale(cube: CameraCube, config: Config, ladder: Ladder = NO_LADDER) -> FluxScale:
+    """Factors for the frames of a registered cube, of which no coadd is kept."""
+    reference = FluxReference()
+    if config.specphot.unit != RATE:
+        reference = flux_reference(cube, config, ladder)
+    return flux_calibration(cube.header, cube.fields, reference, config, ladder).scale
+
+
+def flux_reference(
+    cube: CameraCube, config: Config, ladder: Ladder = NO_LADDER, image: CameraImage | None = None
+) -> FluxReference:
+    """Measure what the flux scale is hung on: the star, or its satellite spots.
+
+    Parameters
+    ----------
+    cube : CameraCube
+        Registered.
+    config : Config
+        Settings.
+    ladder : Ladder
+        What the unocculted frames of the night tell of the spots.
+    image : CameraImage, optional
+        Its coadd in e-/s, as the camera saw it; made where it is needed.
+
+    Returns
+    -------
+    FluxReference
+        Behind a coronagraph also in e-/s: unocculted images tell of the spots.
+
+    Raises
+    ------
+    MeasurementError
+        The star or its spots are needed and cannot be measured.
+    """
+    try:
+        if config.coronagraphic:
+            image = image or cube.coadd("mean", config.align.crop_width, pad=False)
+            return _with_spots(image, cube, config, ladder)
+        if config.specphot.unit != RATE and not config.planetary:
+            rates = star_rates(cube.measured, cube.selected, config.specphot.flux_metric)
+            return FluxReference(rates)
+    except MeasurementError as error:
+        if config.specphot.unit != RATE and flux_source(config).needs_star:
+            raise MeasurementError(f"{cube.source.paths[0].name}: {error}") from error
+        # zero points do without; then the cards of the star are missing
+    return FluxReference()
+
+
+def _with_spots(
+    image: CameraImage, cube: CameraCube, config: Config, ladder: Ladder
+) -> FluxReference:
+    """The star where it is not occulted, else its spots."""
+    metric = config.specphot.flux_metric
+    size = config.analysis.phot_aper_rad if metric == "photometry" else config.analysis.window_size
+    aperture, offsets = Aperture(metric, size), cube.spot_offsets()
+    stars: list[StarRate | None] = [None] * len(image.fields)
+    if is_unocculted(image.header.get("U_FLDSTP")):
+        stars = [star_rate(image, index, aperture) for index in range(len(image.fields))]
+    direct = tuple(star for star in stars if star is not None)
+    unocculted = len(direct) == len(stars)
+    if not unocculted and config.specphot.unit == RATE:
+        return FluxReference()
+    source = replace(flux_source(config), ladder=ladder)
+    ratios = [known_ratio(image.header, name, source) for name in image.fields]
+    try:
+        spots = spot_rates(image, offsets, aperture, [None if unocculted else r for r in ratios])
+    except MeasurementError:
+        if not unocculted:
+            raise
+        return FluxReference(direct)  # the grid is off: the star is there all the same
+    if not unocculted:
+        return FluxReference(spots, spots=True, cards=_core_cards(image, offsets, ratios))
+    cards: Cards = {}
+    for index, (star, spot) in enumerate(zip(direct, spots, strict=True)):
+        cards |= ladder_cards(star, spot, index)
+    return FluxReference(direct, cards=cards)
+
+
+def _core_cards(image: CameraImage, offsets: np.ndarray, ratios: Sequence[float]) -> Cards:
+    """Flux that the star behind the mask would have within one FWHM, by its spots."""
+    cards: Cards = {}
+    for index, (name, ratio) in enumerate(zip(image.fields, ratios, strict=True)):
+        radius = fwhm_of(name, image.header["PXSCALE"]) / 2
+        if not ratio > 0:
+            continue
+        try:
+            (spot,) = spot_rates(
+                image.field(name), offsets[index : index + 1], Aperture("photometry", radius),
+                [ratio],
+            )  # fmt: skip
+        except MeasurementError:
+            continue  # then there is no contrast in small apertures
+        value = float(f"{spot.value / ratio:.6g}")
+        cards[f"COREFLX{index}"] = (value, "[e-/s] of the star in an aperture of 1 FWHM")
+    return cards
 
 
 def flux_source(config: Config) -> FluxSource:

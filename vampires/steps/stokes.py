@@ -8,6 +8,7 @@ from astropy.io import fits
 
 from vampires.config import Config
 from vampires.cube import CameraCube
+from vampires.flux.ladder import Ladder
 from vampires.images.image import CameraImage
 from vampires.images.units import FluxScale
 from vampires.mueller.model import MuellerModel, check_hwp_sync, models_for
@@ -17,7 +18,7 @@ from vampires.polarimetry.inversion import reduce_set
 from vampires.polarimetry.leastsq import invert
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.polarimetry.streaming import reduce_cubes
-from vampires.steps.images import flux_calibration
+from vampires.steps.images import NO_LADDER, flux_scale
 from vampires.steps.settings import polarimetry_settings
 
 
@@ -56,14 +57,26 @@ def stokes_of_images(
     return _finished(frame, scale, config)
 
 
-def stokes_of_cubes(cubes: Sequence[CameraCube], config: Config) -> StokesFrame:
-    """Stokes frame of the registered cubes of one HWP set, subtracted frame by frame."""
+def stokes_of_cubes(
+    cubes: Sequence[CameraCube], config: Config, ladder: Ladder = NO_LADDER
+) -> StokesFrame:
+    """Stokes frame of the registered cubes of one HWP set, subtracted frame by frame.
+
+    Parameters
+    ----------
+    cubes : sequence of CameraCube
+        Registered.
+    config : Config
+        Settings.
+    ladder : Ladder
+        What the unocculted frames of the night tell of the satellite spots.
+    """
     models = light_path(cubes[0].header, cubes[0].fields, config)
     frame = reduce_cubes(
         cubes, models, polarimetry_settings(config), config.align, target_of(config)
     )
-    scale = FluxScale.mean([flux_calibration(c.header, c, config).scale for c in cubes])
-    return _finished(frame, scale, config)
+    scales = [flux_scale(cube, config, ladder) for cube in cubes]
+    return _finished(frame, FluxScale.mean(scales), config)
 
 
 def _finished(frame: StokesFrame, scale: FluxScale, config: Config) -> StokesFrame:

@@ -25,6 +25,7 @@ _HOMES = {
     "task_calibrated": "intermediate",
     "task_selected": "intermediate",
     "task_aligned": "intermediate",
+    "task_ladder": "ladder",
     "task_coadd": "images",
     "task_coadd_table": "images",
     "task_mueller": "polarimetry",

@@ -14,6 +14,7 @@ from vampires.night.grouping import Group
 from vampires.night.matching import Masters
 from vampires.night.plan import Plan
 from vampires.steps.cubes import open_cube
+from vampires.tasks.ladder import ladder_of
 from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import current_plan
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from astropy.io import fits
 
     from vampires.cube import CameraCube
+    from vampires.flux.ladder import Ladder
 
 log = get_logger(__name__)
 
@@ -31,7 +33,12 @@ FLUX_SECTIONS = (*COADD_SECTIONS, "specphot")
 
 
 def make_coadd(
-    group: Group, masters: Masters, metrics: Path, target: Path, config: Config
+    group: Group,
+    masters: Masters,
+    metrics: Path,
+    target: Path,
+    config: Config,
+    ladder: Path | None = None,
 ) -> dict[str, Any]:
     """Select, register and combine the frames of a group."""
     from dataclasses import replace
@@ -39,8 +46,9 @@ def make_coadd(
     from vampires.io.products import stamp
     from vampires.steps.images import coadd
 
-    image = coadd(registered_cube(group, masters, metrics, config), config)
+    image = coadd(registered_cube(group, masters, metrics, config), config, ladder_in(ladder))
     sources: list[str | Path] = [*group.paths, *masters.paths, metrics]
+    sources += [] if ladder is None else [ladder]
     header = stamp(image.header, config.digest_of(*FLUX_SECTIONS), sources)
     _say_how(header, config)
     replace(image, header=header).write(target)
@@ -56,6 +64,13 @@ def _say_how(header: fits.Header, config: Config) -> None:
     header["ALIGNMET"] = (aligned.method if aligned.align else "none", "centroid of registration")
     if "ALT_MID" in header:
         header["ZD_MID"] = (90 - header["ALT_MID"], "[deg] zenith distance, mean of the exposure")
+
+
+def ladder_in(path: Path | None) -> Ladder:
+    """What unocculted frames tell of the satellite spots; nothing without such frames."""
+    from vampires.flux.ladder import Ladder
+
+    return Ladder() if path is None else Ladder.read(path)
 
 
 def registered_cube(group: Group, masters: Masters, metrics: Path, config: Config) -> CameraCube:
@@ -108,10 +123,11 @@ def task_coadd_table() -> Iterator[Task]:
 def _coadd_task(plan: Plan, group: Group) -> Task:
     target = plan.layout.coadd(group.key)
     metrics = plan.layout.metrics(group.key)
-    masters = plan.masters_of(group.first)
+    masters, ladder = plan.masters_of(group.first), ladder_of(group)
     return make_task(
-        "coadd", group.key, make_coadd, (group, masters, metrics, target, plan.config),
-        file_dep=[*group.paths, *masters.paths, metrics], targets=[target], version=3,
+        "coadd", group.key, make_coadd, (group, masters, metrics, target, plan.config, ladder),
+        file_dep=[*group.paths, *masters.paths, metrics, *([ladder] if ladder else [])],
+        targets=[target], version=4,
         settings={
             **plan.settings(*FLUX_SECTIONS),
             "excluded": excluded_frames(plan.config, group.paths),

@@ -20,7 +20,8 @@ from vampires.night.matching import Masters
 from vampires.night.plan import Plan
 from vampires.night.sets import StokesSet
 from vampires.steps.settings import polarimetry_settings
-from vampires.tasks.images import FLUX_SECTIONS, registered_cube
+from vampires.tasks.images import FLUX_SECTIONS, ladder_in, registered_cube
+from vampires.tasks.ladder import ladder_of
 from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import current_plan
 from vampires.tasks.sets import (
@@ -105,7 +106,11 @@ def make_stokes(
 
 
 def make_streamed(
-    streams: tuple[Stream, ...], mode: Path, target: Path, config: Config
+    streams: tuple[Stream, ...],
+    mode: Path,
+    target: Path,
+    config: Config,
+    ladder: Path | None = None,
 ) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set, subtracting frame by frame."""
     from vampires.steps.hwp_mode import decided
@@ -114,7 +119,7 @@ def make_streamed(
     cubes = [registered_cube(s.group, s.masters, s.metrics, config) for s in streams]
     sources = [Path(p) for s in streams for p in s.group.paths]
     used = hwp_mode(mode)
-    frame = stokes_of_cubes(cubes, decided(config, used))
+    frame = stokes_of_cubes(cubes, decided(config, used), ladder_in(ladder))
     frame.header.update(used.cards())
     return _write_stokes(frame, sources, target, config)
 
@@ -291,17 +296,18 @@ def _stokes_task(plan: Plan, item: StokesSet) -> Task:
             Stream(groups[key], plan.masters_of(groups[key].first), plan.layout.metrics(key))
             for key in item.keys
         )
-        files: list[Path | str] = [mode]
+        ladder = ladder_of(streams[0].group)
+        files: list[Path | str] = [mode, *([ladder] if ladder else [])]
         for s in streams:
             files += [*s.group.paths, *s.masters.paths, s.metrics]
         return make_task(
-            "stokes", name, make_streamed, (streams, mode, target, plan.config),
+            "stokes", name, make_streamed, (streams, mode, target, plan.config, ladder),
             file_dep=files, targets=[target],
             settings={
                 **settings, **plan.settings(*FLUX_SECTIONS),
                 "excluded": [excluded_frames(plan.config, s.group.paths) for s in streams],
             },
-            version=5, doc=f"{doc}, frame by frame",
+            version=6, doc=f"{doc}, frame by frame",
         )  # fmt: skip
     coadds = [plan.layout.coadd(key) for key in item.keys]
     muellers = [plan.layout.mueller(key) for key in item.keys]

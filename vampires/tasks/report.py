@@ -102,11 +102,12 @@ def _made(plan: Plan) -> Made:
     from vampires.tasks.adi import task_adi
     from vampires.tasks.differences import task_diff
     from vampires.tasks.images import task_coadd, task_coadd_table
+    from vampires.tasks.ladder import task_ladder
     from vampires.tasks.measure import task_centroids
     from vampires.tasks.polarimetry import task_pdi, task_stokes
 
     makers = (
-        task_centroids, task_coadd, task_coadd_table, task_stokes,
+        task_centroids, task_ladder, task_coadd, task_coadd_table, task_stokes,
         task_pdi, task_adi, task_diff,
     )  # fmt: skip
     tasks = [task for maker in makers for task in maker()]
