@@ -4,7 +4,7 @@ import pytest
 from astropy.table import Table
 
 from vampires.errors import PolarimetryError
-from vampires.night.edited import read_edited, sets_by_hand
+from vampires.night.edited import chosen_sets, read_edited, sets_by_hand
 from vampires.night.grouping import group_cubes
 from vampires.night.polarimeters import sets_of_groups
 from vampires.night.record import Record, empty_record
@@ -104,3 +104,25 @@ def test_a_table_made_elsewhere_counts_as_by_hand(tmp_path):
     path.with_suffix(".csv").write_text("name\nf00A1\n")
     with pytest.raises(PolarimetryError, match="needs the columns"):
         read_edited(path)
+
+
+def test_a_table_that_says_what_is_found_is_nobodys(table):
+    """Half of the pair was copied, the half without a digest; or the digest was lost."""
+    found = sets_of_groups(night(), "triplediff")
+    table.unlink()
+    assert read_edited(table) is not None
+    assert chosen_sets(night(), found, table, "triplediff") is found
+    rows = Table.read(table.with_suffix(".csv"))
+    rows.write(table)
+    assert chosen_sets(night(), found, table, "triplediff") is found
+    rows["set"][rows["set"] == 0] = -1
+    rows.write(table, overwrite=True)
+    table.with_suffix(".csv").unlink()
+    (kept,) = chosen_sets(night(), found, table, "triplediff").sets
+    assert kept.number == 1
+
+
+def test_a_table_of_no_sets_is_a_problem_not_an_exception(table):
+    found = sets_of_groups(night(), "triplediff")
+    table.with_suffix(".csv").write_text("name\nx\n")
+    assert "needs the columns" in chosen_sets(night(), found, table, "triplediff").problem

@@ -63,6 +63,37 @@ def read_edited(path: Path) -> dict[str, int] | None:
     return next(iter(edited.values()), None)
 
 
+def chosen_sets(groups: Iterable[Group], found: NightSets, table: Path, method: str) -> NightSets:
+    """Sets as a person wants them where the table differs from what is found, else as found.
+
+    A table that says what would be found anyway is nobody's, wherever it comes from: one half of
+    the pair of tables has no digest, and may be all that was copied.
+
+    Parameters
+    ----------
+    groups : iterable of Group
+        Science exposure groups of one setup.
+    found : NightSets
+        Sets that follow from the headers.
+    table : Path
+        As in `read_edited`.
+    method : str
+        As in `vampires.night.sets.find_sets`.
+    """
+    try:
+        wanted = read_edited(table)
+    except PolarimetryError as error:
+        return NightSets((), (), str(error))
+    if wanted is None or wanted == numbers_of(found.fates):
+        return found
+    return sets_by_hand(groups, wanted, method, table)
+
+
+def numbers_of(fates: Iterable[Fate]) -> dict[str, int]:
+    """Number of the set of each exposure, -1 for none."""
+    return {f.exposure.key: -1 if f.set is None else f.set for f in fates}
+
+
 def sets_by_hand(
     groups: Iterable[Group], wanted: Mapping[str, int], method: str, table: Path
 ) -> NightSets:

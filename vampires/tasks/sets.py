@@ -14,7 +14,7 @@ from vampires.engine.actions import make_task
 from vampires.errors import PolarimetryError
 from vampires.io.paths import Layout
 from vampires.log import get_logger
-from vampires.night.edited import BY_HAND, read_edited, sets_by_hand, sets_digest
+from vampires.night.edited import BY_HAND, chosen_sets, numbers_of, sets_digest
 from vampires.night.plan import Plan
 from vampires.night.polarimeters import NightSets, sets_of_groups
 from vampires.night.sets import Fate, fast_turns
@@ -32,8 +32,7 @@ def make_sets_table(fates: tuple[Fate, ...], problem: str, target: Path) -> dict
     from vampires.night.sets import fates_table
 
     table = fates_table(fates)
-    sets = ((f.exposure.key, -1 if f.set is None else f.set) for f in fates)
-    table.meta["digest"] = sets_digest(sets)
+    table.meta["digest"] = sets_digest(numbers_of(fates).items())
     write_table(target, table)
     for line in fast_turns(fates):
         log.warning(line)
@@ -51,8 +50,9 @@ def make_sets_table(fates: tuple[Fate, ...], problem: str, target: Path) -> dict
 
 def say_by_hand(table: Path, sets: int) -> dict[str, Any]:
     """Say that a table which a person has edited is followed."""
-    log.warning("sets are as the table says, which was edited by hand; delete it to find them anew",
-                table=table.name, sets=sets)  # fmt: skip
+    tables = [path.name for path in (table, table.with_suffix(".csv")) if path.exists()]
+    log.warning("sets are as the table says, not as the headers would have them; delete it to find "
+                "them anew", table=" ".join(tables), sets=sets)  # fmt: skip
     return {}
 
 
@@ -77,14 +77,8 @@ def sets_of_parts() -> tuple[tuple[Plan, NightSets], ...]:
 def _sets_of(part: Plan) -> NightSets:
     """Sets of one setup: as a person wants them, or as they are found."""
     settings = polarimetry_settings(part.config)
-    table = part.layout.stokes_sets()
-    try:
-        wanted = read_edited(table)
-    except PolarimetryError as error:
-        return NightSets((), (), str(error))
-    if wanted is not None:
-        return sets_by_hand(part.groups, wanted, settings.method, table)
-    return sets_of_groups(part.groups, settings.method, max_rotation=settings.set_max_rotation)
+    found = sets_of_groups(part.groups, settings.method, max_rotation=settings.set_max_rotation)
+    return chosen_sets(part.groups, found, part.layout.stokes_sets(), settings.method)
 
 
 def sets_name(plan: Plan) -> str:
