@@ -168,7 +168,7 @@ def _mueller() -> str:
 def _mueller_era(era: str) -> str:
     table = load_table("mueller")[era]
     first = next(iter(table["filters"].values()))
-    names = [name for name in first if name != "uncertainty"]
+    names = [name for name in first if name.endswith(("retardance", "diattenuation", "offset"))]
     rows = []
     for name, row in table["filters"].items():
         known = row.get("uncertainty", {})
@@ -176,13 +176,19 @@ def _mueller_era(era: str) -> str:
         rows.append([
             f"`{name}`",
             *(f"{row[k]:.4g}" + (f" +- {errors[k]:.2g}" if k in errors else "") for k in names),
+            f"{100 * row.get('scale_error', table['scale_error']):.2g} %, "
+            f"{row.get('angle_error', table['angle_error']):g} deg",
         ])  # fmt: skip
+    doubts = [
+        f"`{name}`: {row['doubt']}." for name, row in table["filters"].items() if "doubt" in row
+    ]
     near = ", ".join(f"`{name}` by `{other}`" for name, other in table["nearest"].items())
-    head = ["filter", *(name.replace("_", " ") for name in names)]
+    head = ["filter", *(name.replace("_", " ") for name in names), "error of degree, angle"]
     return (
         f"### Mueller parameters, {era}\n\nRetardances in waves, offsets in degrees "
         f"({table['source']}; {table['reference']}). Filters without an entry: {near}.\n\n"
         + _table(head, rows)
+        + "\n\n".join(["", *doubts])
     )
 
 

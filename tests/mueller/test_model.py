@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vampires.errors import HeaderError, PolarimetryError
+from vampires.instrument.tables import load_table
 from vampires.mueller.files import read_hdf5, write_hdf5
 from vampires.mueller.model import LightPathAngles, MuellerModel, check_hwp_sync, models_for
 
@@ -104,6 +105,30 @@ def test_retardances_are_those_published_from_the_same_lamp():
         model = MuellerModel.from_table(name, "QCMOS")
         assert model.hwp.retardance == pytest.approx(hwp, abs=0.02), name
         assert model.imr.retardance == pytest.approx(imr, abs=0.03), name
+
+
+def test_the_flc_of_the_qcmos_era_begins_at_45_deg_and_the_rotator_polarises_as_ever():
+    """The lamp's total flux tells the sign: the image rotator is that of the EMCCD era."""
+    for name in load_table("mueller")["QCMOS"]["filters"]:
+        values = MuellerModel.from_table(name, "QCMOS").parameters
+        assert abs(values["flc_offset"] - 45) < 12, name
+        assert 0.015 < values["imr_diattenuation"] < 0.04, name
+
+
+def test_data_from_before_a_table_are_told(tmp_path):
+    (early,) = models_for(("675-50",), "QCMOS", mjd=60136.0)
+    (later,) = models_for(("675-50",), "QCMOS", mjd=60300.0)
+    assert early == later
+    assert early.source.endswith("from MJD 60201 on, these data are of MJD 60136")
+    assert "MJD" not in later.source
+    assert "MJD" not in models_for(("675-50",), "QCMOS", mjd=60136.0, ideal=True)[0].source
+    path = tmp_path / "own.toml"
+    path.write_text('last_mjd = 60100.0\n[filters."675-50"]\n')
+    (late,) = models_for(("675-50",), "QCMOS", mjd=60136.0, table=path)
+    assert "holds until MJD 60100" in late.source
+    path.write_text('first_mjd = "2023"\n[filters."675-50"]\n')
+    with pytest.raises(PolarimetryError, match="first_mjd must be a number"):
+        models_for(("675-50",), "QCMOS", mjd=60136.0, table=path)
 
 
 def test_the_mirror_elsewhere_has_the_error_of_not_knowing_its_coating():

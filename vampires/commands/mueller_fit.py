@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -55,8 +54,7 @@ class MuellerFit(PersonCommand):
         },
         {
             "name": "lamp_angle", "long": "lamp-angle", "type": float, "default": 0.0,
-            "help": "angle of polarisation of the lamp in front of the HWP, deg; of tables, also "
-            "90 deg from it is tried",
+            "help": "angle of polarisation of the lamp in front of the HWP, deg",
         },
         {
             "name": "standards", "long": "standards", "type": bool, "default": False,
@@ -143,14 +141,7 @@ def _fit_lamp(arguments: list[str], options: dict[str, Any]) -> tuple[list[FitRe
     results: list[FitResult] = []
     for table in tables:
         generation, measurements = read_lamp_table(table)
-        own = {n: _fit_table(n, generation, m, options) for n, m in measurements.items()}
-        # One lamp with one polariser: a filter that prefers it turned by 90 deg is fitted again.
-        angles = Counter(r.nuisances["lamp_angle"] for r in own.values())
-        turn = angles.most_common(1)[0][0] - options["lamp_angle"]
-        for name, result in own.items():
-            if result.nuisances["lamp_angle"] != turn + options["lamp_angle"]:
-                own[name] = _fit_table(name, generation, measurements[name], options, (turn,))
-        results += own.values()
+        results += [_fit_table(n, generation, m, options) for n, m in measurements.items()]
     return results, f"lamp table {', '.join(t.name for t in tables)}"
 
 
@@ -159,7 +150,6 @@ def _fit_table(
     generation: str,
     measured: LampMeasurements,
     options: dict[str, Any],
-    turns: tuple[float, ...] = (0.0, 90.0),
 ) -> FitResult:
     """Fit a published table: many starts, and the priors of the era."""
     from vampires.mueller.fit import NUISANCES, fit_from_anywhere
@@ -175,7 +165,7 @@ def _fit_table(
         "lamp_degree": options["lamp_degree"], "lamp_angle": options["lamp_angle"],
     }  # fmt: skip
     return fit_from_anywhere(
-        model, measured.with_floor(options["floor"]), free, nuisances, PRIORS[generation], turns
+        model, measured.with_floor(options["floor"]), free, nuisances, PRIORS[generation]
     )
 
 

@@ -37,7 +37,7 @@ Priors = Mapping[str, tuple[float, float]]
 _STARTS = {
     "imr_retardance": (0.22, 0.32, 0.42, 0.5),
     "optics_retardance": (0.1, -0.25, 0.27),
-    "optics_offset": (-20.0,),
+    "optics_offset": (-20.0, 20.0),
 }
 
 
@@ -274,21 +274,19 @@ def fit_from_anywhere(
     free: Sequence[str],
     nuisances: Mapping[str, float] = NUISANCES,
     priors: Priors | None = None,
-    turns: Sequence[float] = (0.0, 90.0),
 ) -> FitResult:
     """Fit from many starts and keep the best: chi-square has a minimum for every turn of the axes.
 
-    The starts run over the image rotator's retardance, the optics, and the lamp's polariser
-    turned by ``turns`` (deg) from ``lamp_angle``; the priors choose between paths that fit alike.
-    Other parameters as in `fit_model`.
+    The starts run over the image rotator's retardance and the optics; the rest begins in the
+    middle of its prior. Priors choose between paths that fit alike. Parameters as in `fit_model`.
     """
     best: FitResult | None = None
-    for turn, *values in itertools.product(turns, *_STARTS.values()):
-        start = dict(zip(_STARTS, values, strict=True))
-        lamp = dict(nuisances) | {"lamp_angle": dict(nuisances).get("lamp_angle", 0.0) + turn}
+    middle = {n: centre for n, (centre, _) in (priors or {}).items() if n in PARAMETERS}
+    for values in itertools.product(*_STARTS.values()):
+        start = middle | dict(zip(_STARTS, values, strict=True))
         moved = model.with_parameters({n: v for n, v in start.items() if n in free})
         try:
-            result = fit_model(moved, measurements, free, lamp, priors)
+            result = fit_model(moved, measurements, free, nuisances, priors)
         except PolarimetryError:
             continue  # from there it slid into a degenerate corner; the others are tried
         if best is None or result.chi2 < best.chi2 - 1e-6:

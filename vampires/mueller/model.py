@@ -23,7 +23,7 @@ from vampires.instrument.flc import NO_FLC, flc_state
 from vampires.instrument.optics import flc_switch
 from vampires.log import get_logger
 from vampires.mueller.components import Component, FloatArray, analyser, is_realisable, rotator
-from vampires.mueller.tables import Uncertainty, find_entry
+from vampires.mueller.tables import Uncertainty, find_entry, out_of_date
 
 log = get_logger(__name__)
 
@@ -124,6 +124,8 @@ class MuellerModel:
         Filter, and where the parameters come from.
     uncertainty : Uncertainty
         Errors of the parameters.
+    doubt : str
+        What is known to be wrong with the parameters.
 
     Examples
     --------
@@ -142,6 +144,7 @@ class MuellerModel:
     name: str = ""
     source: str = field(default="ideal", compare=False)
     uncertainty: Uncertainty = field(default_factory=Uncertainty, compare=False)
+    doubt: str = field(default="", compare=False)
 
     @classmethod
     def from_table(
@@ -188,6 +191,7 @@ class MuellerModel:
                 base.with_parameters(entry.values),
                 source=entry.source,
                 uncertainty=entry.uncertainty,
+                doubt=entry.doubt,
             )
         except (PolarimetryError, ValueError) as error:
             raise PolarimetryError(f"{table or 'package table'}: {error}") from error
@@ -349,6 +353,7 @@ def models_for(
     *,
     ideal: bool = False,
     table: str | Path | None = None,
+    mjd: float | None = None,
 ) -> tuple[MuellerModel, ...]:
     """Make one model per field and log where their parameters come from.
 
@@ -358,14 +363,29 @@ def models_for(
         Filter of each field.
     generation, ideal, table
         As in `MuellerModel.from_table`.
+    mjd : float, optional
+        Of the data. Outside the dates of the table a warning is logged and `source` says so.
     """
     models = tuple(
         MuellerModel.from_table(name, generation, ideal=ideal, table=table) for name in filters
     )
+    odd = "" if ideal or mjd is None else out_of_date(generation, mjd, table)
+    models = tuple(_doubted(model, odd) for model in models)
     for model in models:
         model.check()
         log.info("polarisation response", filter=model.name, source=model.source)
     return models
+
+
+def _doubted(model: MuellerModel, odd: str) -> MuellerModel:
+    """Say in `source` and the log what speaks against a model."""
+    doubts = [text for text in (model.doubt, odd) if text]
+    for doubt in doubts:
+        log.warning(
+            "polarisation response is doubtful; fit your own by doit mueller_fit",
+            filter=model.name, reason=doubt,
+        )  # fmt: skip
+    return replace(model, source="; ".join([model.source, *doubts]))
 
 
 def check_hwp_sync(headers: list[fits.Header], hwp_adi_sync: bool) -> None:

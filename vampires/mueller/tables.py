@@ -41,11 +41,15 @@ class Uncertainty:
 
 @dataclass(frozen=True)
 class Entry:
-    """Parameters of one filter by name, where they come from, and how well they are known."""
+    """Parameters of one filter by name, where they come from, and how well they are known.
+
+    `doubt` says in words what is wrong with them; empty where nothing is known to be.
+    """
 
     values: Mapping[str, float]
     source: str
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    doubt: str = ""
 
 
 def find_entry(filter_name: str, generation: str, table: str | Path | None = None) -> Entry | None:
@@ -60,6 +64,9 @@ def find_entry(filter_name: str, generation: str, table: str | Path | None = Non
     table : path, optional
         TOML file with ``source`` and ``[filters."NAME"]`` tables, and ``[nearest]`` for filters
         that another stands in for. Default: the package's table, with the tertiary mirror.
+        ``scale_error`` (relative, of every degree) and ``angle_error`` (deg), of the table or of
+        one filter, and ``doubt``, a text, say how far it can be trusted; ``first_mjd`` and
+        ``last_mjd`` say when it holds, see `out_of_date`.
 
     Returns
     -------
@@ -84,14 +91,55 @@ def find_entry(filter_name: str, generation: str, table: str | Path | None = Non
         )
     values = dict(known[name])
     origin = str(table or "package table")
-    uncertainty = _uncertainty(values.pop("uncertainty", {}), content, origin)
+    doubt = str(values.pop("doubt", ""))
+    common = {n: values.pop(n, content.get(n, 0.0)) for n in ("scale_error", "angle_error")}
+    uncertainty = _uncertainty(values.pop("uncertainty", {}), common, origin)
     bad = [k for k, v in values.items() if isinstance(v, bool) or not isinstance(v, int | float)]
     if bad:
         raise PolarimetryError(f"{origin}: {bad[0]} must be a number, not {values[bad[0]]!r}")
     stand_in = "" if name == filter_name else f" for {filter_name}"
     source = f"tabulated {name}{stand_in} ({content.get('source', Path(origin).name)})"
-    entry = Entry(values, source, uncertainty)
+    entry = Entry(values, source, uncertainty, doubt)
     return _with_mirror(entry, filter_name) if table is None else entry
+
+
+def out_of_date(generation: str, mjd: float, table: str | Path | None = None) -> str:
+    """Tell whether data are from outside the time that a table holds for.
+
+    Parameters
+    ----------
+    generation, table
+        As in `find_entry`.
+    mjd : float
+        Of the data.
+
+    Returns
+    -------
+    str
+        Empty where the table holds, or says nothing.
+
+    Raises
+    ------
+    PolarimetryError
+        If a date in the user's table is no number.
+
+    Examples
+    --------
+    >>> out_of_date("QCMOS", 60133.5)
+    'the table holds from MJD 60201 on, these data are of MJD 60133'
+    >>> out_of_date("QCMOS", 60300.5)
+    ''
+    """
+    content = _package(generation) if table is None else _read(Path(table))
+    first, last = content.get("first_mjd", -np.inf), content.get("last_mjd", np.inf)
+    for name, value in (("first_mjd", first), ("last_mjd", last)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise PolarimetryError(f"{table}: {name} must be a number, not {value!r}")
+    if mjd < first:
+        return f"the table holds from MJD {first:.0f} on, these data are of MJD {int(mjd)}"
+    if mjd > last:
+        return f"the table holds until MJD {last:.0f}, these data are of MJD {int(mjd)}"
+    return ""
 
 
 def _package(generation: str) -> dict[str, Any]:
@@ -119,13 +167,16 @@ def _with_mirror(entry: Entry, filter_name: str) -> Entry:
         {**entry.values, "m3_diattenuation": value},
         f"{entry.source[:-1]}; {note})",
         Uncertainty((*u.names, "m3_diattenuation"), covariance, u.scale, u.angle),
+        entry.doubt,
     )
 
 
-def _uncertainty(stated: Mapping[str, Any], content: Mapping[str, Any], origin: str) -> Uncertainty:
+def _uncertainty(stated: Mapping[str, Any], common: Mapping[str, Any], origin: str) -> Uncertainty:
     """Covariance from the errors and the lower triangle of the correlations of a table."""
-    scale = float(content.get("scale_error", 0.0))
-    angle = float(content.get("angle_error", 0.0))
+    odd = [n for n, v in common.items() if isinstance(v, bool) or not isinstance(v, int | float)]
+    if odd:
+        raise PolarimetryError(f"{origin}: {odd[0]} must be a number, not {common[odd[0]]!r}")
+    scale, angle = float(common["scale_error"]), float(common["angle_error"])
     if not stated:
         return Uncertainty(scale=scale, angle=angle)
     try:

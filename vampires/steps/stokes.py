@@ -30,7 +30,9 @@ def light_path(
     if isinstance(settings.hwp_adi_sync, bool):
         check_hwp_sync([header], settings.hwp_adi_sync)
     table = config.resolve(settings.mueller_table) if settings.mueller_table else None
-    models = models_for(fields, header["DETGEN"], ideal=settings.use_ideal_mm, table=table)
+    models = models_for(
+        fields, header["DETGEN"], ideal=settings.use_ideal_mm, table=table, mjd=header["MJD"]
+    )
     return models if settings.mm_correct else tuple(model.idealised() for model in models)
 
 
