@@ -23,6 +23,59 @@ Planes = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @kernel
+def _taps_inside(
+    data: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    first_y: int,
+    first_x: int,
+    wy: NDArray[np.float32],
+    wx: NDArray[np.float32],
+) -> tuple[float, float, float]:
+    """Sums of w m, w m d and w^2 m v over the taps that lie in the image."""
+    ny, nx = data.shape
+    norm = value = noise = 0.0
+    for j in range(max(0, -first_y), min(TAPS, ny - first_y)):
+        row_norm = row_value = row_noise = 0.0
+        for i in range(max(0, -first_x), min(TAPS, nx - first_x)):
+            sample = data[first_y + j, first_x + i]
+            if sample == sample:
+                row_norm += wx[i]
+                row_value += wx[i] * sample
+                row_noise += wx[i] * wx[i] * variance[first_y + j, first_x + i]
+        norm += wy[j] * row_norm
+        value += wy[j] * row_value
+        noise += wy[j] * wy[j] * row_noise
+    return norm, value, noise
+
+
+@kernel
+def _all_taps(
+    data: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    first_y: int,
+    first_x: int,
+    wy: NDArray[np.float32],
+    wx: NDArray[np.float32],
+) -> tuple[float, float, float]:
+    """`_taps_inside` where all taps do: loops of fixed length, which the compiler unrolls."""
+    norm = value = noise = np.float32(0)
+    for j in range(TAPS):
+        row_norm = row_value = row_noise = np.float32(0)
+        for i in range(TAPS):
+            sample = data[first_y + j, first_x + i]
+            valid = sample == sample
+            weight = wx[i] if valid else np.float32(0)
+            row_norm += weight
+            row_value += weight * (sample if valid else np.float32(0))
+            error = variance[first_y + j, first_x + i] if valid else np.float32(0)
+            row_noise += weight * weight * error
+        norm += wy[j] * row_norm
+        value += wy[j] * row_value
+        noise += wy[j] * wy[j] * row_noise
+    return float(norm), float(value), float(noise)
+
+
+@kernel
 def _interpolate(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
@@ -37,18 +90,10 @@ def _interpolate(
     sinc_weights(y - whole_y, wy)
     sinc_weights(x - whole_x, wx)
     first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
-    norm = value = noise = 0.0
-    for j in range(max(0, -first_y), min(TAPS, ny - first_y)):
-        row_norm = row_value = row_noise = 0.0
-        for i in range(max(0, -first_x), min(TAPS, nx - first_x)):
-            sample = data[first_y + j, first_x + i]
-            if sample == sample:
-                row_norm += wx[i]
-                row_value += wx[i] * sample
-                row_noise += wx[i] * wx[i] * variance[first_y + j, first_x + i]
-        norm += wy[j] * row_norm
-        value += wy[j] * row_value
-        noise += wy[j] * wy[j] * row_noise
+    if 0 <= first_y <= ny - TAPS and 0 <= first_x <= nx - TAPS:
+        norm, value, noise = _all_taps(data, variance, first_y, first_x, wy, wx)
+    else:
+        norm, value, noise = _taps_inside(data, variance, first_y, first_x, wy, wx)
     if norm < MIN_WEIGHT:
         return np.nan, np.nan
     return value / norm, noise / (norm * norm)

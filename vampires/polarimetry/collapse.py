@@ -15,8 +15,7 @@ from vampires.header.merge import stack_headers
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.model_error import mean_error_cards
 from vampires.polarimetry.photometry import Polarisation
-from vampires.polarimetry.planes import radius as pixel_radius
-from vampires.polarimetry.propagation import median_variance_factor
+from vampires.polarimetry.propagation import median_variance_factor, radial_grid
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.sky.wcs import north_up
@@ -153,8 +152,7 @@ class _Sums:
             raise PolarimetryError("a Stokes frame in the instrument's frame cannot be collapsed")
         if not self.headers:
             self.first = frame
-            self.covariance = np.zeros(frame.covariance.shape)
-            self.radius = pixel_radius(frame.shape)
+            self.covariance = np.zeros(frame.covariance.shape, np.float32)
             self.masters = np.zeros((len(frame.fields), *frame.shape))
             self.total = np.zeros(frame.data.shape)
             self.norm = np.zeros(frame.data.shape)
@@ -166,7 +164,7 @@ class _Sums:
                 "others out by [data] exclude"
             )
         weight = _weights(frame) if self.method == "weighted" else np.ones(frame.data.shape[:2])
-        outer = (weight[:, :, None] * weight[:, None, :])[..., None, None]
+        outer = weight[:, :, None] * weight[:, None, :]
         if self.method == "median":
             self.data.append(frame.data)
         self.headers.append(frame.header)
@@ -174,9 +172,10 @@ class _Sums:
         self.count += np.isfinite(frame.data).all(axis=1)
         self.total += weight[..., None, None] * np.nan_to_num(frame.data)
         self.norm += weight[..., None, None] * np.isfinite(frame.data)
-        self.covariance += np.nan_to_num(frame.covariance) * outer
+        for at in np.ndindex(outer.shape):  # plane by plane: the whole is larger than the cache
+            self.covariance[at] += np.nan_to_num(frame.covariance[at]) * np.float32(outer[at])
         self.shares.append(frame.shares)
-        self.masters += _master_variance(frame, self.radius)
+        self.masters += _master_variance(frame)
 
     def result(self) -> StokesFrame:
         if not self.headers:
@@ -186,13 +185,16 @@ class _Sums:
         header["COLLAPSE"] = (self.method, "how the Stokes frames were combined")
         if header.get("DEROTATE", True):
             header = north_up(header, self.first.shape)
-        covariance = _divide(self.covariance, self.norm[:, :, None] * self.norm[:, None])
-        if self.method == "median":
-            covariance *= median_variance_factor(self.count)[:, None, None]
+        covariance = np.empty_like(self.covariance)
+        for f, k, m in np.ndindex(covariance.shape[:3]):
+            norm = self.norm[f, k] * self.norm[f, m]
+            if self.method == "median":
+                norm /= median_variance_factor(self.count[f])
+            covariance[f, k, m] = _divide(self.covariance[f, k, m], norm)
         shares = self._shares()
         return StokesFrame(
             data=self._planes().astype(np.float32),
-            covariance=covariance.astype(np.float32),
+            covariance=covariance,
             systematic=self._systematic(shares),
             shares=shares,
             header=header,
@@ -219,18 +221,20 @@ class _Sums:
         )
 
     def _systematic(self, shares: MasterShares) -> NDArray[np.float32]:
-        mean = self.masters / np.maximum(self.count, 1)
-        return (shares.factor(self.radius) * mean[:, None, None]).astype(np.float32)
+        return shares.covariance({None: self.masters / np.maximum(self.count, 1)})
 
 
-def _master_variance(frame: StokesFrame, radius: NDArray) -> FloatArray:
+def _master_variance(frame: StokesFrame) -> FloatArray:
     """Variance that the masters leave in one image, from what is left in the intensities.
 
     In intensities all images have a positive share, so it is never lost in a difference.
     """
-    factor = frame.shares.factor(radius)
+    radii, place = radial_grid(frame.shape)
+    factor = frame.shares.factor(radii)
+    on_grid = np.arange(len(radii))
+    shares = [np.interp(place, on_grid, own) for own in factor[:, 0, 0] + factor[:, 1, 1]]
     intensity = frame.systematic[:, 0, 0] + frame.systematic[:, 1, 1]
-    return np.asarray(np.nan_to_num(intensity) / (factor[:, 0, 0] + factor[:, 1, 1]))
+    return np.asarray(np.nan_to_num(intensity) / shares)
 
 
 def _weights(frame: StokesFrame) -> FloatArray:

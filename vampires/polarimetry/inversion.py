@@ -19,7 +19,6 @@ from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.night.sets import nominal_hwp
 from vampires.polarimetry.modulation import State, stacked_weights
-from vampires.polarimetry.planes import radius
 from vampires.polarimetry.propagation import independent_covariance
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
@@ -164,16 +163,12 @@ def common_covariance(shares: MasterShares, images: Sequence[CameraImage]) -> ND
 
     Images of the same masters share one map of errors, the mean of theirs.
     """
-    r = radius(images[0].data.shape[1:])
-    total = np.zeros((images[0].data.shape[0], 4, 4, *r.shape))
+    means: dict[str | None, NDArray] = {}
     for name in sorted(set(shares.masters)):
         own = [np.nan_to_num(i.systematic) for i, m in zip(images, shares.masters, strict=True)
                if m == name]  # fmt: skip
-        mean = sum(own) / len(own)
-        part = shares.factor(r, name)
-        part *= mean[:, None, None]  # in place: these are the largest arrays of all
-        total += part
-    return total.astype(np.float32)
+        means[name] = np.asarray(sum(own) / len(own))
+    return shares.covariance(means)
 
 
 def geometry_models(models: Models, mm_correct: bool) -> tuple[MuellerModel, ...] | MuellerModel:

@@ -11,12 +11,15 @@ pixel by less than about the width over which the star's motion smeared them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vampires.kernels.covariance import transform
 from vampires.kernels.sinc import exact_weights
 from vampires.mueller.components import FloatArray
+from vampires.polarimetry.planes import radius
 
 _RADII = 120  # at which a common factor is worked out
 
@@ -39,13 +42,13 @@ def independent_covariance(
         Shape (k, k, ny, nx).
     """
     w = np.asarray(weights, dtype=float)
-    out = np.zeros((len(w), len(w), *variances[0].shape))
-    for i, variance in enumerate(variances):
-        for k, m in zip(*np.nonzero(np.triu(np.outer(w[:, i], w[:, i]))), strict=True):
-            out[k, m] += w[k, i] * w[m, i] * variance
-    for k, m in zip(*np.triu_indices(len(w), 1), strict=True):
-        out[m, k] = out[k, m]
-    return out.astype(np.float32)
+    out = np.empty((len(w), len(w), *variances[0].shape), np.float32)
+    for k, m in zip(*np.triu_indices(len(w)), strict=True):
+        total = np.zeros(variances[0].shape)
+        for i in np.flatnonzero(w[k] * w[m]).tolist():
+            total += w[k, i] * w[m, i] * variances[i]
+        out[k, m] = out[m, k] = total
+    return out
 
 
 def common_factor(
@@ -80,30 +83,34 @@ def common_factor(
     >>> common_factor([[0.5, 0.5], [1, -1]], [0.0, 0.0], 10.0).diagonal().tolist()
     [1.0, 0.0]
     """
-    k = len(np.asarray(weights))
-    out = np.zeros((k, k, *np.shape(radii)))
-    add_common_factor(out, weights, angles, radii, pixels)
-    return out
-
-
-def add_common_factor(
-    out: FloatArray, weights: ArrayLike, angles: ArrayLike, radii: ArrayLike, pixels: float
-) -> None:
-    """Add `common_factor` to ``out`` in place: such arrays are the largest of all."""
     w, r = np.asarray(weights, dtype=float), np.asarray(radii, dtype=float)
     theta = np.deg2rad(np.asarray(angles, dtype=float))
     turn = np.abs(np.angle(np.exp(1j * (theta[:, None] - theta[None, :]))))
     chord2 = 4 * np.sin(turn / 2) ** 2
-    # steps of 5 %: the correlation falls with the logarithm of the radius no faster than that
-    grid = np.append(0.0, np.geomspace(1, max(r.max(initial=0.0), 2), _RADII))
-    on_grid = np.stack(
-        [w @ np.exp(-np.pi / pixels * radius**2 * chord2) @ w.T for radius in grid], axis=-1
-    )
-    for k, m in zip(*np.triu_indices(len(w)), strict=True):
-        factor = np.interp(r, grid, on_grid[k, m])
-        out[k, m] += factor
-        if k != m:
-            out[m, k] += factor
+    correlation = np.exp(-np.pi / pixels * r[..., None, None] ** 2 * chord2)
+    return np.moveaxis(w @ correlation @ w.T, (-2, -1), (0, 1))
+
+
+@lru_cache(maxsize=4)
+def radial_grid(shape: tuple[int, int]) -> tuple[FloatArray, NDArray[np.float32]]:
+    """Radii at which `common_factor` is worked out for an image, and where its pixels lie there.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (ny, nx) of the image.
+
+    Returns
+    -------
+    radii : ndarray, shape (n,)
+        Pixels, in steps of 5 %: the correlation falls with their logarithm no faster than that.
+    place : ndarray of float32, shape (ny, nx)
+        Index and fraction of every pixel between the radii.
+    """
+    r = radius(shape)
+    radii = np.append(0.0, np.geomspace(1, max(r.max(), 2), _RADII))
+    place = np.interp(r, radii, np.arange(len(radii))).astype(np.float32)
+    return radii, place
 
 
 def median_variance_factor(count: ArrayLike) -> FloatArray:
@@ -147,7 +154,7 @@ def sum_variance_gain(interpolations: int) -> float:
 
 
 def transform_covariance(matrix: ArrayLike, covariance: NDArray) -> NDArray[np.float32]:
-    """Covariance of ``matrix @ planes``: ``T C T^t`` for every pixel.
+    """Covariance of ``matrix @ planes``: ``T C T^t`` for every pixel; a zero spreads no NaN.
 
     Parameters
     ----------
@@ -156,19 +163,13 @@ def transform_covariance(matrix: ArrayLike, covariance: NDArray) -> NDArray[np.f
     covariance : ndarray
         Shape (k, k, ny, nx).
     """
-    t = np.asarray(matrix, dtype=float)
-    half = _mix(t, covariance)
-    return _mix(t, half.swapaxes(0, 1)).swapaxes(0, 1).astype(np.float32)
-
-
-def _mix(matrix: FloatArray, planes: NDArray) -> NDArray:
-    """``matrix @ planes`` over the first axis; a zero coefficient does not spread NaN."""
-    out = np.zeros((len(matrix), *planes.shape[1:]))
-    for k, m in zip(*np.nonzero(matrix), strict=True):
-        out[k] += matrix[k, m] * planes[m]
-    return out
+    return transform(np.asarray(matrix, dtype=float), covariance)
 
 
 def transform_planes(matrix: ArrayLike, planes: NDArray) -> NDArray[np.float32]:
-    """``matrix @ planes`` over the first axis of (k, ny, nx), in float32."""
-    return _mix(np.asarray(matrix, dtype=float), planes).astype(np.float32)
+    """``matrix @ planes`` over the first axis of (k, ny, nx); a zero does not spread NaN."""
+    coefficients = np.asarray(matrix, dtype=float)
+    out = np.zeros((len(coefficients), *planes.shape[1:]))
+    for k, m in zip(*np.nonzero(coefficients), strict=True):
+        out[k] += coefficients[k, m] * planes[m]
+    return out.astype(np.float32)

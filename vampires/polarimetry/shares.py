@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vampires.images.image import CameraImage
+from vampires.kernels.covariance import add_radial
 from vampires.mueller.components import FloatArray
-from vampires.polarimetry.propagation import add_common_factor
+from vampires.polarimetry.propagation import common_factor, radial_grid
 
 # Images of the same masters closer than this are taken for one when frames are joined, deg: it
 # keeps the sums of frame-by-frame nights small, and is 0.2 px at the edge of the largest images.
@@ -113,5 +114,27 @@ class MasterShares:
             own = np.array([m == name for m in self.masters])
             pixels = float(self.pixels[own].mean())
             for f, weights in enumerate(self.weights):
-                add_common_factor(out[f], weights[:, own], self.angles[own], radii, pixels)
+                out[f] += common_factor(weights[:, own], self.angles[own], radii, pixels)
+        return out
+
+    def covariance(self, variances: Mapping[str | None, NDArray]) -> NDArray[np.float32]:
+        """Covariance of the planes from the masters' variance in their images.
+
+        Parameters
+        ----------
+        variances : mapping
+            For each masters' name, or for None (all alike), a map (nfields, ny, nx); 0 where
+            unknown.
+
+        Returns
+        -------
+        ndarray of float32
+            Shape (nfields, 4, 4, ny, nx).
+        """
+        shape = next(iter(variances.values())).shape
+        radii, place = radial_grid(shape[1:])
+        out = np.zeros((shape[0], 4, 4, *shape[1:]), np.float32)
+        for name, maps in variances.items():
+            for plane, table, variance in zip(out, self.factor(radii, name), maps, strict=True):
+                add_radial(plane, table, place, variance.astype(np.float32))
         return out

@@ -206,12 +206,13 @@ class StokesFrame:
         tuple of Polarisation
             One per field; with an aperture on an unobscured star, the star's own.
         """
+        part = (..., *_about_center(self.shape, max(radius, radius2 or 0.0)))
         # Interpolation spread the noise over neighbours: sums have more of it than pixels tell.
-        total = self.covariance + self.systematic
-        total = total * np.float32(sum_variance_gain(int(self.header.get("NINTERP", 0))))
+        total = self.covariance[part] + self.systematic[part]
+        total *= np.float32(sum_variance_gain(int(self.header.get("NINTERP", 0))))
         return tuple(
-            measure_polarisation(self.data[i], total[i], radius, radius2)
-            for i in range(len(self.fields))
+            measure_polarisation(data, covariance, radius, radius2)
+            for data, covariance in zip(self.data[part], total, strict=True)
         )
 
     def subtract_ip(self, residual: Polarisation | Sequence[Polarisation]) -> StokesFrame:
@@ -648,3 +649,10 @@ def _diagonal(planes: np.ndarray) -> np.ndarray:
     for i in range(k):
         out[:, i, i] = planes[:, i]
     return out
+
+
+def _about_center(shape: tuple[int, int], reach: float) -> tuple[slice, slice]:
+    """Part of an image, with the same centre, that holds a circle about it."""
+    edges = [max(int((size - 1) / 2 - reach) - 1, 0) for size in shape]
+    low, left = edges
+    return slice(low, shape[0] - low), slice(left, shape[1] - left)
