@@ -12,6 +12,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from fixtures.doit import doit
+from fixtures.stars import simulated_path
 
 from vampires.measure.metrics import FrameMetrics
 from vampires.mueller.model import MuellerModel
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 CENTROID = 0.06  # px rms, each axis
 FLUX = 0.01
 DEROTATION = 0.02  # deg
-DISK = 0.05
+DISK = 0.03
 
 SMALL = {"cycles": 1, "calibration_frames": 10}
 RING = Ring(radius=0.18, width=0.035)
@@ -48,23 +49,12 @@ FIELDS = {**BRIGHT, "flux": 2e6, "frames": 6}
 IDEAL = ("polarimetry.use_ideal_mm=true",)  # these nights are simulated with ideal components
 
 
-def table_path(filter_name: str, generation: str) -> dict[str, float]:
-    """The package's table as truth of a night, in the simulator's names."""
-    p = MuellerModel.from_table(filter_name, generation).parameters
-    names = {"hwp": "hwp", "imr": "imr", "flc": "flc"}
-    path = {f"{n}_phi": p[f"{k}_retardance"] for n, k in names.items()}
-    path |= {f"{n}_off": p[f"{k}_offset"] for n, k in names.items()}
-    return path | {
-        "imr_diat": p["imr_diattenuation"], "opt_phi": p["optics_retardance"],
-        "opt_diat": p["optics_diattenuation"], "opt_theta": p["optics_offset"],
-        "m3_diat": p["m3_diattenuation"], "m3_phi": p["m3_retardance"],
-    }  # fmt: skip
-
-
-TABLE = {"filter": "675-50", "mueller": table_path("675-50", "QCMOS")}
+TABLE = {"filter": "675-50", "mueller": simulated_path(MuellerModel.from_table("675-50", "QCMOS"))}
+MIRROR = {"filter": "675-50", "mueller": simulated_path(MuellerModel.from_table("675-50", "EMCCD"))}
 IMAGES = ("coadd", "coadd_table", "flat_check")
 FORMATS = {
     "stars": Format("stars", "pdi", FAINT),
+    "mirror": Format("stars", "pdi", {**FAINT, **MIRROR, "frames": 30}),
     "controller": Format("controller", "pdi", FAINT),
     "qcmos": Format("qcmos", "pdi", {**BRIGHT, **TABLE}),
     "fz": Format("fz", "pdi", BRIGHT, IDEAL),

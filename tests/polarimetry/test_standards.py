@@ -1,6 +1,7 @@
 """Stars in tables: read as published, paired, fitted; the tertiary mirror; the HWP's mode."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from fixtures.stars import ETA_CRV, MODEL, START, exposures
 from vampires.commands.mueller_fit import MuellerFit
 from vampires.errors import PolarimetryError
 from vampires.polarimetry.standards import (
+    balance_cameras,
     compare_modes,
     fit_mirror,
     fit_star,
@@ -118,6 +120,73 @@ def test_a_row_that_lacks_something_is_left_out_alone(tmp_path, caplog):
 def write_plain(path):
     path.write_text("OBJECT,MJD\nX,59607\n")
     return path.name
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        ({"U_CAMERA": "", "DETECTOR": "VCAM1 - Ultra 897"}, 0),
+        ({"U_CAMERA": "3"}, 1),
+        ({"U_FLCSTT": "D"}, 1),
+        ({"U_FLCSTT": ""}, 0),  # no FLC: pairs with nothing where the others switch
+        ({"MJD": "", "DATE-OBS": "2022-01-28", "UT": "12:00:00:250"}, 0),
+        ({"MJD": "", "DATE-OBS": "1/28/22"}, 1),
+        ({"R_15_TOTAL_COUNTS": "-5"}, 1),
+        ({"RA": "", "DEC": "", "ALTITUDE": "", "AZIMUTH": ""}, 1),
+        ({"U_HWPANG": "nan", "RET-ANG1": "nan"}, 1),
+        ({"U_EMGAIN": "30.0"}, 0),  # another gain than its partners: another set
+    ],
+)
+def test_an_odd_row_costs_its_own_set_and_no_more(tmp_path, changes, lost):
+    rows = exposures(4, q=0.03, u=0.01)
+    path = table(tmp_path / "t.csv", rows, DETECTOR="", DATE__OBS="")
+    lines = list(csv.DictReader(path.read_text().splitlines()))
+    lines[0] |= changes
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    found = read_star_table(path)
+    assert len(found) == len(rows) - lost
+    (stars,) = star_differences(found)
+    assert len(rows) // 4 - 1 <= len(stars) <= len(rows) // 4
+    fit = fit_star(MODEL, stars, synchronised=False)
+    assert (fit.q, fit.u) == (pytest.approx(0.03, abs=2e-3), pytest.approx(0.01, abs=2e-3))
+
+
+def test_tables_with_other_columns_names_and_filters(tmp_path, capsys):
+    """Names as people write them, a filter without a path of its own, rows given twice."""
+    rows = exposures(4, q=0.03, u=0.01)
+    path = table(tmp_path / "t.csv", rows, OBJECT="hd 29333", U_FILTER="", FILTER01="656-3")
+    text = path.read_text().replace("R_15_TOTAL_COUNTS", "FLUX").splitlines()
+    path.write_text("\n".join([text[0], *text[1:], *text[1:]]) + "\n")
+    (stars,) = star_differences(read_star_table(path))
+    assert (stars.star, stars.filter, len(stars)) == ("HD29333", "656-3", len(rows) // 4)
+    options = {o["name"]: o["default"] for o in MuellerFit.cmd_options}
+    options |= {"output": str(tmp_path / "m3.toml"), "standards": True, "polarised": "HD_29333"}
+    bad = tmp_path / "bad.csv"
+    bad.write_text("OBJECT,MJD\nX,59607\n")
+    assert MuellerFit().run(options, [str(bad), str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "bad.csv: no column with the flux of the star" in text
+    assert "ideal: no public table for 656-3" in text
+    options |= {"output": str(tmp_path / "again.toml"), "polarised": "HD1"}
+    with pytest.raises(PolarimetryError, match="no star 'HD1'; the files have HD29333"):
+        MuellerFit().run(options, [str(path)])
+
+
+def test_cameras_of_unequal_throughput_are_balanced():
+    """Camera 1 has 0.5 of camera 2's: a difference over the sum loses a ninth."""
+    uneven = [
+        replace(e, flux=e.flux * (0.625 if e.camera == 1 else 1))
+        for e, _ in exposures(0, q=0.04, u=0.0, noise=1e-5)
+    ]
+    degrees = []
+    for own in (uneven, balance_cameras(uneven)):
+        (stars,) = star_differences(own)
+        degrees.append(fit_star(MODEL, stars, synchronised=False).q)
+    assert degrees[0] == pytest.approx(0.04 * 8 / 9, rel=0.02)
+    assert degrees[1] == pytest.approx(0.04, rel=2e-3)
 
 
 def test_right_ascensions_and_parallactic_angles():

@@ -12,7 +12,13 @@ from vampires.night.index import find_files
 
 if TYPE_CHECKING:
     from vampires.mueller.model import MuellerModel
-    from vampires.polarimetry.standards import MirrorFit, ModeEvidence, StarDifferences, StarFit
+    from vampires.polarimetry.standards import (
+        MirrorFit,
+        ModeEvidence,
+        StarDifferences,
+        StarExposure,
+        StarFit,
+    )
 
 # Measured degree from which a star is taken to have a polarisation of its own.
 _POLARISED = 0.006
@@ -33,7 +39,7 @@ def fit_standards(arguments: list[str], output: Path, options: dict[str, Any]) -
     options : dict
         Of the command: hwp_sync, polarised, start.
     """
-    from vampires.polarimetry.standards import fit_mirror, star_differences
+    from vampires.polarimetry.standards import fit_mirror, star_differences, star_name
 
     mode = _mode(options["hwp_sync"])
     stars = star_differences(_exposures(arguments))
@@ -42,6 +48,11 @@ def fit_standards(arguments: list[str], output: Path, options: dict[str, Any]) -
             "no exposures of both cameras (and both FLC states) at one half-wave-plate angle "
             "within 40 s"
         )
+    names = [star_name(part) for part in options["polarised"].split(",") if part.strip()]
+    strange = sorted(set(names) - {s.star for s in stars})
+    if strange:
+        known = ", ".join(sorted({s.star for s in stars}))
+        raise PolarimetryError(f"--polarised: no star {strange[0]!r}; the files have {known}")
     every: list[dict[str, Any]] = []
     lines: list[str] = []
     for name, generation in sorted({(s.filter, s.generation) for s in stars}):
@@ -49,7 +60,6 @@ def fit_standards(arguments: list[str], output: Path, options: dict[str, Any]) -
         kept, fits, modes = _fit_each(model, stars, (name, generation), mode)
         if not kept:
             continue
-        names = [p.strip().upper() for p in options["polarised"].split(",") if p.strip()]
         polarised = [
             s.star in names if names else f.debiased > _POLARISED
             for s, f in zip(kept, fits, strict=True)
@@ -63,25 +73,31 @@ def fit_standards(arguments: list[str], output: Path, options: dict[str, Any]) -
     return 0 if every else 1
 
 
-def _exposures(arguments: list[str]) -> list[Any]:
+def _exposures(arguments: list[str]) -> list[StarExposure]:
     from vampires.images.image import CameraImage
     from vampires.mueller.lamp_table import is_lamp_table
+    from vampires.polarimetry.standards import balance_cameras
     from vampires.polarimetry.star_images import star_exposures
     from vampires.polarimetry.star_table import read_star_table
 
     tables = [Path(a).expanduser() for a in arguments if is_lamp_table(Path(a))]
     others = [a for a in arguments if not is_lamp_table(Path(a))]
-    found: list[Any] = []
+    found: list[StarExposure] = []
     for table in tables:
         try:
             found += read_star_table(table)
         except PolarimetryError as error:
             say(f"{error}: left out")
+    coadds: list[StarExposure] = []
     for path in find_files(others) if others else []:
         try:
-            found += star_exposures(CameraImage.read(path), _APERTURE)
+            coadds += star_exposures(CameraImage.read(path).in_rate(), _APERTURE)
         except (VampiresError, KeyError) as error:
             say(f"{path}: not a coadd of a star ({error}): left out")
+    # Not the tables: their fluxes are of medians of few-photon frames, which grow faster than the
+    # light. That makes up for unequal cameras: HD 29333 and HDE 279658 come out 2.5 % too high as
+    # they are, 7.5 % balanced.
+    found += balance_cameras(coadds)
     if not found:
         raise FileError("nothing usable in the given files; see above")
     return found

@@ -8,6 +8,7 @@ fitted along: it takes what does not depend on the half-wave plate, such as the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,10 +20,13 @@ from vampires.instrument.flc import NO_FLC
 from vampires.mueller.components import FloatArray, rotator
 from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.planes import debiased_lp
+from vampires.utils.angles import wrap
 
 # Residuals of a star drift with altitude: however many differences it has, they count as so many
 # independent ones where stars are weighed against each other.
 _INDEPENDENT = 8
+
+_SAME_HWP = 0.5  # deg
 
 # Exposures of a state set follow each other within this time.
 _SET_SECONDS = 40.0
@@ -32,7 +36,8 @@ _SET_SECONDS = 40.0
 class StarExposure:
     """Flux of a star in one exposure of one camera, and where everything stood.
 
-    Angles in deg: `hwp` nominal, `sync` what a synchronised plate adds to it.
+    Angles in deg: `hwp` nominal, `sync` what a synchronised plate adds to it. `setting` is how the
+    detector was read (gain, exposure time): only alike exposures of a camera are subtracted.
     """
 
     star: str
@@ -48,6 +53,7 @@ class StarExposure:
     imr: float
     flux: float
     error: float
+    setting: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,17 @@ class ModeEvidence:
         )
 
 
+def star_name(text: str) -> str:
+    """Name by which exposures of a star are known to belong together.
+
+    Examples
+    --------
+    >>> star_name("hd 29333"), star_name("HD_29333")
+    ('HD29333', 'HD29333')
+    """
+    return re.sub(r"[\s_]+", "", text).upper()
+
+
 def star_differences(exposures: Sequence[StarExposure]) -> list[StarDifferences]:
     """Pair the exposures of stars into double differences.
 
@@ -191,16 +208,55 @@ def star_differences(exposures: Sequence[StarExposure]) -> list[StarDifferences]
     list of StarDifferences
         One per star, night and filter, in order of time. What has no partners is left out.
     """
-    groups: dict[tuple[str, int, str, str], list[StarExposure]] = {}
-    for e in sorted(exposures, key=lambda e: (e.mjd, e.camera, e.flc)):
-        groups.setdefault((e.star, int(e.mjd), e.filter, e.generation), []).append(e)
+    found = ((_sets_of_night(own), own) for own in _nights(exposures))
+    return [_differences(sets, _switched(own)) for sets, own in found if sets]
+
+
+def balance_cameras(exposures: Sequence[StarExposure]) -> list[StarExposure]:
+    """Scale the fluxes of each star, night and filter so that both cameras see as much of it.
+
+    The normalised difference of cameras of unequal throughput g is smaller than the polarisation
+    by ``4 g / (1 + g)^2``: 1 % at g = 0.8, 4.5 % at 0.65.
+
+    Parameters
+    ----------
+    exposures : sequence of StarExposure
+
+    Returns
+    -------
+    list of StarExposure
+        What has no partner is as it was.
+    """
     out = []
-    for own in groups.values():
-        switched = {e.flc for e in own} >= {"A", "B"}
-        sets = _state_sets(own, switched)
-        if sets:
-            out.append(_differences(sets, switched))
+    for own in _nights(exposures):
+        pairs = [(m[1, f], m[2, f]) for m in _sets_of_night(own) for c, f in m if c == 1]
+        gain = np.mean([np.log(one.flux / two.flux) for one, two in pairs]) if pairs else 0.0
+        scale = {1: float(np.exp(-gain / 2)), 2: float(np.exp(gain / 2))}
+        out += [
+            replace(e, flux=e.flux * scale[e.camera], error=e.error * scale[e.camera]) for e in own
+        ]
     return out
+
+
+def _nights(exposures: Sequence[StarExposure]) -> list[list[StarExposure]]:
+    """Exposures of each star, night and filter, in order of time, none twice."""
+    groups: dict[tuple[str, int, str, str], dict[object, StarExposure]] = {}
+    for e in sorted(exposures, key=lambda e: (e.mjd, e.camera, e.flc, e.hwp)):
+        own = groups.setdefault((e.star, int(e.mjd), e.filter, e.generation), {})
+        own.setdefault((e.mjd, e.camera, e.flc, e.hwp), e)
+    return [list(own.values()) for own in groups.values()]
+
+
+def _switched(exposures: Sequence[StarExposure]) -> bool:
+    return {e.flc for e in exposures} >= {"A", "B"}
+
+
+def _sets_of_night(
+    exposures: Sequence[StarExposure],
+) -> list[dict[tuple[int, str], StarExposure]]:
+    """Sets of one star; states ``NA`` pair with nothing where the FLC switches."""
+    switched = _switched(exposures)
+    return _state_sets([e for e in exposures if not switched or e.flc in ("A", "B")], switched)
 
 
 def fit_star(model: MuellerModel, stars: StarDifferences, *, synchronised: bool) -> StarFit:
@@ -372,7 +428,8 @@ def _state_sets(
         for e in left:
             if (e.mjd - first.mjd) * 86400 > _SET_SECONDS:
                 break
-            if abs(e.hwp - first.hwp) < 0.5:
+            alike = all(o.setting == e.setting for o in found.values() if o.camera == e.camera)
+            if alike and abs(wrap(e.hwp - first.hwp, 180.0)) < _SAME_HWP:
                 found.setdefault((e.camera, e.flc), e)
         used = {id(e) for e in found.values()} if len(found) == need else {id(first)}
         if len(found) == need:
@@ -402,10 +459,12 @@ def _differences(
 
     def mean(name: str, period: float | None = None) -> FloatArray:
         table = np.array([[getattr(e, name) for e in row] for row in rows], dtype=float)
-        return np.asarray((np.unwrap(table, period=period) if period else table).mean(axis=1))
+        return np.asarray(
+            (np.unwrap(table, period=period, axis=1) if period else table).mean(axis=1)
+        )
 
     return StarDifferences(
-        first.star, first.filter, first.generation, switched, mean("hwp"), mean("mjd"),
+        first.star, first.filter, first.generation, switched, mean("hwp", 180.0), mean("mjd"),
         mean("pa", 360.0), mean("altitude"), mean("sync", 180.0), mean("imr", 180.0),
         np.array(values), np.array(errors),
     )  # fmt: skip

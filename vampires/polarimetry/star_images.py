@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from vampires.images.image import CameraImage
 from vampires.mueller.model import LightPathAngles
 from vampires.polarimetry.photometry import region_weights
-from vampires.polarimetry.standards import StarExposure
+from vampires.polarimetry.standards import StarExposure, star_name
 
 
 def star_exposures(
@@ -40,19 +38,13 @@ def star_exposures(
             continue
         out.append(
             StarExposure(
-                star=str(header.get("OBJECT", "star")).upper(), filter=name,
+                star=star_name(str(header.get("OBJECT", "star"))), filter=name,
                 generation=str(header["DETGEN"]), camera=angles.camera,
                 flc=angles.flc if angles.flc_in else "NA", hwp=angles.hwp,
                 mjd=float(header["MJD"]), pa=angles.pa, altitude=angles.altitude,
                 sync=float(header["HWPSYNCA"]), imr=angles.imr, flux=flux,
                 error=float(np.sqrt(np.sum(variance[seen] * weights[seen] ** 2, dtype=float))),
+                setting=f"{header.get('DETGAIN')} {header.get('EXPTIME')}",
             )
         )  # fmt: skip
     return out
-
-
-def same_state_exposures(exposures: Iterable[StarExposure]) -> list[StarExposure]:
-    """Exposures with the states ``NA`` dropped where the FLC switches: they pair with nothing."""
-    every = list(exposures)
-    switched = {e.flc for e in every} >= {"A", "B"}
-    return [e for e in every if not switched or e.flc in ("A", "B")]

@@ -9,6 +9,7 @@ checked against the pointing in the row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import numpy as np
 from astropy.time import Time
 
 from vampires.errors import PolarimetryError
+from vampires.instrument.detectors import Generation, first_mjd
 from vampires.instrument.telescope import SUBARU
 from vampires.log import get_logger
 from vampires.mueller.lamp_table import number, read_rows
-from vampires.polarimetry.standards import StarExposure
+from vampires.polarimetry.standards import StarExposure, star_name
 from vampires.sky.earth import Sky
 from vampires.sky.geometry import hwp_sync_angle
 
@@ -27,7 +29,12 @@ log = get_logger(__name__)
 
 # Columns of the flux, best first: a fixed aperture of 15 px, then other apertures.
 _FLUXES = ("R_15_TOTAL_COUNTS", "PHOTF0", "PHOTF", "PHOTFLUX", "APERTURE_FLUX", "FLUX")
-_STATES = {"1": "A", "2": "B", "1.0": "A", "2.0": "B", "A": "A", "B": "B", "NA": "NA", "": "NA"}
+_STATES = {
+    "1": "A", "2": "B", "1.0": "A", "2.0": "B", "A": "A", "B": "B",
+    "NA": "NA", "NAN": "NA", "": "NA",
+}  # fmt: skip
+_EARLIEST, _LATEST = 40000.0, 90000.0  # MJD that a night can have
+_NOTHING = ("", "UNKNOWN", "NAN", "NONE", "NA")
 _DEFAULT_ROTATOR_PUPIL = -39.0  # D_IMRPAP of the years these tables are from
 _POINTING_TOLERANCE = 1.0  # deg between the row's altitude and that of its coordinates and time
 
@@ -86,27 +93,61 @@ def right_ascension(row: Mapping[str, str]) -> float:
 def mid_exposure(row: Mapping[str, str]) -> float:
     """Mid-exposure of a row, MJD; NaN when nothing tells."""
     start, end = number(row, "MJD-STR"), number(row, "MJD-END")
-    if np.isfinite([start, end]).all() and start > 40000:
+    if np.isfinite([start, end]).all() and _EARLIEST < start <= end < _LATEST:
         return float((start + end) / 2)
     mjd = number(row, "MJD")
-    if mjd > 40000:
+    if _EARLIEST < mjd < _LATEST:
         return float(mjd)
     day = row.get("DATE-OBS", "")[:10]
     for text in (f"{day}T{row.get('UT', '')}", row.get("DATE", "")):
-        try:
-            return float(Time(text.replace(" ", "T"), format="isot", scale="utc").mjd)
-        except ValueError:
-            continue
+        moment = _time(text)
+        if np.isfinite(moment):
+            return moment
     return float("nan")
+
+
+def _time(text: str) -> float:
+    """MJD of ``yyyy-mm-ddThh:mm:ss``; NaN for anything else. Milliseconds may follow a colon."""
+    stamp = re.sub(r"(:\d\d:\d\d):(\d+)$", r"\1.\2", text.strip().replace(" ", "T"))
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", stamp):
+        return float("nan")
+    try:
+        return float(Time(stamp, format="isot", scale="utc").mjd)
+    except ValueError:
+        return float("nan")
+
+
+def _camera(row: Mapping[str, str]) -> float:
+    """1 or 2, else NaN."""
+    stated = number(row, "U_CAMERA", "CAMERA", "CAM")
+    if stated in (1.0, 2.0):
+        return stated
+    for name in ("DETECTOR", "FILE_NAME"):
+        found = re.search(r"CAM_?([12])(?!\d)", row.get(name, "").upper())
+        if found:
+            return float(found[1])
+    return float("nan")
+
+
+def _generation(row: Mapping[str, str], mjd: float) -> Generation:
+    if "U_DETMOD" not in row or row["U_DETMOD"].upper() in _NOTHING:
+        return "EMCCD"
+    return "QCMOS-NBS" if mjd >= first_mjd("QCMOS-NBS") else "QCMOS"
+
+
+def _setting(row: Mapping[str, str]) -> str:
+    """How the detector was read: exposures of other gains or times are not compared."""
+    gain = number(row, "U_EMGAIN", "DETGAIN", "GAIN")
+    return f"{gain:g} {number(row, 'U_AQTINT', 'EXPTIME'):g} {row.get('U_DETMOD', '')}"
 
 
 def _exposure(row: Mapping[str, str], flux_column: str, path: Path) -> StarExposure | str:
     """Exposure of a row, or the name of what it lacks."""
     flux = number(row, flux_column)
-    camera = number(row, "U_CAMERA", "CAMERA", "CAM")
+    camera = _camera(row)
     hwp = number(row, "U_HWPANG", "RET-ANG1", "RET-POS1")
     mjd = mid_exposure(row)
-    state = row.get("U_FLC") or row.get("U_FLCSTT") or row.get("FLC") or ""
+    state = next((row[k] for k in ("U_FLC", "U_FLCSTT", "FLC") if row.get(k)), "")
     for name, value in (
         ("flux", flux if flux > 0 else np.nan), ("camera", camera), ("HWP angle", hwp),
         ("time", mjd), ("FLC state", 0.0 if state.upper() in _STATES else np.nan),
@@ -121,13 +162,13 @@ def _exposure(row: Mapping[str, str], flux_column: str, path: Path) -> StarExpos
         row, f"{flux_column}_PHOTON_NOISE", f"{flux_column}_ERR", f"{flux_column[:-1]}ER0"
     )
     return StarExposure(
-        star=(row.get("OBJECT") or path.stem).upper(),
+        star=star_name(row.get("OBJECT") or path.stem),
         filter=_filter(row),
-        generation="QCMOS" if row.get("U_DETMOD") else "EMCCD",
+        generation=_generation(row, mjd),
         camera=int(camera), flc=_STATES[state.upper()], hwp=hwp % 180, mjd=mjd, pa=pa,
         altitude=altitude, sync=float(hwp_sync_angle(np.array(altitude), np.array(azimuth))),
         imr=_rotator(row, altitude), flux=flux,
-        error=error if error > 0 else float(np.sqrt(flux)),
+        error=error if error > 0 else float(np.sqrt(flux)), setting=_setting(row),
     )  # fmt: skip
 
 
@@ -211,6 +252,6 @@ def _sexagesimal(text: str) -> float:
 
 def _filter(row: Mapping[str, str]) -> str:
     for name in ("U_FILTER", "FILTNAME", "FILTER01", "FILTER"):
-        if row.get(name, "").upper() not in ("", "UNKNOWN", "NAN"):
+        if row.get(name, "").upper() not in _NOTHING:
             return row[name]
     return "Open"
