@@ -53,6 +53,8 @@ class Run(DoitRun):
     def execute(self, params: Any, args: list[str]) -> int:
         """Load the tasks and run them; a signal ends both with the status shells expect."""
         self._wait = bool(params.get("wait"))
+        if params.get("num_process", 0) > 1 and not Path(params["dep_file"]).exists():
+            executor.start_early()  # nothing was ever made here
         try:
             with executor.graceful_termination():
                 return quietly(lambda: super(Run, self).execute(params, args))

@@ -22,7 +22,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ from vampires.log import (
     log_path,
     pass_on_warnings,
 )
+from vampires.utils.threads import cores, lend_threads
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -114,6 +115,20 @@ def run(function: Function, /, *args: object) -> dict[str, Any]:
     if _engine.workers == 1:
         return function(*args) or {}
     return _in_worker(function, args)
+
+
+def start_early() -> None:
+    """Begin to import what workers need while this process is still planning.
+
+    For a run that is sure to have work for worker processes: it saves about a second.
+    """
+    if sys.platform != "linux":
+        return
+    from multiprocessing import forkserver
+
+    _one_thread_each()
+    _context()
+    forkserver.ensure_running()
 
 
 def shutdown() -> None:
@@ -196,9 +211,11 @@ class _Call:
     fields: dict[str, Any]
     log: str | None
     folder: str
+    threads: int = 1
 
     def __call__(self) -> _Reply:
         _one_thread_each()
+        lend_threads(self.threads)
         configure_log(self.log)
         with bound(**self.fields), collected_warnings() as warnings:
             try:
@@ -307,8 +324,9 @@ def _in_worker(function: Function, args: tuple[object, ...]) -> dict[str, Any]:
         if worker is None:
             worker = _Worker()
             _engine.pool.append(worker)
+        threads = cores() // (len(_engine.pool) - len(_engine.idle))  # of those that do nothing
     try:
-        reply = worker.ask(_call(function, args))
+        reply = worker.ask(replace(_call(function, args), threads=threads))
     except (EOFError, OSError):
         with _engine.lock:
             if worker not in _engine.pool:  # shutdown() ended it

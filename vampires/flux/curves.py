@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import QTable, Table
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, stats
+from scipy import ndimage, special
 
 from vampires.instrument.curves import filter_curve
 from vampires.instrument.telescope import PUPIL
@@ -105,8 +105,8 @@ def student_factor(apertures: ArrayLike, sigma: float) -> Float64:
     [62.27, 11.66, 5.64]
     """
     n = np.asarray(apertures, dtype=float)
-    tail = stats.norm.sf(sigma)
-    factor: Float64 = stats.t.isf(tail, n - 2) * np.sqrt(1 + 1 / (n - 1))
+    tail = special.ndtr(-sigma)
+    factor: Float64 = -special.stdtrit(n - 2, tail) * np.sqrt(1 + 1 / (n - 1))
     return factor
 
 

@@ -27,7 +27,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from vampires.errors import MeasurementError
 from vampires.images.alignment import Alignment
@@ -81,14 +81,15 @@ class CountingLaw:
         needed = self.threshold - self.read_noise * _NODES
         weights = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
         n = np.arange(1, _MOST_ELECTRONS)[:, None]
-        above = (stats.gamma.sf(np.maximum(needed, 0), n) * weights).sum(axis=1)
-        return np.concatenate([[stats.norm.sf(self.threshold / self.read_noise)], above])
+        above = (special.gammaincc(n, np.maximum(needed, 0)) * weights).sum(axis=1)
+        return np.concatenate([[special.ndtr(-self.threshold / self.read_noise)], above])
 
     @cached_property
     def _table(self) -> tuple[Float64, Float64, Float64]:
         """P, dP/dm and d2P/dm2 on the grid of m."""
         n = np.arange(_MOST_ELECTRONS)
-        chance = stats.poisson.pmf(n, _GRID[:, None])
+        m = _GRID[:, None]
+        chance = np.exp(special.xlogy(n, m) - m - special.gammaln(n + 1))
         steps = self.efficiency
         first, second = np.diff(steps, append=1.0), np.diff(steps, 2, append=[1.0, 1.0])
         return chance @ steps, chance @ first, chance @ second

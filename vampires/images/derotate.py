@@ -14,6 +14,7 @@ from vampires.images.image import CameraImage
 from vampires.kernels.resample import rotate
 from vampires.sky.wcs import north_up
 from vampires.utils.angles import circular_mean, wrap
+from vampires.utils.threads import side_by_side
 
 Float32 = NDArray[np.float32]
 _A = TypeVar("_A", bound=np.generic)
@@ -47,16 +48,18 @@ def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
     """
     angles = [_derotation_angle(image) for image in images]
     systematic = _shared_systematic(images, angles)
-    out = []
-    for image, angle, common in zip(images, angles, systematic, strict=True):
-        turned = [
-            rotate(_contiguous(data), _contiguous(variance), angle)
-            for data, variance in zip(image.data, image.variance, strict=True)
-        ]
-        data = np.stack([d for d, _ in turned])
-        variance = np.stack([v for _, v in turned])
-        out.append(replace(image, data=data, variance=variance, systematic=common))
-    return out
+    return side_by_side(_turned, list(zip(images, angles, systematic, strict=True)))
+
+
+def _turned(turn: tuple[CameraImage, float, Float32]) -> CameraImage:
+    """One image turned by an angle, with a systematic variance that is turned already."""
+    image, angle, systematic = turn
+    planes = [
+        rotate(_contiguous(data), _contiguous(variance), angle)
+        for data, variance in zip(image.data, image.variance, strict=True)
+    ]
+    data, variance = (np.stack(own) for own in zip(*planes, strict=True))
+    return replace(image, data=data, variance=variance, systematic=systematic)
 
 
 def north_up_image(image: CameraImage) -> CameraImage:
@@ -76,13 +79,16 @@ def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -
         (int(image.header["U_CAMERA"]), round(wrap(angle - angles[0]) / _STEP))
         for image, angle in zip(images, angles, strict=True)
     ]
-    turned: dict[tuple[int, int], Float32] = {}
-    for key in sorted(set(keys)):
+
+    def turned(key: tuple[int, int]) -> Float32:
         own = [i for i, k in enumerate(keys) if k == key]
         angle = circular_mean(angles[i] for i in own)
         mean = _finite_mean([images[i].systematic for i in own])
-        turned[key] = np.stack([turn_common(plane, angle) for plane in mean])
-    return [turned[key] for key in keys]
+        return np.stack([turn_common(plane, angle) for plane in mean])
+
+    distinct = sorted(set(keys))
+    found = dict(zip(distinct, side_by_side(turned, distinct), strict=True))
+    return [found[key] for key in keys]
 
 
 def turn_common(variance: Float32, angle: float) -> Float32:

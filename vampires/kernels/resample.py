@@ -76,6 +76,30 @@ def _all_taps(
 
 
 @kernel
+def _lit_part(data: NDArray[np.float32]) -> NDArray[np.int64]:
+    """First and last valid pixel of each row: padded images are blank in a half of theirs."""
+    ny, nx = data.shape
+    lit = np.empty((ny, 2), np.int64)
+    for y in range(ny):
+        first, last = 0, nx - 1
+        while first < nx and np.isnan(data[y, first]):
+            first += 1
+        while last >= first and np.isnan(data[y, last]):
+            last -= 1
+        lit[y, 0], lit[y, 1] = first, last
+    return lit
+
+
+@kernel
+def _near(lit: NDArray[np.int64], y: int, x: int) -> bool:
+    """Whether a valid pixel may be within the reach of the taps."""
+    for row in range(max(y - ORDER + 1, 0), min(y + ORDER + 1, lit.shape[0])):
+        if x + ORDER >= lit[row, 0] and x - ORDER < lit[row, 1]:
+            return True
+    return False
+
+
+@kernel
 def _interpolate(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
@@ -83,10 +107,13 @@ def _interpolate(
     x: float,
     wy: NDArray[np.float32],
     wx: NDArray[np.float32],
+    lit: NDArray[np.int64],
 ) -> tuple[float, float]:
     """Value and variance at a point; the weights are room to work in."""
     ny, nx = data.shape
     whole_y, whole_x = math.floor(y), math.floor(x)
+    if not _near(lit, whole_y, whole_x):
+        return np.nan, np.nan
     sinc_weights(y - whole_y, wy)
     sinc_weights(x - whole_x, wx)
     first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
@@ -109,11 +136,12 @@ def _affine(
     noise: NDArray[np.float32],
 ) -> None:
     wy, wx = np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
+    lit = _lit_part(data)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             source_y = matrix[0, 0] * y + matrix[0, 1] * x + offset[0]
             source_x = matrix[1, 0] * y + matrix[1, 1] * x + offset[1]
-            out[y, x], noise[y, x] = _interpolate(data, variance, source_y, source_x, wy, wx)
+            out[y, x], noise[y, x] = _interpolate(data, variance, source_y, source_x, wy, wx, lit)
 
 
 def affine(

@@ -37,6 +37,7 @@ def draw_image(data: np.ndarray, scale: float, title: str, unit: str = "e-/s") -
     ny, nx = data.shape
     half_x, half_y = nx * scale / 2, ny * scale / 2
     top = float(np.nanmax(data)) if np.isfinite(data).any() else 1.0
+    data = thinned(data, 640)
     width = max(_noise(data), abs(top) * 1e-4, 1e-12)
     figure = Figure(figsize=(5.2, 4.4))
     axes = figure.add_axes((0.13, 0.11, 0.76, 0.82))
@@ -47,6 +48,24 @@ def draw_image(data: np.ndarray, scale: float, title: str, unit: str = "e-/s") -
     axes.set(title=title, xlabel="arcsec", ylabel="arcsec")
     figure.colorbar(image, ax=axes, label=unit)
     return figure
+
+
+def thinned(data: np.ndarray, most: int) -> np.ndarray:
+    """Every n-th pixel of an image, so that no side has more than some: as many as are shown.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+    most : int
+        Pixels of the picture.
+
+    Examples
+    --------
+    >>> thinned(np.zeros((1100, 2240)), 640).shape
+    (275, 560)
+    """
+    step = -(-max(data.shape) // most)
+    return data[step // 2 :: step, step // 2 :: step]
 
 
 def draw_metrics(

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from vampires.plotting.images import thinned
+
 
 @dataclass(frozen=True)
 class StokesPlanes:
@@ -82,7 +84,7 @@ def plot_overview(stokes: StokesPlanes) -> Figure:
     })  # fmt: skip
     for axes, (name, plane) in zip(panels.ravel(), stokes.planes.items(), strict=True):
         norm, colours = _stretch(name, plane, _typical(stokes.errors[name]))
-        image = _show(axes, plane, stokes, norm, colours)
+        image = _show(axes, plane, stokes, norm, colours, most=320)
         axes.set_title(name)
         axes.label_outer()
         figure.colorbar(
@@ -206,7 +208,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _show(
-    axes: Axes, data: NDArray, stokes: StokesPlanes, norm: Normalize, colours: str
+    axes: Axes, data: NDArray, stokes: StokesPlanes, norm: Normalize, colours: str, most: int = 640
 ) -> AxesImage:
     ny, nx = data.shape
     half_x, half_y = nx * stokes.pixel_scale / 2, ny * stokes.pixel_scale / 2
@@ -214,7 +216,7 @@ def _show(
     if not stokes.north_up:
         axes.set(xlabel="offset to the left [arcsec]", ylabel="offset upwards [arcsec]")
     return axes.imshow(
-        data, origin="lower", norm=norm, cmap=colours, interpolation="nearest",
+        thinned(data, most), origin="lower", norm=norm, cmap=colours, interpolation="nearest",
         extent=(half_x, -half_x, -half_y, half_y),
     )  # fmt: skip
 

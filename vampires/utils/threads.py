@@ -2,15 +2,62 @@
 
 A reduction of one process at a time (``doit``, a notebook) has the machine to itself and
 uses all its cores within each step. Worker processes (``doit -n 4``, a cluster) are already
-as many as the user wants, so each of them uses one thread. Results do not depend on it.
+as many as the user wants, so each of them uses one thread, and the cores of those that have
+nothing to do (`lend_threads`). Results do not depend on it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import parent_process
+from typing import TypeVar
 
-__all__ = ["available_threads"]
+__all__ = ["available_threads", "cores", "lend_threads", "side_by_side"]
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+_lent = 1  # threads of a worker process
+
+
+def lend_threads(number: int) -> None:
+    """Let this worker process use some threads, until it is told another number."""
+    global _lent  # noqa: PLW0603 - a process has one number
+    _lent = max(1, number)
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def side_by_side(function: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:
+    """``[function(item) for item in items]`` in as many threads as there are.
+
+    Parameters
+    ----------
+    function : callable
+        It should spend its time in kernels, which do without the interpreter lock.
+    items : iterable
+
+    Returns
+    -------
+    list
+        In the order of the items, whatever the number of threads.
+
+    Examples
+    --------
+    >>> side_by_side(abs, [-2, 1])
+    [2, 1]
+    """
+    threads = available_threads()
+    if threads == 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, items))
 
 
 def available_threads() -> int:
@@ -19,8 +66,8 @@ def available_threads() -> int:
     Returns
     -------
     int
-        1 in a worker process, otherwise the cores this process may run on; the environment
-        variable ``VAMPIRES_THREADS`` sets another number.
+        In a worker process what it was lent, 1 at first; otherwise the cores this process may
+        run on. The environment variable ``VAMPIRES_THREADS`` sets another number.
 
     Examples
     --------
@@ -30,8 +77,4 @@ def available_threads() -> int:
     wanted = os.environ.get("VAMPIRES_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
-    if parent_process() is not None:
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return _lent if parent_process() is not None else cores()
