@@ -287,10 +287,11 @@ class CameraCube:
         if "flat" in settings.require and response is None:
             raise CalibrationError(f"{name}: [calibrate] require: its flat could not be made")
         background = masters.background
-        used = {"BACKFILE": background, "FLATFILE": masters.flat if response is not None else None}
-        cards = {key: ascii_text(path.name) for key, path in used.items() if path is not None}
+        flat = masters.flat if response is not None else None
+        used = {"background_file": background, "flat_file": flat}
+        cards = {name: ascii_text(path.name) for name, path in used.items() if path is not None}
         if masters.relaxed:
-            cards["RELAXED"] = "; ".join(masters.relaxed)
+            cards["relaxed"] = "; ".join(masters.relaxed)
         calibration = replace(
             pixel_calibration(self.header, background, response), repair=settings.fix_bad_pixels
         )
@@ -477,11 +478,9 @@ class CameraCube:
         stack = coadd_frames(self.alignment(size), method, self.memory)
         header = self.product_header(method)
         header.update(celestial_wcs(header, size))
-        pixels = round(stack.master_pixels, 4)
         if method == COUNTING:
-            header["PCTHRESH"] = (THRESHOLD, "[e-] threshold of a photon count")
-            header["PCLIMIT"] = (LIMIT, "[e-] a frame, above which the mean is taken")
-        header["MASTNPIX"] = (pixels, "detector pixels averaged in each pixel")
+            header.put(count_threshold=THRESHOLD, count_limit=LIMIT)
+        header.put(master_pixels=round(stack.master_pixels, 4))
         image = CameraImage(
             stack.data, stack.variance, stack.systematic, stack.count, header, self.fields
         )
@@ -554,17 +553,14 @@ class CameraCube:
         """Header of a coadd of the selected frames."""
         header = without_wcs(self.header)
         n = int(self.selected.sum())
-        header["BUNIT"] = ("e-/s", "unit of the pixels")
-        header["NCOADD"] = (n, "number of frames combined")
-        header["TINT"] = (n * header.exptime, "[s] open-shutter time combined")
-        header["COADDMET"] = (method, "how the frames were combined")
-        for key, comment in (("BACKFILE", "master background"), ("FLATFILE", "master flat")):
-            header[key] = (self.masters.get(key, "none"), comment)
         refused = 0 if self.metrics is None else int((~self.metrics.plausible).sum())
-        if refused:
-            header["NREFUSED"] = (refused, "frames whose pixels cannot be data")
-        if "RELAXED" in self.masters:
-            header["RELAXED"] = (self.masters["RELAXED"], "preferences the masters do not meet")
+        header.put(
+            unit="e-/s", ncoadd=n, coadd_method=method,
+            integration=(n * header.exptime, "[s] open-shutter time combined"),
+            background_file="none", flat_file="none",
+        )  # fmt: skip
+        header.put(**self.masters)
+        header.put(refused_frames=refused or None)
         return header
 
     def plot(self) -> Figure:
@@ -615,9 +611,9 @@ class CameraCube:
         index = field_index(self.fields, field_name)
         places = self.rough[index] if self.centers is None else self.centers[index]
         y, x = (float(value) for value in np.nanmean(places, axis=0))
-        header = without_wcs(self.header.to_fits())
+        header = without_wcs(self.header)
         header.update(celestial_wcs(header, self.shape[1:], (y, x)))
-        return header
+        return header.to_fits()
 
     def _ccddata(self, data: np.ndarray, variance: np.ndarray) -> CCDData:
         header = self.wcs_header()
@@ -647,8 +643,8 @@ class CameraCube:
         done = [name for name in ("calibration", "metrics", "centers") if getattr(self, name) is not
                 None]  # fmt: skip
         return (
-            f"<CameraCube {Path(self.source.paths[0]).name} {h.get('OBJECT', '?')} "
-            f"cam{h.get('U_CAMERA', '?')} FLC {h.get('U_FLC', '?')} HWP {h['RET-ANG1']:g} "
+            f"<CameraCube {Path(self.source.paths[0]).name} {h.object} "
+            f"cam{h.camera} FLC {h.flc} HWP {h.hwp:g} "
             f"{'+'.join(self.fields)} {' x '.join(map(str, self.shape))}, "
             f"{int(self.selected.sum())} selected, has {', '.join(done) or 'raw frames only'}>"
         )
@@ -658,10 +654,10 @@ class CameraCube:
         done = {"masters": self.calibration, "measurements": self.metrics, "centres": self.centers}
         facts = {
             "files": ", ".join(Path(path).name for path in self.source.paths),
-            "object": h.get("OBJECT"),
-            "camera": h.get("U_CAMERA"),
-            "FLC": h.get("U_FLC"),
-            "HWP [deg]": h.get("RET-ANG1"),
+            "object": h.object,
+            "camera": h.camera,
+            "FLC": h.flc,
+            "HWP [deg]": h.hwp,
             "fields": ", ".join(self.fields),
             "shape": " x ".join(map(str, self.shape)),
             "selected frames": int(self.selected.sum()),

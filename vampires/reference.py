@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import astropy.units as u
 import ccdproc
 import numpy as np
 from astropy.io import fits
@@ -96,21 +95,22 @@ def calibrated_frames(cube: CameraCube) -> Iterator[CCDData]:
     which holds the bias, ``gain_correct``, ``flat_correct``, and division by the exposure time.
     """
     header, cal = cube.header, cube.pixel_calibration
-    if header["ENF"] != 1:
+    if header.excess_noise != 1:
         raise CalibrationError(
-            f"{cube.source.paths[0].name}: excess noise factor {header['ENF']:g}: ccdproc's noise "
-            "model has none; the reference chain is for frames without electron multiplication"
+            f"{cube.source.paths[0].name}: excess noise factor {header.excess_noise:g}: "
+            "ccdproc's noise model has none; the reference chain is for frames without "
+            "electron multiplication"
         )
-    gain, noise = header["EFFGAIN"] * u.electron / u.adu, header["RN"] * u.electron
-    time = header["EXPTIME"] * u.s
+    gain, noise = header.quantity("effective_gain"), header.quantity("read_noise")
+    time = header.quantity("exptime")
     background = CCDData(cal.background.astype(float), unit="adu")
     flat = CCDData((gain / time).value / cal.scale.astype(float), unit="")
     meta = cube.wcs_header()
     for index in range(cube.source.n):
         raw = cube.source.read(index, index + 1).native()[0].astype(float)
-        light = CCDData((raw - header["BIAS"]).clip(0), unit="adu")
+        light = CCDData((raw - header.bias).clip(0), unit="adu")
         error = ccdproc.create_deviation(light, gain=gain, readnoise=noise).uncertainty
-        mask = cal.unusable | (raw >= header["SATURATE"])
+        mask = cal.unusable | (raw >= header.saturation)
         frame = CCDData(raw, unit="adu", uncertainty=error, mask=mask)
         frame = ccdproc.subtract_bias(frame, background)
         frame = ccdproc.gain_correct(frame, gain)
@@ -152,9 +152,9 @@ def coadd(cube: CameraCube, method: str = "mean", crop_width: int = 536) -> CCDD
     chosen = zip(calibrated_frames(cube), cube.centers[0], cube.selected, strict=True)
     shifted = [shift_and_cut(frame, center, size) for frame, center, keep in chosen if keep]
     image = _combine(shifted, method)
-    header = without_wcs(cube.product_header(method).to_fits())
+    header = without_wcs(cube.product_header(method))
     header.update(celestial_wcs(header, size))
-    image.header, image.wcs = header, export_wcs(header)
+    image.header, image.wcs = header.to_fits(), export_wcs(header)
     return image
 
 

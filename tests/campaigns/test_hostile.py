@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vampires
+from vampires.canonical import Header
 from vampires.config import load_config
 from vampires.io.products import stamp
 from vampires.night.index import build_index
@@ -28,10 +28,10 @@ BYTES = st.binary(min_size=1, max_size=30).map(
 def test_any_name_can_be_shown_and_written_to_a_header(name):
     assert is_plain(shown(name))
     shown(name).encode()
-    header = stamp(fits.Header(), "digest", [Path("/raw") / f"x{name}.fits"])
+    header = stamp(Header(), "digest", [Path("/raw") / f"x{name}.fits"])
     text = header.tostring()
     assert text.isascii()
-    assert fits.Header.fromstring(text)["SRC0001"] == ascii_text(f"x{name}.fits").rstrip()
+    assert Header.fromstring(text)["SRC0001"] == ascii_text(f"x{name}.fits").rstrip()
 
 
 def test_files_of_odd_names_are_indexed_or_refused_with_a_line(stars_night, tmp_path):

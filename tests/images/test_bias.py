@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.images.bias import coadd_is_biased, halo_level, median_bias
 from vampires.simulate.detector import Sensor, generator
 
@@ -19,8 +19,8 @@ def test_the_bias_is_that_of_the_simulated_detector(electrons):
 
 
 def test_who_is_warned():
-    em = fits.Header({"ENF": np.sqrt(2), "RN": 0.3, "EXPTIME": 0.1})
-    cmos = fits.Header({"ENF": 1.0, "RN": 0.4, "EXPTIME": 0.1})
+    em = Header({"ENF": np.sqrt(2), "RN": 0.3, "EXPTIME": 0.1})
+    cmos = Header({"ENF": 1.0, "RN": 0.4, "EXPTIME": 0.1})
     assert coadd_is_biased(em, "median", 5.0)
     assert coadd_is_biased(em, "biweight", 50.0)
     assert not coadd_is_biased(em, "mean", 5.0)

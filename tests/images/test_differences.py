@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.errors import PolarimetryError
 from vampires.images.differences import (
     double_difference,
@@ -14,7 +14,7 @@ from vampires.images.differences import (
 
 
 def span(camera, start, length=60.0, flc="A", hwp=0.0):
-    h = fits.Header()
+    h = Header()
     h.update(
         {
             "U_CAMERA": camera, "U_FLC": flc, "RET-ANG1": hwp,

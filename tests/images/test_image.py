@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.errors import FileError
 from vampires.images.image import CameraImage
 
@@ -11,9 +11,9 @@ def multiband():
     planes = [np.full((3, 5, 7), k, np.float32) for k in (0, 2, 3)]
     planes[0] += np.arange(3, dtype=np.float32)[:, None, None]
     names = ("F670", "F720", "F760")
-    headers = {name: fits.Header({"OWN": name}) for name in names}
+    headers = {name: Header({"OWN": name}) for name in names}
     return CameraImage(
-        *planes, np.full((3, 5, 7), 4, np.int32), fits.Header({"NCOADD": 4}), names, headers
+        *planes, np.full((3, 5, 7), 4, np.int32), Header({"NCOADD": 4}), names, headers
     )
 
 

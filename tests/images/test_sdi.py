@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.images.image import CameraImage
 from vampires.images.sdi import (
@@ -57,7 +57,7 @@ def image_of(planes, camera, bands, noise=0.0, seed=0):
         np.stack(planes)
         + np.random.default_rng(seed).normal(0, 1, (len(bands), SIZE, SIZE)) * noise
     )
-    header = fits.Header(
+    header = Header(
         {
             "U_CAMERA": camera, "FILTER": bands[0] if len(bands) == 1 else "MBI",
             "PXSCALE": GEOMETRY[camera][0], "INST-PA": GEOMETRY[camera][1],

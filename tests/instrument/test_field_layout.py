@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.header import normalize_header
 from vampires.instrument.fields import field_names, raw_field_centers, typical_origin
 from vampires.instrument.tables import load_table
@@ -27,7 +28,7 @@ def multiband_header() -> fits.Header:
 
 
 def test_one_field_is_in_the_middle():
-    assert raw_field_centers({"FILTER": "Halpha"}, 536, 256) == {"Halpha": (267.5, 127.5)}
+    assert raw_field_centers(Header({"FILTER": "Halpha"}), 536, 256) == {"Halpha": (267.5, 127.5)}
 
 
 def test_fields_from_the_wcs_of_the_header():
@@ -49,7 +50,7 @@ def test_rule_when_the_wcs_does_not_place_every_field(change):
 
 
 def test_rule_agrees_with_camera_2_unflipped():
-    header = {"FILTER": "MBI", "FLIPY": False}
+    header = Header({"FILTER": "MBI", "FLIPY": False})
     spots = load_table("fields")["MBI"]["camera"]["2"]["hotspots"]
     for name, (y, x) in raw_field_centers(header, 1096, 2240).items():
         assert (x, y) == pytest.approx((spots[name][0] - 916, spots[name][1] - 692), abs=22)
@@ -57,7 +58,7 @@ def test_rule_agrees_with_camera_2_unflipped():
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_rule_for_three_fields(flip):
-    centers = raw_field_centers({"FILTER": "MBIR", "FLIPY": flip}, 540, 2232)
+    centers = raw_field_centers(Header({"FILTER": "MBIR", "FLIPY": flip}), 540, 2232)
     assert list(centers) == ["F670", "F720", "F760"]
     assert centers["F720"] == pytest.approx((539 / 2, 0.75 * 2231 / 2))
 

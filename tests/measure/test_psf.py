@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import j1
 
+from vampires.canonical import Header
 from vampires.errors import MeasurementError
 from vampires.instrument.telescope import PUPIL, Disc, Pupil, Spider
 from vampires.measure.psf import (
@@ -98,7 +98,7 @@ def test_spider_throws_light_at_right_angles():
 
 
 def test_header_and_arguments_agree():
-    header = fits.Header({"PXSCALE": 5.91, "INST-PA": -38.4})
+    header = Header({"PXSCALE": 5.91, "INST-PA": -38.4})
     psf = header_psf(header, "F720", 31)
     np.testing.assert_array_equal(psf, synthetic_psf("F720", 5.91, 141.6, 31))
     with pytest.raises(ValueError, match="read-only"):

@@ -4,11 +4,11 @@ import tomllib
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from vampires.canonical import Header
 from vampires.errors import FileError, MeasurementError
 from vampires.kernels.despike import remove_spikes
 from vampires.measure.centroid_files import (
@@ -139,12 +139,12 @@ def test_two_squares_are_a_question():
 
 
 def test_expected_radius_from_the_header():
-    header = fits.Header({"X_GRDSEP": 15.5, "X_GRDST": "ON", "PXSCALE": 5.91})
+    header = Header({"X_GRDSEP": 15.5, "X_GRDST": "ON", "PXSCALE": 5.91})
     expected = 15.5 * 748e-9 / 7.92 * 206264.806e3 / 5.91
     assert spot_radius(header, "750-50") == pytest.approx(expected, rel=1e-5)
     header["X_GRDST"] = "OFF"
     assert spot_radius(header, "750-50") is None
-    assert spot_radius(fits.Header({"PXSCALE": 5.91}), "750-50") is None
+    assert spot_radius(Header({"PXSCALE": 5.91}), "750-50") is None
 
 
 # fields

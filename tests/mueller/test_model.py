@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vampires.canonical import Header
 from vampires.errors import HeaderError, PolarimetryError
 from vampires.instrument.tables import load_table
 from vampires.mueller.files import read_hdf5, write_hdf5
@@ -13,7 +13,7 @@ angles = st.floats(-180, 180)
 
 
 def header(**cards):
-    h = fits.Header()
+    h = Header()
     h.update(
         {
             "U_CAMERA": 1, "U_FLC": "B", "U_FLCST": "IN", "RET-ANG1": 22.5, "HWPSYNC": True,

@@ -70,7 +70,7 @@ def test_a_truncated_gzipped_file_is_named(stars, tmp_path):
 
 def test_own_products_are_no_raw_files(stars, tmp_path):
     shutil.copy(stars[0], tmp_path)
-    header = stamp(fits.getheader(stars[0]), "digest", [stars[0]])
+    header = stamp(fits.getheader(stars[0]), "digest", [stars[0]]).to_fits()
     fits.writeto(tmp_path / "coadd.fits", np.zeros((9, 9), np.float32), header)
     fits.writeto(tmp_path / "combined.fits", np.zeros((2, 9, 9), np.uint16), header)
     assert [record["name"] for record in build_index(["*.fits"], tmp_path)] == [stars[0].stem]

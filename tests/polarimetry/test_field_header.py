@@ -6,6 +6,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.inversion import reduce_set
 from vampires.polarimetry.stokes import field_header
@@ -28,7 +29,7 @@ def test_it_is_that_of_the_product_not_of_a_coadd(toy, tmp_path: Path) -> None:
 
 
 def test_a_field_has_its_own_values_alone() -> None:
-    header = fits.Header({
+    header = Header({
         "NFIELDS": 2, "FIELD0": "F610", "FIELD1": "F670", "EFFQ0": 0.9, "EFFQ1": 0.8,
         "IPQERR1": 1e-4, "BUNIT": "Jy", "FLUXCON0": 2e-6, "FLUXCON1": 3e-6, "TINT": 5.0,
         "FILTER": "MBI",

@@ -4,10 +4,10 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-from astropy.io import fits
 from astropy.table import Table
 from fixtures.stars import MODEL, exposures, simulated_path
 
+from vampires.canonical import Header
 from vampires.commands.mueller_fit import MuellerFit
 from vampires.errors import PolarimetryError
 from vampires.observation import Observation
@@ -50,12 +50,12 @@ def test_a_mode_is_kept_in_a_file(tmp_path):
 
 
 def header(word, sync):
-    return fits.Header({"RET-MOD1": word, "HWPSYNC": sync, "FILENAME": "x.fits"})
+    return Header({"RET-MOD1": word, "HWPSYNC": sync, "FILENAME": "x.fits"})
 
 
 def test_headers_that_say_decide():
     on, off = header("SYNCHRO_ADI", True), header("SYNCHRO_OFF", False)
-    assert mode_of_headers([fits.Header()], "auto") is None
+    assert mode_of_headers([Header()], "auto") is None
     assert mode_of_headers([on, on], "auto") == HwpMode(True, "header")
     assert mode_of_headers([off], "auto") == HwpMode(False, "header")
     assert mode_of_headers([off], False) == HwpMode(False, "header")

@@ -11,13 +11,13 @@ import erfa
 import numpy as np
 import pytest
 from astropy.coordinates import AltAz, EarthLocation, SkyCoord
-from astropy.io import fits
 from astropy.time import Time
 from astropy.utils import iers
 from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vampires.canonical import Header
 from vampires.errors import HeaderError
 from vampires.sky.geometry import Target, add_geometry, hwp_sync_angle, parallactic_angles, pointing
 from vampires.sky.wcs import celestial_wcs, without_wcs
@@ -35,7 +35,7 @@ def _tables_on_disk():
         yield
 
 
-def make_header(**changes: object) -> fits.Header:
+def make_header(**changes: object) -> Header:
     """Canonical header of a cube of 70 s on AB Aur."""
     cards: dict[str, object] = {
         "RA": "04:55:45.846", "DEC": "+30:33:04.29", "MJD": 59634.2295, "MJD-STR": 59634.2291,
@@ -44,7 +44,7 @@ def make_header(**changes: object) -> fits.Header:
         "OBJECT": "ABAUR",
     }  # fmt: skip
     cards.update({keyword.replace("__", "-"): value for keyword, value in changes.items()})
-    return fits.Header({key: value for key, value in cards.items() if value is not None})
+    return Header({key: value for key, value in cards.items() if value is not None})
 
 
 def random_sky(count: int, seed: int) -> tuple[Time, SkyCoord, SkyCoord]:
@@ -207,9 +207,9 @@ def test_unusable_coordinates_are_an_error_of_science_only(changes, keyword):
 
 def test_geometry_cards():
     header = make_header()
-    before = header.tostring()
+    before = header.copy()
     out = add_geometry(header)
-    assert header.tostring() == before
+    assert header == before
     ours = pointing(header)
     assert out["PA"] == ours.pa
     assert out["DEROTANG"] == wrap(ours.pa - 78.6)
@@ -250,7 +250,7 @@ def test_hwp_synchronisation_follows_the_parallactic_angle():
 
 
 def test_wcs_cards_are_removed():
-    header = fits.Header({"CRPIX1": 1.0, "CD1_2B": 2.0, "WCSNAMED": "F610", "RADESYS": "FK5"})
+    header = Header({"CRPIX1": 1.0, "CD1_2B": 2.0, "WCSNAMED": "F610", "RADESYS": "FK5"})
     header["RA"] = "04:55:45.846"
     assert list(without_wcs(header)) == ["RA"]
 
@@ -258,10 +258,8 @@ def test_wcs_cards_are_removed():
 # -- celestial WCS -----------------------------------------------------------------------
 
 
-def sky_header(derotation: float, scale: float = 5.9) -> fits.Header:
-    return fits.Header(
-        {"TARG-RA": 73.94, "TARG-DEC": 30.55, "PXSCALE": scale, "DEROTANG": derotation}
-    )
+def sky_header(derotation: float, scale: float = 5.9) -> Header:
+    return Header({"TARG-RA": 73.94, "TARG-DEC": 30.55, "PXSCALE": scale, "DEROTANG": derotation})
 
 
 def derotated(y: float, x: float, center: tuple[float, float], angle: float) -> tuple[float, float]:

@@ -45,7 +45,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (raw / "notes.txt").write_text("clear sky\n")
     os.mkfifo(raw / "queue.fits")
     science = fits.getheader(raw / "VMPA00031001.fits")
-    product = stamp(science, "digest", [])
+    product = stamp(science, "digest", []).to_fits()
     fits.writeto(raw / "night_x_coll.fits", np.zeros((64, 64), np.float32), product)
     dark = next(p for p in sorted(raw.iterdir()) if p.stem == "VMPA00031017")
     for number, gain in enumerate((100.0, 200.0)):  # with 0.25 s and 0.5 s at 300: four settings

@@ -25,12 +25,12 @@ from vampires.calibration.masters import (
     temporal_statistics,
 )
 from vampires.calibration.pixels import scaled_background
+from vampires.canonical import Header
 from vampires.errors import CalibrationError
 from vampires.instrument.fields import FIELD_NAMES, raw_field_centers
 from vampires.io.frames import DEFAULT_MEMORY, open_frames
 from vampires.log import get_logger
 from vampires.night.raw import NO_INDEX, HeaderIndex
-from vampires.utils.cards import Cards
 
 log = get_logger(__name__)
 
@@ -90,10 +90,10 @@ def make_flat(
     light = _light(statistics, level)
     signal, error = light.data, light.uncertainty.array
     lamp = _lamp_light(path, signal, header)
-    _check_light(path, lamp, error, statistics.center, header["SATURATE"])
+    _check_light(path, lamp, error, statistics.center, header.saturation)
     bad = unresponsive_pixels(signal, error, lamp.lit, lamp.smooth) | light.mask
     bad |= noisy_pixels(statistics.variances, statistics.nframes)
-    bad |= statistics.center >= header["SATURATE"]
+    bad |= statistics.center >= header.saturation
     usable = lamp.lit & ~bad
     neighbours = np.where(lamp.lit, lamp.smooth / lamp.level, 1.0)
     data = np.where(usable, signal / lamp.level, neighbours)
@@ -101,10 +101,11 @@ def make_flat(
     _warn_if_noisy(path, error[usable])
     header = master_header(header, path, "FLAT", "", method, statistics.nframes, bad)
     header.update(lamp.cards)
-    header["FLATLIT"] = (round(float(lamp.lit.mean()), 4), "fraction of the frame the lamp reaches")
-    header["BACKFILE"] = (
-        "none" if master is None else master.header["RAWFILE"], "background subtracted",
-    )  # fmt: skip
+    name = "none" if master is None else Header.of(master.header).file
+    header.put(
+        lit_fraction=round(float(lamp.lit.mean()), 4),
+        background_file=(name, "background subtracted"),
+    )
     return master_frame(data, error, bad, header)
 
 
@@ -137,11 +138,10 @@ def unusable_flat(path: str | Path, reason: str, index: HeaderIndex = NO_INDEX) 
         Whoever applies it warns (`vampires.calibration.pixels.pixel_calibration`).
     """
     header = index.file(path).header
-    shape = (header["NAXIS2"], header["NAXIS1"])
+    shape = header.shape
     bad = np.zeros(shape, dtype=bool)
     header = master_header(header, path, "FLAT", "", "none", 0, bad)
-    header["FLATOK"] = (False, "flat was made; F: 1 everywhere stands in")
-    header["FLATWHY"] = (" ".join(reason.split()), "why not")
+    header.put(flat_made=False, flat_reason=" ".join(reason.split()))
     return master_frame(np.ones(shape), np.zeros(shape), bad, header)
 
 
@@ -249,8 +249,8 @@ def lit_fields(signal: Plane, centers: Mapping[str, tuple[float, float]]) -> Lam
     return LampLight(smooth > LIT * level, smooth, level, cards)
 
 
-def _lamp_light(path: str | Path, signal: Plane, header: Cards) -> LampLight:
-    if header["FILTER"] not in FIELD_NAMES:
+def _lamp_light(path: str | Path, signal: Plane, header: Header) -> LampLight:
+    if header.filter not in FIELD_NAMES:
         return lit_area(signal)
     try:
         return lit_fields(signal, raw_field_centers(header, signal.shape[0], signal.shape[1]))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
@@ -25,7 +24,6 @@ from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
 from vampires.night.raw import CALIBRATION_TYPE, NO_INDEX, HeaderIndex, raw_header
-from vampires.utils.cards import Cards, as_fits
 from vampires.utils.text import ascii_text
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
@@ -34,9 +32,7 @@ _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, give
 Stack = NDArray[np.float32]
 
 
-def master_frame(
-    data: NDArray[Any], error: NDArray[Any], bad: Mask, header: Cards | fits.Header
-) -> CCDData:
+def master_frame(data: NDArray[Any], error: NDArray[Any], bad: Mask, header: Header) -> CCDData:
     """Make a master frame of its planes.
 
     Parameters
@@ -46,7 +42,7 @@ def master_frame(
         error; kept as float32, raw orientation.
     bad : ndarray of bool, shape (ny, nx)
         Pixels not to be used.
-    header : Cards or fits.Header
+    header : Cards or Header
         Canonical header of the raw file and how the master was made.
 
     Returns
@@ -56,10 +52,10 @@ def master_frame(
     """
     return CCDData(
         np.asarray(data, np.float32),
-        unit="adu" if header[CALIBRATION_TYPE] == "BACKGROUND" else "",
+        unit="adu" if header.master_kind == "BACKGROUND" else "",
         uncertainty=StdDevUncertainty(np.asarray(error, np.float32)),
         mask=bad,
-        meta=as_fits(header),
+        meta=header.to_fits(),
     )
 
 
@@ -122,14 +118,14 @@ def read_master(path: str | Path) -> CCDData:
 def _read_master(path: str, _version: tuple[int, int]) -> CCDData:
     """Read a master of a time and size: one that was made again is another to the cache."""
     planes, header, _ = read_fits(path)
-    if "ERR" not in planes or CALIBRATION_TYPE not in header:
+    if "ERR" not in planes or header.master_kind is None:
         raise CalibrationError(
             f"{path}: is not a master frame of this software (no ERR plane or no "
             f"{CALIBRATION_TYPE} card); delete it and run doit again to remake it"
         )
     data, error = planes[""], planes["ERR"]
     bad = planes.get("MASK", np.zeros_like(data)) > 0
-    if "DETGEN" not in header:  # of the public pipeline, which marks bad pixels by NaN
+    if not header.has(Header.generation):  # of the public pipeline, which marks bad pixels by NaN
         bad = ~(np.isfinite(data) & np.isfinite(error))
         data, error = (np.where(bad, np.median(plane[~bad]), plane) for plane in (data, error))
         header = raw_header(path)
@@ -211,14 +207,14 @@ def make_background(
     bad = noisy_pixels(statistics.variances, statistics.nframes)
     halves = statistics.halves if statistics.nframes > 1 else None
     bad |= hot_pixels(statistics.center, statistics.error, halves)
-    bad |= statistics.center >= header["SATURATE"]
+    bad |= statistics.center >= header.saturation
     data = statistics.center + _level_offset(statistics, bad)
     header = master_header(header, path, "BACKGROUND", "adu", method, statistics.nframes, bad)
     return master_frame(data, statistics.error, bad, header)
 
 
 def temporal_statistics(
-    source: FrameSource, header: Cards, method: str, memory: int = DEFAULT_MEMORY
+    source: FrameSource, header: Header, method: str, memory: int = DEFAULT_MEMORY
 ) -> TemporalStatistics:
     """Combine raw frames pixel by pixel, with the scatter that gives the error.
 
@@ -331,11 +327,11 @@ def _efficiency(halves: Stack, variance: Plane, n: int) -> float:
     return float(np.clip(np.sqrt(ratio), 0.3, 2.0))
 
 
-def _model_error(center: Plane, header: Cards, n: int) -> Plane:
+def _model_error(center: Plane, header: Header, n: int) -> Plane:
     """Predict the standard error, adu, from photon and read noise."""
-    gain = header["EFFGAIN"]
-    electrons = np.maximum(center - header["BIAS"], 0.0) * gain
-    variance = header["ENF"] ** 2 * electrons + header["RN"] ** 2
+    gain = header.effective_gain
+    electrons = np.maximum(center - header.bias, 0.0) * gain
+    variance = header.excess_noise**2 * electrons + header.read_noise**2
     return np.asarray(np.sqrt(variance / n) / gain, dtype=np.float32)
 
 
@@ -358,10 +354,9 @@ def master_header(
     Many arguments, because each becomes a card.
     """
     out = header.copy()
-    out["BUNIT"] = (unit, "unit of the pixels")
-    out[CALIBRATION_TYPE] = (kind, "kind of master frame")
-    out["RAWFILE"] = (ascii_text(Path(path).name), "raw file the master was made from")
-    out["NCOMBINE"] = (n, "number of frames combined")
-    out["COMBMETH"] = (method, "how the frames were combined")
-    out["NBADPIX"] = (int(bad.sum()), "number of bad pixels")
+    name = ascii_text(Path(path).name)
+    out.put(
+        unit=unit, master_kind=kind, file=(name, "raw file the master was made from"),
+        ncombine=n, combination=method, bad_pixels=int(bad.sum()),
+    )  # fmt: skip
     return out

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
 from vampires.calibration.masters import read_master
+from vampires.canonical import Header
 from vampires.errors import CalibrationError
 from vampires.kernels.calibrate import PixelCalibration
 from vampires.log import get_logger
@@ -22,7 +22,7 @@ MasterLike: TypeAlias = CCDData | str | Path | None
 
 
 def scaled_background(
-    background: CCDData | None, header: fits.Header, shape: tuple[int, ...]
+    background: CCDData | None, header: Header, shape: tuple[int, ...]
 ) -> CCDData:
     """Level to subtract from the frames of a header, bias included.
 
@@ -30,7 +30,7 @@ def scaled_background(
     ----------
     background : CCDData or None
         Master background; None: the nominal bias level, without error.
-    header : fits.Header
+    header : Header
         Canonical header of the frames.
     shape : tuple of int
         Size (ny, nx) of the frames.
@@ -51,19 +51,19 @@ def scaled_background(
     the part above the bias is scaled by the ratio of times and of adu per electron,
     ``bias + (t g_b) / (t_b g) (background - bias_b)``.
     """
-    bias = np.float32(header["BIAS"])
+    bias = np.float32(header.bias)
     if background is None:
         return _level(np.full(shape, bias), np.zeros(shape), np.zeros(shape, bool))
     if background.data.shape != shape:
         raise CalibrationError(
-            f"background {background.header.get('RAWFILE', '?')} has {background.data.shape} "
+            f"background {_name(background)} has {background.data.shape} "
             f"pixels, the frames have {shape}; leave it out of the calibrations"
         )
-    theirs = background.header
-    factor = np.float32(theirs["EFFGAIN"] / header["EFFGAIN"])
-    if not same_exptime(header["EXPTIME"], theirs["EXPTIME"]):
-        factor *= np.float32(header["EXPTIME"] / theirs["EXPTIME"])
-    level = bias + factor * (background.data - np.float32(theirs["BIAS"]))
+    theirs = Header.of(background.header)
+    factor = np.float32(theirs.effective_gain / header.effective_gain)
+    if not same_exptime(header.exptime, theirs.exptime):
+        factor *= np.float32(header.exptime / theirs.exptime)
+    level = bias + factor * (background.data - np.float32(theirs.bias))
     return _level(level, factor * background.uncertainty.array, background.mask)
 
 
@@ -73,13 +73,13 @@ def _level(data: NDArray[Any], error: NDArray[Any], bad: NDArray[np.bool_]) -> C
 
 
 def pixel_calibration(
-    header: fits.Header, background: MasterLike = None, flat: MasterLike = None
+    header: Header, background: MasterLike = None, flat: MasterLike = None
 ) -> PixelCalibration:
     """Assemble what turns raw counts into e-/s, pixel by pixel.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         Canonical header of the frames.
     background : CCDData, str, Path or None
         Master background; None: the nominal bias level.
@@ -100,12 +100,11 @@ def pixel_calibration(
     --------
     >>> pixel_calibration(header, "background.fits", "flat.fits")  # doctest: +SKIP
     """
-    shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
+    shape = header.shape
     back, response = _master(background), usable_flat(flat)
     level = scaled_background(back, header, shape)
     bad: NDArray[np.bool_] = level.mask.copy()
-    gain, exptime = header["EFFGAIN"], header["EXPTIME"]
-    scale = np.full(shape, gain / exptime, dtype=np.float32)
+    scale = np.full(shape, header.effective_gain / header.exptime, dtype=np.float32)
     flat_variance = np.zeros(shape, dtype=np.float32)
     if response is not None:
         _check_flat(response, header, shape)
@@ -114,10 +113,10 @@ def pixel_calibration(
         scale /= safe
         flat_variance = ((response.uncertainty.array / safe) ** 2).astype(np.float32)
     return PixelCalibration(
-        background=level.data, scale=scale, bad=bad, bias=float(header["BIAS"]),
-        read_noise=float(header["RN"]), excess_noise=float(header["ENF"]), gain=float(gain),
-        saturation=float(header["SATURATE"]), background_variance=level.uncertainty.array**2,
-        flat_variance=flat_variance,
+        background=level.data, scale=scale, bad=bad, bias=header.bias,
+        read_noise=header.read_noise, excess_noise=header.excess_noise,
+        gain=header.effective_gain, saturation=header.saturation,
+        background_variance=level.uncertainty.array**2, flat_variance=flat_variance,
     )  # fmt: skip
 
 
@@ -136,10 +135,12 @@ def usable_flat(flat: MasterLike) -> CCDData | None:
         (`vampires.calibration.flats.unusable_flat`).
     """
     master = _master(flat)
-    if master is None or master.header.get("FLATOK", True):
+    if master is None:
+        return None
+    header = Header.of(master.header)
+    if header.known(Header.flat_made, True):
         return master
-    log.warning("goes on without flat", flat=master.header.get("RAWFILE"),
-                reason=master.header.get("FLATWHY"))  # fmt: skip
+    log.warning("goes on without flat", flat=_name(master), reason=header.flat_reason)
     return None
 
 
@@ -147,11 +148,16 @@ def _master(master: MasterLike) -> CCDData | None:
     return read_master(master) if isinstance(master, str | Path) else master
 
 
-def _check_flat(flat: CCDData, header: fits.Header, shape: tuple[int, int]) -> None:
-    place = ("U_CAMERA", "PRD-MIN1", "PRD-MIN2", "PRD-RNG1", "PRD-RNG2")
-    differ = [key for key in place if flat.header.get(key) != header.get(key)]
+def _name(master: CCDData) -> str:
+    return Header.of(master.header).known(Header.file, "?")
+
+
+def _check_flat(flat: CCDData, header: Header, shape: tuple[int, int]) -> None:
+    theirs = Header.of(flat.header)
+    place = (Header.camera, Header.crop_x, Header.crop_y, Header.crop_nx, Header.crop_ny)
+    differ = [fact.keyword for fact in place if theirs.known(fact) != header.known(fact)]
     if flat.data.shape != shape or differ:
         raise CalibrationError(
-            f"flat {flat.header.get('RAWFILE', '?')} is of another camera or crop "
+            f"flat {_name(flat)} is of another camera or crop "
             f"({', '.join(differ) or 'size'}); leave it out of the calibrations"
         )

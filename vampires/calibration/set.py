@@ -8,7 +8,7 @@ from pathlib import Path
 from vampires.calibration.flats import flat_or_stand_in
 from vampires.calibration.masters import make_background, write_master
 from vampires.config import CalibrateSettings
-from vampires.header import Header, as_header
+from vampires.header import Header
 from vampires.io.frames import DEFAULT_MEMORY
 from vampires.night.index import build_index
 from vampires.night.matching import (
@@ -138,4 +138,4 @@ class CalibrationSet:
 
 
 def _as_record(file: Record | Header) -> Record:
-    return file if isinstance(file, dict) else record_from_header(as_header(file), "")
+    return file if isinstance(file, dict) else record_from_header(Header.of(file), "")

@@ -174,12 +174,11 @@ def _names(text: str) -> list[str]:
 
 
 def _generation(path: Path) -> str:
-    from astropy.io import fits
-
+    from vampires.canonical import Header
+    from vampires.io.products import read_header
     from vampires.night.raw import raw_header
 
-    header = fits.getheader(path)
-    return str(header["DETGEN"] if "DETGEN" in header else raw_header(path)["DETGEN"])
+    return read_header(path).known(Header.generation) or raw_header(path).generation
 
 
 def _fit(

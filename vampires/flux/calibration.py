@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-
+from vampires.canonical import Header
 from vampires.config import SpecphotSettings
 from vampires.errors import HeaderError
 from vampires.flux.ladder import Ladder
@@ -103,7 +102,7 @@ class _Field:
 
 
 def calibrate_flux(
-    header: fits.Header,
+    header: Header,
     fields: Sequence[str],
     rates: Sequence[StarRate] | None,
     source: FluxSource,
@@ -112,7 +111,7 @@ def calibrate_flux(
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         Canonical header of the image.
     fields : sequence of str
         Filter of each field.
@@ -148,18 +147,18 @@ def calibrate_flux(
         tuple(part.photon for part in parts),
         tuple(part.calibration for part in parts),
     )
-    cards: Cards = {"FLUXSRC": (parts[0].origin, "where the flux scale comes from")}
+    cards = Header.declared(flux_source=parts[0].origin)
     cards |= _common_cards(header, source, throughput)
     for index, part in enumerate(parts):
         cards |= {f"{key}{index}": value for key, value in part.cards.items()}
     doubts = tuple(dict.fromkeys(doubt for part in parts for doubt in part.doubts))
     if doubts:
-        cards["FLUXWARN"] = ("; ".join(doubts), "")
+        cards |= Header.declared(flux_doubts=("; ".join(doubts), ""))
     return Calibration(scale, cards, doubts)
 
 
 def _field_scale(
-    header: fits.Header,
+    header: Header,
     name: str,
     rate: StarRate | None,
     source: FluxSource,
@@ -181,13 +180,15 @@ def _field_scale(
         doubts = (*doubts, *throughput.doubts, *_zero_point_doubts(header))
     cards = {} if rate is None else _star_cards(rate, per_star)
     if source.coronagraphic and math.isfinite(ratio_error) and rate is not None:
-        cards["CONTRST"] = (_digits(ratio), "flux of a satellite spot over the star's")
-        cards["CONTERR"] = (_digits(ratio_error), "its relative error")
-        cards["CONTSRC"] = (spots.origin, "where it comes from")
+        cards |= Header.declared(
+            spot_contrast=_digits(ratio),
+            spot_contrast_error=_digits(ratio_error),
+            spot_contrast_source=spots.origin,
+        )
     if unit != "contrast":
         cards |= _jansky_cards(factor, per_star, star, name)
     if unit == "Jy/arcsec^2":
-        factor /= float(header["PXAREA"])
+        factor /= header.pixel_area
     origin = star.origin if star else "star" if unit == "contrast" else source.settings.source
     return _Field(factor, photon, calibration, origin, cards, doubts)
 
@@ -202,7 +203,7 @@ class _Spots:
     doubts: tuple[str, ...] = ()
 
 
-def known_ratio(header: fits.Header, name: str, source: FluxSource) -> float:
+def known_ratio(header: Header, name: str, source: FluxSource) -> float:
     """Flux of a satellite spot over that of the star as far as anything tells; else zero."""
     try:
         return _spots(header, name, source).ratio
@@ -210,7 +211,7 @@ def known_ratio(header: fits.Header, name: str, source: FluxSource) -> float:
         return 0.0
 
 
-def _contrast(header: fits.Header, name: str, rate: StarRate | None, source: FluxSource) -> _Spots:
+def _contrast(header: Header, name: str, rate: StarRate | None, source: FluxSource) -> _Spots:
     if not source.coronagraphic or rate is None:
         return _Spots()
     try:
@@ -221,7 +222,7 @@ def _contrast(header: fits.Header, name: str, rate: StarRate | None, source: Flu
         return _Spots(math.nan, math.nan)  # zero points do without the star
 
 
-def _spots(header: fits.Header, name: str, source: FluxSource) -> _Spots:
+def _spots(header: Header, name: str, source: FluxSource) -> _Spots:
     """By the configuration, the unocculted frames of the night, or the polynomial."""
     if name in source.spot_ratios:
         return _Spots(*source.spot_ratios[name], "configuration")
@@ -232,65 +233,64 @@ def _spots(header: fits.Header, name: str, source: FluxSource) -> _Spots:
     doubts: tuple[str, ...] = ()
     if name == "Open":
         doubts += ("satellite spots are smeared in Open",)
-    modulation = header.get("X_GRDMOD")
-    if isinstance(modulation, int | float) and modulation not in (0, _GRID_RATE):
+    modulation = header.grid_modulation
+    if modulation is not None and modulation not in (0, _GRID_RATE):
         doubts += (f"X_GRDMOD = {modulation:g} Hz, the spots are calibrated at 1 kHz",)
     return _Spots(ratio, error, "polynomial of L24", doubts)
 
 
-def _zero_point(header: fits.Header, name: str, throughput: Throughput) -> float:
+def _zero_point(header: Header, name: str, throughput: Throughput) -> float:
     """Jy per e-/s of one camera, by the published zero points."""
     return FILTERS[name].flux_density(1.0, _airmass(header)) / throughput.total
 
 
-def _zero_point_doubts(header: fits.Header) -> tuple[str, ...]:
-    generation = str(header.get("DETGEN", ""))
+def _zero_point_doubts(header: Header) -> tuple[str, ...]:
+    generation = header.known(Header.generation, "")
     if generation == ZERO_POINTS["generation"]:
         return ()
     valid = ZERO_POINTS["generation"]
     return (f"zero points are those of {valid}, none is published for {generation}",)
 
 
-def _airmass(header: fits.Header) -> float:
+def _airmass(header: Header) -> float:
     """AIRMASS, or that of the altitude."""
-    value = header.get("AIRMASS")
-    if isinstance(value, int | float) and value >= 1:
-        return float(value)
-    altitude = header.get("ALT_MID", header.get("ALTITUDE"))
-    if isinstance(altitude, int | float) and altitude > 0:
+    value = header.airmass
+    if value is not None and value >= 1:
+        return value
+    altitude = header.stated_altitude if header.altitude is None else header.altitude
+    if altitude is not None and altitude > 0:
         return 1 / math.sin(math.radians(altitude))
-    name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
     found = "missing" if value is None else f"found {value!r}"
     raise HeaderError(
-        f'{name}: AIRMASS {found}, needed for [specphot] source = "zeropoints"; use a star '
+        f'{header.label}: AIRMASS {found}, needed for [specphot] source = "zeropoints"; use a star '
         '(source = "pickles") or exclude the file'
     )
 
 
-def _common_cards(header: fits.Header, source: FluxSource, throughput: Throughput) -> Cards:
+def _common_cards(header: Header, source: FluxSource, throughput: Throughput) -> Cards:
     settings = source.settings
-    cards: Cards = {}
-    if not source.needs_star:
-        cards["ZPTABLE"] = (ZERO_POINTS["version"], "version of the table of zero points")
-        cards["FLUXAIRM"] = (round(_airmass(header), 4), "airmass corrected for")
+    if source.needs_star:
+        cards = Header.declared(flux_metric=settings.flux_metric)
     else:
-        cards["FLUXMETR"] = (settings.flux_metric, "flux that sets the scale")
+        version, airmass = ZERO_POINTS["version"], round(_airmass(header), 4)
+        cards = Header.declared(zero_point_table=version, flux_airmass=airmass)
     if settings.mag is not None and settings.mag_band is not None:
         system = "AB" if settings.mag_band in AB_BANDS else "Vega"
-        cards["REFMAG"] = (settings.mag, f"[mag] reference magnitude ({system})")
-        cards["REFBAND"] = (settings.mag_band, "its band")
-    cards["THRUBS"] = (_digits(throughput.beamsplitter), "throughput of the beamsplitter")
-    cards["THRUFLC"] = (_digits(throughput.flc), "throughput of the FLC")
-    cards["THRUND"] = (_digits(throughput.neutral_density), "throughput of the ND filter")
-    return cards
+        magnitude = (settings.mag, f"[mag] reference magnitude ({system})")
+        cards |= Header.declared(reference_magnitude=magnitude, reference_band=settings.mag_band)
+    return cards | Header.declared(
+        beamsplitter_throughput=_digits(throughput.beamsplitter),
+        flc_throughput=_digits(throughput.flc),
+        nd_throughput=_digits(throughput.neutral_density),
+    )
 
 
 def _star_cards(rate: StarRate, per_star: float) -> Cards:
-    cards: Cards = {"INSTFLX": (_digits(rate.value), f"[e-/s] {rate.aperture}")}
-    if math.isfinite(per_star):
-        instrumental = round(-2.5 * math.log10(per_star), 4)
-        cards["INSTMAG"] = (instrumental, "[mag] instrumental, of the star")
-    return cards
+    magnitude = round(-2.5 * math.log10(per_star), 4) if math.isfinite(per_star) else None
+    return Header.declared(
+        instrumental_flux=(_digits(rate.value), f"[e-/s] {rate.aperture}"),
+        instrumental_magnitude=magnitude,
+    )
 
 
 def _jansky_cards(factor: float, per_star: float, star: Star | None, name: str) -> Cards:
@@ -299,19 +299,20 @@ def _jansky_cards(factor: float, per_star: float, star: Star | None, name: str) 
     if star is not None:
         vega = star.flux * 10 ** (0.4 * star.magnitude)
     zero_point = 2.5 * math.log10(vega / factor)
-    cards: Cards = {
-        "ZPMAG": (round(zero_point, 4), "[mag] Vega magnitude of 1 e-/s"),
-        "ZPJY": (_digits(vega), "[Jy] flux of magnitude 0"),
-    }
+    cards = Header.declared(zero_point=round(zero_point, 4), vega_flux=_digits(vega))
     if star is not None:
         photons = star.photons * PUPIL.area
-        cards["STARJY"] = (_digits(star.flux), "[Jy] flux of the star")
-        cards["STARMAG"] = (round(star.magnitude, 4), "[mag] of the star in the filter (Vega)")
-        cards["THROUGH"] = (_digits(per_star / photons), "e- per photon on the mirror")
+        cards |= Header.declared(
+            star_flux=_digits(star.flux),
+            star_magnitude=round(star.magnitude, 4),
+            total_throughput=_digits(per_star / photons),
+        )
     elif math.isfinite(per_star):
-        magnitude = zero_point - 2.5 * math.log10(per_star)
-        cards["STARJY"] = (_digits(per_star * factor), "[Jy] flux of the star, measured")
-        cards["STARMAG"] = (round(magnitude, 4), "[mag] of the star, measured (Vega)")
+        magnitude = round(zero_point - 2.5 * math.log10(per_star), 4)
+        cards |= Header.declared(
+            star_flux=(_digits(per_star * factor), "[Jy] flux of the star, measured"),
+            star_magnitude=(magnitude, "[mag] of the star, measured (Vega)"),
+        )
     return cards
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 
+from vampires.canonical import Header
 from vampires.errors import FileError, HeaderError
 from vampires.flux.rates import StarRate
 from vampires.flux.spots import SAME_SEPARATION, grid_settings
@@ -67,12 +67,12 @@ class Ladder:
     rungs: tuple[Rung, ...] = ()
 
     @classmethod
-    def of_coadds(cls, coadds: Iterable[tuple[str, fits.Header, Sequence[str]]]) -> Ladder:
+    def of_coadds(cls, coadds: Iterable[tuple[str, Header, Sequence[str]]]) -> Ladder:
         """Collect what coadds say; see `ladder_cards`.
 
         Parameters
         ----------
-        coadds : iterable of (str, fits.Header, sequence of str)
+        coadds : iterable of (str, Header, sequence of str)
             Name, header and fields of each.
         """
         return cls(tuple(rung for coadd in coadds for rung in _rungs(*coadd)))
@@ -104,13 +104,13 @@ class Ladder:
         )
 
     def ratio(
-        self, header: fits.Header, filter_name: str
+        self, header: Header, filter_name: str
     ) -> tuple[float, float, tuple[str, ...]] | None:
         """Ratio for the grid of an occulted image.
 
         Parameters
         ----------
-        header : fits.Header
+        header : Header
             X_GRDAMP, X_GRDSEP.
         filter_name : str
             Filter or field.
@@ -146,15 +146,16 @@ class Ladder:
 
 def ladder_cards(star: StarRate, spot: StarRate, index: int) -> Cards:
     """Cards of an unocculted image that shows the spots of one field too."""
-    return {
-        f"SPOTFLX{index}": (_digits(spot.value), f"[e-/s] of a satellite spot, {spot.aperture}"),
-        f"SPOTERR{index}": (_digits(math.hypot(spot.error, star.error)), "relative, with the star"),
-        f"STARFLX{index}": (_digits(star.value), "[e-/s] of the star, alike"),
-    }
+    cards = Header.declared(
+        spot_flux=(_digits(spot.value), f"[e-/s] of a satellite spot, {spot.aperture}"),
+        spot_flux_error=_digits(math.hypot(spot.error, star.error)),
+        unocculted_flux=_digits(star.value),
+    )
+    return {f"{key}{index}": card for key, card in cards.items()}
 
 
-def _rungs(name: str, header: fits.Header, fields: Sequence[str]) -> list[Rung]:
-    if not is_unocculted(header.get("U_FLDSTP")):
+def _rungs(name: str, header: Header, fields: Sequence[str]) -> list[Rung]:
+    if not is_unocculted(header.field_stop):
         return []
     try:
         amplitude, separation = grid_settings(header)
@@ -162,9 +163,10 @@ def _rungs(name: str, header: fits.Header, fields: Sequence[str]) -> list[Rung]:
         return []  # the grid is off
     rungs = []
     for index, field in enumerate(fields):
-        if f"SPOTFLX{index}" in header:
-            ratio = header[f"SPOTFLX{index}"] / header[f"STARFLX{index}"]
-            error = header[f"SPOTERR{index}"]
+        spot = header.known(Header.spot_flux.of(index))
+        if spot is not None:
+            ratio = spot / header.need(Header.unocculted_flux.of(index))
+            error = header.need(Header.spot_flux_error.of(index))
             rungs.append(Rung(name, field, separation, amplitude, ratio, error))
     return rungs
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from astropy.io import fits
-
+from vampires.canonical import Fact, Header
 from vampires.errors import HeaderError
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.optics import spot_flux
@@ -17,12 +16,12 @@ _CURE = (
 )
 
 
-def grid_contrast(header: fits.Header, filter_name: str) -> tuple[float, float]:
+def grid_contrast(header: Header, filter_name: str) -> tuple[float, float]:
     """Flux of a satellite spot over that of the star, from the polynomial of L24.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         X_GRDAMP [um], X_GRDSEP [lambda/D] and, if there, X_GRDST.
     filter_name : str
         Filter or field.
@@ -40,13 +39,13 @@ def grid_contrast(header: fits.Header, filter_name: str) -> tuple[float, float]:
 
     Examples
     --------
-    >>> header = fits.Header({"X_GRDAMP": 0.028, "X_GRDSEP": 15.5, "X_GRDST": "ON"})
+    >>> header = Header({"X_GRDAMP": 0.028, "X_GRDSEP": 15.5, "X_GRDST": "ON"})
     >>> ratio, error = grid_contrast(header, "750-50")
     >>> f"{ratio:.4f} {error:.2f}"
     '0.0091 0.39'
     """
     amplitude, separation = grid_settings(header)
-    name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
+    name = header.label
     spots = spot_flux(separation)
     if abs(spots.separation - separation) > SAME_SEPARATION:
         raise HeaderError(
@@ -64,7 +63,7 @@ def grid_contrast(header: fits.Header, filter_name: str) -> tuple[float, float]:
     return ratio, math.hypot(x * spots.c0_error, x**2 * spots.c1_error) / ratio
 
 
-def grid_settings(header: fits.Header) -> tuple[float, float]:
+def grid_settings(header: Header) -> tuple[float, float]:
     """Amplitude [um] and separation [lambda/D] of the astrogrid.
 
     Raises
@@ -72,14 +71,18 @@ def grid_settings(header: fits.Header) -> tuple[float, float]:
     HeaderError
         The grid is off, or a card is missing.
     """
-    name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
-    if str(header.get("X_GRDST", "ON")).strip().upper() == "OFF":
-        raise HeaderError(f"{name}: X_GRDST = OFF, so its spots have no known brightness; {_CURE}")
-    values = []
-    for key in ("X_GRDAMP", "X_GRDSEP"):
-        value = header.get(key)
-        if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-            found = "missing" if value is None else f"found {value!r}"
-            raise HeaderError(f"{name}: {key} {found}, needed for the satellite spots; {_CURE}")
-        values.append(float(value))
-    return values[0], values[1]
+    if (header.grid_state or "ON").strip().upper() == "OFF":
+        raise HeaderError(
+            f"{header.label}: X_GRDST = OFF, so its spots have no known brightness; {_CURE}"
+        )
+    return _positive(header, Header.grid_amplitude), _positive(header, Header.grid_separation)
+
+
+def _positive(header: Header, fact: Fact[float]) -> float:
+    value = header.known(fact)
+    if value is None or not (math.isfinite(value) and value > 0):
+        found = "missing" if value is None else f"found {value!r}"
+        raise HeaderError(
+            f"{header.label}: {fact.keyword} {found}, needed for the satellite spots; {_CURE}"
+        )
+    return value

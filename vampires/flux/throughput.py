@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from astropy.io import fits
-
+from vampires.canonical import Header
 from vampires.instrument.filters import neutral_density_transmission
 from vampires.instrument.optics import FLC_THROUGHPUT, beamsplitter_throughput
 
@@ -33,12 +32,12 @@ class Throughput:
         return self.beamsplitter * self.flc * self.neutral_density
 
     @classmethod
-    def from_header(cls, header: fits.Header) -> Throughput:
+    def from_header(cls, header: Header) -> Throughput:
         """Read U_BS, U_CAMERA, U_FLCST, U_MASK and U_MBI.
 
         Parameters
         ----------
-        header : fits.Header
+        header : Header
             Canonical header.
 
         Returns
@@ -50,27 +49,28 @@ class Throughput:
 
         Examples
         --------
-        >>> header = fits.Header({"U_BS": "PBS", "U_CAMERA": 1, "U_FLCST": "IN"})
+        >>> header = Header({"U_BS": "PBS", "U_CAMERA": 1, "U_FLCST": "IN"})
         >>> round(Throughput.from_header(header).total, 4)
         0.3558
         """
         doubts = []
-        splitter, camera = _word(header, "U_BS"), int(header["U_CAMERA"])
+        splitter, camera = _word(header.beamsplitter), header.camera
         if splitter not in {"PBS", "NPBS", "OPEN"}:
             doubts.append("U_BS does not name a beamsplitter, none is assumed")
-        mask = _word(header, "U_MASK")
+        mask = _word(header.mask)
         density = neutral_density_transmission(mask)
-        if density < 1 and _word(header, "OBS-MOD").startswith("IPOL"):
+        if density < 1 and _word(header.known(Header.mode)).startswith("IPOL"):
             doubts.append(f"{mask} polarises the light")
-        if _word(header, "U_MBI") == "DICHROICS" and _word(header, "FILTER") not in {"MBI", "MBIR"}:
+        name = _word(header.known(Header.filter))
+        if _word(header.dichroics) == "DICHROICS" and name not in {"MBI", "MBIR"}:
             doubts.append("loss in the dichroics is unknown")
         return cls(
             beamsplitter_throughput(splitter, camera),
-            FLC_THROUGHPUT if _word(header, "U_FLCST") == "IN" else 1.0,
+            FLC_THROUGHPUT if _word(header.known(Header.flc_stage)) == "IN" else 1.0,
             density,
             tuple(doubts),
         )
 
 
-def _word(header: fits.Header, key: str) -> str:
-    return str(header.get(key, "")).strip().upper()
+def _word(value: str | None) -> str:
+    return (value or "").strip().upper()

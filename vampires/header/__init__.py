@@ -3,7 +3,7 @@
 A raw header is never altered. Which era it belongs to is told by the header alone::
 
     header = normalize_header(fits.getheader(path), path)
-    header["DETGEN"], header["MJD"], header["EFFGAIN"]
+    header.generation, header.mjd, header.effective_gain
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.errors import HeaderError
 from vampires.header.base import HeaderNormalizer
-from vampires.header.canonical import Header
 from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.copying import notes_of
 from vampires.header.emccd import EMCCDHeader
@@ -29,7 +29,6 @@ __all__ = [
     "QCMOSHeader",
     "UnsupportedFileError",
     "as_cards",
-    "as_header",
     "normalize_header",
     "normalizer_for",
     "notes_of",
@@ -115,7 +114,7 @@ def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Header:
     Examples
     --------
     >>> header = normalize_header(raw, "VMPA00021059.fits")  # doctest: +SKIP
-    >>> header["FILTER"], header["U_FLC"]  # doctest: +SKIP
+    >>> header.filter, header.flc  # doctest: +SKIP
     ('750-50', 'A')
     """
     raw = as_cards(raw)
@@ -125,8 +124,3 @@ def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Header:
 def as_cards(header: Cards | fits.Header) -> Cards:
     """Cards of a header of either kind."""
     return header if isinstance(header, Cards) else Cards.from_fits(header)
-
-
-def as_header(header: Cards | fits.Header) -> Header:
-    """Return a canonical header that came as bare cards, or from a product, as what it is."""
-    return header if isinstance(header, Header) else Header(as_cards(header).cards)

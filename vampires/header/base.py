@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from vampires.header.canonical import Header
+from vampires.canonical import Header
+from vampires.canonical.header import fit_comment
 from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.copying import add_notes, copy_cards, printable, set_times
 from vampires.header.exptime import exposure_time
@@ -23,7 +24,7 @@ from vampires.instrument.flc import DUBIOUS, NO_FLC, SWITCHED, flc_state
 from vampires.utils.cards import Cards
 
 Facts = dict[str, object]
-"""Facts of `vampires.header.canonical.Header` by name."""
+"""Facts of `vampires.canonical.Header` by name."""
 
 # The status server's default, written where it does not answer.
 NO_ANSWER = -1.0
@@ -153,6 +154,8 @@ class HeaderNormalizer:
         self._set_pointing(header)
         self._set_fields(header)
         add_notes(header, self.cards.notes)
+        for key, value, comment in header.cards:
+            header[key] = (value, fit_comment(key, value, comment))
         return header
 
     def device(self, camera: int, mjd: float) -> Detector:  # noqa: ARG002

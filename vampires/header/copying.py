@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from vampires.header.canonical import Header, fit_comment
+from vampires.canonical import Header
+from vampires.canonical.header import fit_comment
 from vampires.header.times import HST_OFFSET, ExposureTimes, clock_text, date_text
 from vampires.utils.cards import Cards, Unreadable
 

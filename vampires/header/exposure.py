@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vampires.header.canonical import Header
+from vampires.canonical import Header
 from vampires.sky.geometry import Target, add_geometry
 from vampires.utils.angles import circular_mean
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.errors import FileError
 from vampires.instrument.fields import raw_field_centers
 
 
-def field_centers(header: fits.Header, ny: int, nx: int) -> dict[str, tuple[float, float]]:
+def field_centers(header: Header, ny: int, nx: int) -> dict[str, tuple[float, float]]:
     """(y, x) of each field's centre, 0-based, in the calibrated orientation.
 
     One-field data have one entry, named by the filter, at the frame's centre.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         Canonical header.
     ny, nx : int
         Size of the frame.
@@ -28,10 +28,10 @@ def field_centers(header: fits.Header, ny: int, nx: int) -> dict[str, tuple[floa
     dict of str to (float, float)
         In the order of wavelength.
     """
-    if header["FILTER"] not in {"MBI", "MBIR"}:
-        return {header["FILTER"]: ((ny - 1) / 2, (nx - 1) / 2)}
+    if header.filter not in {"MBI", "MBIR"}:
+        return {header.filter: ((ny - 1) / 2, (nx - 1) / 2)}
     centers = raw_field_centers(header, ny, nx)
-    if header["FLIPY"]:
+    if header.flip:
         centers = {name: (ny - 1 - y, x) for name, (y, x) in centers.items()}
     return {name: centers[name] for name in sorted(centers)}
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.sky.wcs import is_number, without_wcs
 from vampires.utils.angles import circular_mean, wrap
 
@@ -33,7 +33,7 @@ _OF_A_FILE = ("NFRAMES", "NDIT", "FRAMEID", "EXP-ID", "FILENAME", "NSOURCE")
 _SOURCE = re.compile(r"SRC\d+")
 
 
-def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
+def merge_headers(headers: Sequence[Header]) -> Header:
     """Merge the headers of coadds into that of their Stokes frame.
 
     Cards that agree are kept, others dropped, except: times span all, angles, pixel scale and
@@ -75,11 +75,11 @@ def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
     ):
         if all(is_number(h.get(key)) for h in ordered):
             out[key] = (_of_one_camera(ordered, key), comment)
-    out["NIMAGES"] = (len(ordered), "images that went in")
+    out.put(nimages=len(ordered))
     return out
 
 
-def stack_headers(headers: Sequence[fits.Header]) -> fits.Header:
+def stack_headers(headers: Sequence[Header]) -> Header:
     """Merge the headers of Stokes frames into that of their collapse.
 
     Like `merge_headers`, but TINT, NCOADD and NIMAGES add up, and NSETS counts the frames.
@@ -89,23 +89,22 @@ def stack_headers(headers: Sequence[fits.Header]) -> fits.Header:
         values = [h.get(key) for h in headers]
         if all(is_number(v) for v in values):
             out[key] = (_total(values), headers[0].comments[key])
-    out["NSETS"] = (len(headers), "Stokes frames combined")
+    out.put(nsets=len(headers))
     return out
 
 
-def _common(headers: Sequence[fits.Header]) -> fits.Header:
-    out = fits.Header()
-    others = [{card.keyword: card.value for card in h.cards} for h in headers[1:]]
-    for card in headers[0].cards:
-        key, value = card.keyword, card.value
-        if key in ("COMMENT", "HISTORY", "", *_OF_A_FILE) or _SOURCE.fullmatch(key):
+def _common(headers: Sequence[Header]) -> Header:
+    out = Header()
+    others = [dict(h) for h in headers[1:]]
+    for key, value, comment in headers[0].cards:
+        if key in ("", *_OF_A_FILE) or _SOURCE.fullmatch(key):
             continue
         if all(key in other and other[key] == value for other in others):
-            out[key] = (value, card.comment)
+            out[key] = (value, comment)
     return out
 
 
-def _of_one_camera(headers: Sequence[fits.Header], key: str) -> float:
+def _of_one_camera(headers: Sequence[Header], key: str) -> float:
     values: dict[int, list[float]] = {}
     for header in headers:
         values.setdefault(int(header.get("U_CAMERA", 0)), []).append(header[key])

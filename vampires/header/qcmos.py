@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from vampires.canonical import Header
 from vampires.header.base import HeaderNormalizer
-from vampires.header.canonical import Header
 from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.times import start_anchor
 from vampires.instrument.detectors import (

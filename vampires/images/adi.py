@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
-from vampires.errors import FileError, HeaderError
+from vampires.canonical import Header
+from vampires.errors import FileError
 from vampires.header.merge import merge_headers
 from vampires.images.image import CameraImage
 from vampires.images.reproject import reproject
 from vampires.images.units import RATE, FluxScale
 from vampires.instrument.filters import FILTERS
 from vampires.io.atomic import atomic_path
-from vampires.io.products import stamp, write_fits
+from vampires.io.products import read_header, stamp, write_fits
 from vampires.io.stream import Float32, stream_fits
 from vampires.kernels.resample import shift
 from vampires.utils.angles import circular_mean, wrap
@@ -44,22 +44,22 @@ class AdiFrame:
     ----------
     paths : tuple of Path
         The coadd of one camera, or those of cameras 1 and 2 exposed at the same time.
-    header : fits.Header
+    header : Header
         Header of the coadd, or merged of those of both cameras.
     fields : tuple of str
         Its fields.
     """
 
     paths: tuple[Path, ...]
-    header: fits.Header
+    header: Header
     fields: tuple[str, ...]
 
     @classmethod
     def open(cls, *paths: str | Path) -> AdiFrame:
         """Read the headers of one coadd, or of the coadds of cameras 1 and 2."""
-        headers = [fits.getheader(path) for path in paths]
+        headers = [read_header(path) for path in paths]
         header = headers[0] if len(headers) == 1 else _combined_header(*headers)
-        fields = tuple(str(headers[0][f"FIELD{i}"]) for i in range(headers[0]["NFIELDS"]))
+        fields = headers[0].field_names
         return cls(tuple(map(Path, paths)), header, fields)
 
     def read(self, name: str) -> Float32:
@@ -109,12 +109,12 @@ def combine_cameras(one: CameraImage, two: CameraImage) -> CameraImage:
     return combined if scale.unit == RATE else combined.in_unit(scale)
 
 
-def derotation_angles(headers: Sequence[fits.Header]) -> Float32:
+def derotation_angles(headers: Sequence[Header]) -> Float32:
     """Angles by which frames are turned counter-clockwise to have north up.
 
     Parameters
     ----------
-    headers : sequence of fits.Header
+    headers : sequence of Header
         With DEROTANG (deg), in order of time.
 
     Returns
@@ -129,17 +129,12 @@ def derotation_angles(headers: Sequence[fits.Header]) -> Float32:
 
     Examples
     --------
-    >>> headers = [fits.Header({"DEROTANG": angle}) for angle in (178.0, -179.0, -177.0)]
+    >>> headers = [Header({"DEROTANG": angle}) for angle in (178.0, -179.0, -177.0)]
     >>> derotation_angles(headers).tolist()
     [178.0, 181.0, 183.0]
     """
-    for header in headers:
-        if "DEROTANG" not in header:
-            name = header.get("FRAMEID", "coadd")
-            raise HeaderError(
-                f"{name}: DEROTANG is missing, so it cannot be a frame of an ADI cube"
-            )
-    angles = np.array([header["DEROTANG"] for header in headers], float)
+    why = "it cannot be a frame of an ADI cube"
+    angles = np.array([header.need(Header.derotation, why) for header in headers])
     return np.unwrap(angles, period=360).astype(np.float32)
 
 
@@ -250,7 +245,7 @@ def write_adi(
     FileError
         The frames do not have the same fields.
     """
-    ordered = sorted(frames, key=lambda frame: float(frame.header.get("MJD", 0.0)))
+    ordered = sorted(frames, key=lambda frame: frame.header.known(Header.mjd, 0.0))
     fields = ordered[0].fields
     for frame in ordered:
         if frame.fields != fields:
@@ -269,14 +264,12 @@ def write_adi(
     return shape
 
 
-def adi_header(
-    headers: Sequence[fits.Header], fields: tuple[str, ...], size: tuple[int, int]
-) -> fits.Header:
+def adi_header(headers: Sequence[Header], fields: tuple[str, ...], size: tuple[int, int]) -> Header:
     """Header of an ADI cube: what its frames have in common, and its conventions.
 
     Parameters
     ----------
-    headers : sequence of fits.Header
+    headers : sequence of Header
         Headers of the frames, in order of time.
     fields : tuple of str
         Names of the fields.
@@ -285,42 +278,43 @@ def adi_header(
 
     Returns
     -------
-    fits.Header
+    Header
         ``PSFCENTX`` and ``PSFCENTY`` (0-based) are pyKLIP's centers, ``WAVEi`` (um) its wvs.
     """
     out = merge_headers(headers)
     scale = FluxScale.mean([FluxScale.of_header(header, len(fields)) for header in headers])
     scale.stamp(out)
-    out["PXSCALE"] = (headers[0]["PXSCALE"], "[mas] pixel scale")
-    out["PSFCENTX"] = (size[1] // 2, "[pixel] x of the star, 0-based")
-    out["PSFCENTY"] = (size[0] // 2, "[pixel] y of the star, 0-based")
-    out["NFIELDS"] = (len(fields), "number of fields")
+    out.put(
+        pixel_scale=(headers[0].pixel_scale, "[mas] pixel scale"),
+        star_x=size[1] // 2, star_y=size[0] // 2, nfields=len(fields),
+    )  # fmt: skip
     for index, name in enumerate(fields):
-        out[f"FIELD{index}"] = (name, f"name of field {index}")
+        out.set(Header.field_names.of(index), name, f"name of field {index}")
         if name in FILTERS:
-            out[f"WAVE{index}"] = (FILTERS[name].mean / 1000, f"[um] wavelength of field {index}")
-    out.add_comment(_CONVENTION)
+            wavelength = FILTERS[name].mean / 1000
+            out.set(Header.wavelength.of(index), wavelength, f"[um] wavelength of field {index}")
+    out.prose.append(("COMMENT", _CONVENTION))
     return out
 
 
-def _combined_header(one: fits.Header, two: fits.Header) -> fits.Header:
+def _combined_header(one: Header, two: Header) -> Header:
     """Header of the mean of both cameras, in the geometry of camera 1."""
     out = merge_headers([one, two])
-    for key in ("PXSCALE", "PXAREA", "INST-PA", "PAOFFSET"):
-        if key in one:
-            out[key] = (one[key], one.comments[key])
-    if "DEROTANG" in one and "DEROTANG" in two:
-        other = two["DEROTANG"] + one["INST-PA"] - two["INST-PA"]
-        mean = wrap(circular_mean([one["DEROTANG"], other]))
-        out["DEROTANG"] = (mean, one.comments["DEROTANG"])
-    fields = int(one.get("NFIELDS", 1))
+    for fact in (Header.pixel_scale, Header.pixel_area, Header.pupil_angle, Header.pa_offset):
+        if one.has(fact):
+            out.set(fact, one.need(fact), one.comments[fact.keyword])
+    if one.derotation is not None and two.derotation is not None:
+        other = two.derotation + one.pupil_angle - two.pupil_angle
+        mean = wrap(circular_mean([one.derotation, other]))
+        out.set(Header.derotation, mean, one.comments[Header.derotation.keyword])
+    fields = one.known(Header.nfields, 1)
     FluxScale.mean([FluxScale.of_header(header, fields) for header in (one, two)]).stamp(out)
     return out
 
 
-def _angles_header(header: fits.Header) -> fits.Header:
+def _angles_header(header: Header) -> Header:
     out = header.copy()
-    out["BUNIT"] = ("deg", "derotation angles of the frames of the cube")
+    out.put(unit=("deg", "derotation angles of the frames of the cube"))
     return out
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
+
+from vampires.canonical import Header
 
 ROBUST = ("median", "biweight")
 """Coadd methods that a skewed distribution biases; the mean is never biased by it."""
@@ -27,7 +28,7 @@ _SAMPLES = 40_000
 
 
 def coadd_is_biased(
-    header: fits.Header, method: str, level: float, *, tolerance: float = TOLERANCE
+    header: Header, method: str, level: float, *, tolerance: float = TOLERANCE
 ) -> bool:
     """Tell whether a coadd method falsifies the flux of pixels with a given light.
 
@@ -45,15 +46,15 @@ def coadd_is_biased(
 
     Examples
     --------
-    >>> h = fits.Header({"ENF": 1.414, "RN": 0.3, "EXPTIME": 0.1})
+    >>> h = Header({"ENF": 1.414, "RN": 0.3, "EXPTIME": 0.1})
     >>> coadd_is_biased(h, "median", 20.0), coadd_is_biased(h, "mean", 20.0)
     (True, False)
     """
     if method not in ROBUST:
         return False
-    amplified = float(header["ENF"]) > 1.2
-    electrons = level * float(header["EXPTIME"])
-    return abs(median_bias(electrons, float(header["RN"]), amplified=amplified)) > tolerance
+    amplified = header.excess_noise > 1.2
+    electrons = level * header.exptime
+    return abs(median_bias(electrons, header.read_noise, amplified=amplified)) > tolerance
 
 
 def halo_level(data: NDArray[np.float32], radius: float = 20.0) -> float:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.errors import HeaderError
 from vampires.images.image import CameraImage
 from vampires.kernels.resample import rotate
@@ -64,11 +65,11 @@ def _turned(turn: tuple[CameraImage, float, Float32]) -> CameraImage:
 
 def north_up_image(image: CameraImage) -> CameraImage:
     """Turn one image as `derotate` does, and its header with it; see `CameraImage.derotate`."""
-    if image.header.get("DEROTATE"):
+    if image.header.north_up:
         raise HeaderError(f"{image!r} is north up already")
     turned = derotate([image])[0]
     header = north_up(image.header, (image.data.shape[-2], image.data.shape[-1]))
-    header["DEROTATE"] = (True, "north up; F: as the pupil was")
+    header.put(north_up=True)
     fields = {name: header.copy() for name in image.field_headers}
     return replace(turned, header=header, field_headers=fields)
 
@@ -76,7 +77,7 @@ def north_up_image(image: CameraImage) -> CameraImage:
 def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:
     """Turn the mean systematic variance of each camera once per step of angle."""
     keys = [
-        (int(image.header["U_CAMERA"]), round(wrap(angle - angles[0]) / _STEP))
+        (image.header.camera, round(wrap(angle - angles[0]) / _STEP))
         for image, angle in zip(images, angles, strict=True)
     ]
 
@@ -109,10 +110,7 @@ def _finite_mean(stack: Sequence[Float32]) -> Float32:
 
 
 def _derotation_angle(image: CameraImage) -> float:
-    if "DEROTANG" not in image.header:
-        name = image.header.get("FRAMEID", "coadd")
-        raise HeaderError(f"{name}: DEROTANG is missing, so the image cannot be turned north up")
-    return float(image.header["DEROTANG"])
+    return image.header.need(Header.derotation, "the image cannot be turned north up")
 
 
 def rotate_planes(

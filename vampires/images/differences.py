@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.errors import PolarimetryError
 from vampires.header.fields import field_index
 from vampires.header.merge import merge_headers
@@ -38,7 +38,7 @@ class DifferenceImage:
     difference: NDArray[np.float32]
     total: NDArray[np.float32]
     error: NDArray[np.float32]
-    header: fits.Header
+    header: Header
     fields: tuple[str, ...]
 
     def in_unit(self, scale: FluxScale) -> DifferenceImage:
@@ -70,7 +70,7 @@ class DifferenceImage:
             unit="electron / s",
             uncertainty=StdDevUncertainty(self.error[index]),
             mask=~np.isfinite(self.difference[index]),
-            meta=self.header.copy(),
+            meta=self.header.to_fits(),
             wcs=export_wcs(self.header),
         )
 
@@ -80,16 +80,16 @@ class DifferenceImage:
 
     def _repr_html_(self) -> str:
         facts = {
-            "object": self.header.get("OBJECT"),
+            "object": self.header.known(Header.object),
             "fields": ", ".join(self.fields),
             "shape": " x ".join(map(str, self.difference.shape)),
-            "unit": self.header.get("BUNIT"),
-            "images": self.header.get("NIMAGES"),
+            "unit": self.header.known(Header.unit),
+            "images": self.header.nimages,
         }
         return facts_table("DifferenceImage", facts)
 
 
-def pair_exposures(headers: Sequence[fits.Header]) -> list[tuple[int, int]]:
+def pair_exposures(headers: Sequence[Header]) -> list[tuple[int, int]]:
     """Pair images of cameras 1 and 2 that were exposed at the same time.
 
     Parameters
@@ -133,9 +133,9 @@ def single_difference(one: CameraImage, two: CameraImage) -> DifferenceImage:
     ).in_unit(scale)
 
 
-def _defined(header: fits.Header, formula: str) -> fits.Header:
+def _defined(header: Header, formula: str) -> Header:
     """Header that says what was subtracted, and by what it was divided."""
-    header["DIFFDEF"] = (formula, "definition of the difference")
+    header.put(difference_definition=formula)
     return header
 
 
@@ -206,22 +206,22 @@ def line_minus_continuum(
     )  # fmt: skip
     header = merge_headers([line.header, continuum.header])
     line.scale.stamp(header)
-    header["SDISCALE"] = (scale, "continuum was multiplied by this")
+    header.put(sdi_scale=scale)
     return DifferenceImage(
         line.data - scaled, line.data + scaled, np.sqrt(variance).astype(np.float32), header,
         line.fields,
     )  # fmt: skip
 
 
-def _span(header: fits.Header) -> Span:
+def _span(header: Header) -> Span:
     return Span(
-        camera=int(header["U_CAMERA"]),
-        flc=flc_state(header.get("U_FLC")),
-        hwp=float(header.get("RET-ANG1", 0.0)),
-        filter=str(header.get("FILTER", "unknown")),
-        middle=float(header["MJD"]),
-        start=header.get("MJD-STR"),
-        end=header.get("MJD-END"),
+        camera=header.camera,
+        flc=flc_state(header.known(Header.flc)),
+        hwp=header.known(Header.hwp, 0.0),
+        filter=header.known(Header.filter, "unknown"),
+        middle=header.mjd,
+        start=header.known(Header.mjd_start),
+        end=header.known(Header.mjd_end),
     )
 
 

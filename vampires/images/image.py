@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 
+from vampires.canonical import Header
 from vampires.errors import FileError
 from vampires.header.fields import field_index
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
@@ -40,11 +40,11 @@ class CameraImage:
         images calibrated with the same masters, so it cancels in differences between them.
     count : ndarray of int32, same shape
         Number of frames that contributed to each pixel.
-    header : fits.Header
+    header : Header
         Canonical header with geometry.
     fields : tuple of str
         Name of each field: its filter.
-    field_headers : mapping of str to fits.Header
+    field_headers : mapping of str to Header
         What differs from field to field.
     """
 
@@ -52,9 +52,9 @@ class CameraImage:
     variance: np.ndarray
     systematic: np.ndarray
     count: np.ndarray
-    header: fits.Header
+    header: Header
     fields: tuple[str, ...]
-    field_headers: Mapping[str, fits.Header] = dataclasses.field(default_factory=dict)
+    field_headers: Mapping[str, Header] = dataclasses.field(default_factory=dict)
 
     @property
     def err(self) -> np.ndarray:
@@ -103,10 +103,10 @@ class CameraImage:
         index = field_index(self.fields, field_name)
         return CCDData(
             self.data[index],
-            unit=ASTROPY_UNITS[self.header.get("BUNIT", RATE)],
+            unit=ASTROPY_UNITS[self.header.known(Header.unit, RATE)],
             uncertainty=StdDevUncertainty(self.err[index]),
             mask=~np.isfinite(self.data[index]),
-            meta=self.header.copy(),
+            meta=self.header.to_fits(),
             wcs=export_wcs(self.header),
         )
 
@@ -182,9 +182,7 @@ class CameraImage:
     def write(self, path: str | Path) -> None:
         """Write as FITS: data, ``ERR``, a header per field, ``SYS`` and ``COUNT`` planes."""
         header = self.header.copy()
-        header["NFIELDS"] = (len(self.fields), "number of fields")
-        for index, name in enumerate(self.fields):
-            header[f"FIELD{index}"] = (name, f"name of field {index}")
+        header.put(nfields=len(self.fields), field_names=self.fields)
         planes = {
             "SCI": self.data,
             "ERR": self.err,
@@ -199,7 +197,7 @@ class CameraImage:
         """Read a coadd written by `write`."""
         planes, header, field_headers = read_fits(path)
         missing = [name for name in ("", "ERR", "SYS", "COUNT") if name not in planes]
-        if missing or "NFIELDS" not in header:
+        if missing or not header.has(Header.nfields):
             raise FileError(
                 f"{path}: is no whole coadd (without {', '.join(missing) or 'NFIELDS'}); delete it "
                 "and run doit again"
@@ -212,7 +210,7 @@ class CameraImage:
             systematic=systematic,
             count=full["COUNT"],
             header=header,
-            fields=tuple(header[f"FIELD{i}"] for i in range(header["NFIELDS"])),
+            fields=header.field_names,
             field_headers=field_headers,
         )
 
@@ -221,29 +219,29 @@ class CameraImage:
         from vampires.plotting.images import draw_image
 
         ccd = self.ccddata(field_name)
-        title = f"{self.header.get('OBJECT', '')} {field_name or self.fields[0]}"
-        return draw_image(ccd.data, self.header["PXSCALE"] / 1000, title.strip())
+        title = f"{self.header.known(Header.object, '')} {field_name or self.fields[0]}"
+        return draw_image(ccd.data, self.header.pixel_scale / 1000, title.strip())
 
     def __repr__(self) -> str:
         nf, ny, nx = self.data.shape
         h = self.header
         return (
-            f"<CameraImage {h.get('OBJECT', '?')} cam{h.get('U_CAMERA', '?')} "
-            f"FLC {h.get('U_FLC', '?')} HWP {h.get('RET-ANG1', float('nan')):g} "
-            f"{'+'.join(self.fields)} {nf} x {ny} x {nx}, {h.get('NCOADD', '?')} frames>"
+            f"<CameraImage {h.known(Header.object, '?')} cam{h.known(Header.camera, '?')} "
+            f"FLC {h.known(Header.flc, '?')} HWP {h.known(Header.hwp, float('nan')):g} "
+            f"{'+'.join(self.fields)} {nf} x {ny} x {nx}, {h.known(Header.ncoadd, '?')} frames>"
         )
 
     def _repr_html_(self) -> str:
         facts = {
-            "object": self.header.get("OBJECT"),
-            "camera": self.header.get("U_CAMERA"),
-            "FLC": self.header.get("U_FLC"),
-            "HWP [deg]": self.header.get("RET-ANG1"),
+            "object": self.header.known(Header.object),
+            "camera": self.header.known(Header.camera),
+            "FLC": self.header.known(Header.flc),
+            "HWP [deg]": self.header.known(Header.hwp),
             "fields": ", ".join(self.fields),
             "shape": " x ".join(map(str, self.data.shape)),
-            "unit": self.header.get("BUNIT"),
-            "frames": self.header.get("NCOADD"),
-            "derotation angle [deg]": self.header.get("DEROTANG"),
+            "unit": self.header.known(Header.unit),
+            "frames": self.header.ncoadd,
+            "derotation angle [deg]": self.header.derotation,
         }
         return facts_table("CameraImage", facts)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vampires.canonical import Header
 from vampires.config import AnalysisSettings
 from vampires.images.image import CameraImage
 from vampires.kernels.resample import shift
@@ -51,8 +52,8 @@ def recenter_image(
         dy, dx = -np.median(found, axis=0) if found else (0.0, 0.0)
         planes[0][index], planes[1][index] = shift(image.data[index], image.variance[index], dy, dx)
         planes[2][index] = shift(image.systematic[index], image.systematic[index], dy, dx)[0]
-        header[f"RECENTY{index}"] = (round(float(dy), 5), "[pixel] second registration")
-        header[f"RECENTX{index}"] = (round(float(dx), 5), "[pixel] second registration")
+        header.set(Header.moved_y.of(index), round(float(dy), 5))
+        header.set(Header.moved_x.of(index), round(float(dx), 5))
     return replace(
         image, data=planes[0], variance=planes[1], systematic=np.maximum(planes[2], 0),
         header=header,

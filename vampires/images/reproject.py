@@ -8,18 +8,18 @@ centre of both images.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
-from astropy.io import fits
 
-from vampires.errors import HeaderError
+from vampires.canonical import Header
 from vampires.images.image import CameraImage
-from vampires.instrument.detectors import READ_MODES, detector
+from vampires.instrument.detectors import READ_MODES, Generation, detector
 from vampires.kernels.resample import affine
 from vampires.sky.wcs import turn_wcs
 from vampires.utils.angles import wrap
 
-_NEEDED = ("PXSCALE", "INST-PA")
+_NEEDED = (Header.pixel_scale, Header.pupil_angle)
 _SAME = 1e-9  # relative scale, or degrees
 
 
@@ -56,12 +56,12 @@ class Similarity:
         return np.array([[cosine, -sine], [sine, cosine]]) / self.magnification
 
     @classmethod
-    def between(cls, header: fits.Header, reference: fits.Header) -> Similarity:
+    def between(cls, header: Header, reference: Header) -> Similarity:
         """Similarity that maps images of one camera onto another, from their headers.
 
         Parameters
         ----------
-        header, reference : fits.Header
+        header, reference : Header
             Canonical headers with PXSCALE (mas) and INST-PA (deg).
 
         Returns
@@ -75,13 +75,11 @@ class Similarity:
         HeaderError
             A header lacks one of the two.
         """
-        for one in (header, reference):
-            for key in _NEEDED:
-                if key not in one:
-                    name = one.get("FRAMEID", "coadd")
-                    raise HeaderError(f"{name}: {key} is missing, so the cameras cannot be matched")
-        rotation = wrap(header["INST-PA"] - reference["INST-PA"])
-        return cls(header["PXSCALE"] / reference["PXSCALE"], rotation)
+        (scale, angle), (other_scale, other_angle) = (
+            [one.need(fact, "the cameras cannot be matched") for fact in _NEEDED]
+            for one in (header, reference)
+        )
+        return cls(scale / other_scale, wrap(angle - other_angle))
 
     def then(self, magnification: float) -> Similarity:
         """Magnify further."""
@@ -128,7 +126,7 @@ def transform(image: CameraImage, similarity: Similarity) -> CameraImage:
 
 
 def reproject(
-    image: CameraImage, reference: fits.Header, similarity: Similarity | None = None
+    image: CameraImage, reference: Header, similarity: Similarity | None = None
 ) -> CameraImage:
     """Map an image of one camera onto the pixels of the other.
 
@@ -136,7 +134,7 @@ def reproject(
     ----------
     image : CameraImage
         Coadd with the star at its centre.
-    reference : fits.Header
+    reference : Header
         Canonical header of the other camera.
     similarity : Similarity, optional
         The map, when it has been measured; default: from the headers of both.
@@ -157,8 +155,7 @@ def reproject(
     if nominal.identity and applied.identity:
         return image
     header = _turned(image.header, reference, nominal)
-    header["REPROJM"] = (applied.magnification, "magnification onto the other camera")
-    header["REPROJR"] = (applied.rotation, "[deg] rotation onto the other camera")
+    header.put(reprojection_scale=applied.magnification, reprojection_turn=applied.rotation)
     fields = {
         name: _turned(field_header, reference, nominal)
         for name, field_header in image.field_headers.items()
@@ -166,41 +163,44 @@ def reproject(
     return replace(transform(image, applied), header=header, field_headers=fields)
 
 
-def camera_1(header: fits.Header) -> fits.Header:
+def camera_1(header: Header) -> Header:
     """Geometry of camera 1 at the time of an image of camera 2.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         Canonical header, with DETGEN.
 
     Returns
     -------
-    fits.Header
+    Header
         PXSCALE, PXAREA and INST-PA of the instrument's table: a reference for `reproject` that
         needs no image of camera 1.
 
     Examples
     --------
-    >>> camera_1(fits.Header({"DETGEN": "QCMOS"}))["PXSCALE"]
+    >>> camera_1(Header({"DETGEN": "QCMOS"})).pixel_scale
     5.91
     """
-    generation = header["DETGEN"]
+    generation = cast("Generation", header.generation)
     facts = detector(generation, 1, READ_MODES[generation][0])
-    return fits.Header(
-        {"PXSCALE": facts.pixel_scale, "PXAREA": facts.pixel_area, "INST-PA": facts.pupil_offset}
+    out = Header()
+    out.put(
+        pixel_scale=facts.pixel_scale, pixel_area=facts.pixel_area, pupil_angle=facts.pupil_offset
     )
+    return out
 
 
-def _turned(header: fits.Header, reference: fits.Header, similarity: Similarity) -> fits.Header:
+def _turned(header: Header, reference: Header, similarity: Similarity) -> Header:
     """Copy of a header with the geometry after the map."""
     out = header.copy()
-    for key in ("PXSCALE", "PXAREA", "INST-PA"):
-        if key in header and key in reference:
-            out[key] = reference[key]
-    for key in ("PAOFFSET", "DEROTANG"):
-        if key in header:
-            out[key] = wrap(header[key] - similarity.rotation)
+    for fact in (Header.pixel_scale, Header.pixel_area, Header.pupil_angle):
+        if header.has(fact) and reference.has(fact):
+            out.set(fact, reference.need(fact), out.comments[fact.keyword])
+    for fact in (Header.pa_offset, Header.derotation):
+        if header.has(fact):
+            turned = wrap(header.need(fact) - similarity.rotation)
+            out.set(fact, turned, out.comments[fact.keyword])
     turn_wcs(out, similarity.rotation, similarity.magnification)
     return out
 

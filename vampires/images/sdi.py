@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 from photutils.aperture import CircularAnnulus, CircularAperture
 
+from vampires.canonical import Header
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import merge_headers
 from vampires.images.differences import DifferenceImage, line_minus_continuum, single_difference
@@ -25,6 +25,10 @@ from vampires.instrument.filters import FILTERS
 from vampires.night.pairing import CONTINUUM
 
 Float32 = NDArray[np.float32]
+
+_OF_A_STATE = (
+    (Header.sdi_scale, Header.sdi_state_scale), (Header.sdi_scale_error, Header.sdi_state_error),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def subtract_continuum(
     line: CameraImage,
     continuum: CameraImage,
     region: StarRegion,
-    reference: fits.Header | None = None,
+    reference: Header | None = None,
 ) -> DifferenceImage:
     """Subtract the scaled continuum from an image in a spectral line.
 
@@ -112,7 +116,7 @@ def subtract_continuum(
         One-field coadds, simultaneous or close in time.
     region : StarRegion
         Where the star's flux gives the scale.
-    reference : fits.Header, optional
+    reference : Header, optional
         Header of the camera whose pixels the result is on; default: that of the line.
 
     Returns
@@ -134,10 +138,10 @@ def subtract_continuum(
     target = reproject(line, reference)
     scale, error = flux_ratio(target, matched, region)
     out = line_minus_continuum(target, matched, scale, error)
-    out.header["FILTER"] = (line.fields[0], "line filter")
-    out.header["SDICONT"] = (continuum.fields[0], "continuum filter")
-    out.header["SDISCERR"] = (error, "error of SDISCALE")
-    out.header["SDIMAGN"] = (magnification, "continuum was magnified by this")
+    out.header.put(
+        filter=(line.fields[0], "line filter"), sdi_continuum=continuum.fields[0],
+        sdi_scale_error=error, sdi_magnification=magnification,
+    )  # fmt: skip
     return out
 
 
@@ -178,9 +182,10 @@ def swapped_difference(before: DifferenceImage, after: DifferenceImage) -> Diffe
     scales = [FluxScale.of_header(part.header, len(part.fields)) for part in (before, after)]
     FluxScale.mean(scales).stamp(header)
     for number, part in enumerate((before, after), start=1):
-        for key in ("SDISCALE", "SDISCERR"):
-            header[f"{key[:7]}{number}"] = (part.header[key], f"{key} of state {number}")
-            header.remove(key, ignore_missing=True)
+        for fact, state in _OF_A_STATE:
+            comment = f"{fact.keyword} of state {number}"
+            header.set(state.of(number), part.header.need(fact), comment)
+            header.drop(fact)
     return DifferenceImage(
         (before.difference + after.difference) * half,
         (before.total + after.total) * half,

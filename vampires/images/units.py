@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
-from astropy.io import fits
+
+from vampires.canonical import Header
 
 RATE = "e-/s"
 ASTROPY_UNITS = {
@@ -23,12 +24,6 @@ ASTROPY_UNITS = {
     "deg": u.deg,
 }
 """What each BUNIT of a product means."""
-
-_CARDS = (
-    ("FLUXCON", "factors", "BUNIT per e-/s of field {}"),
-    ("FLUXSTA", "photon_errors", "its relative error by photon noise"),
-    ("FLUXSYS", "calibration_errors", "its relative error of calibration"),
-)
 
 
 @dataclass(frozen=True)
@@ -61,15 +56,14 @@ class FluxScale:
     calibration_errors: tuple[float, ...]
 
     @classmethod
-    def of_header(cls, header: fits.Header, nfields: int) -> FluxScale:
+    def of_header(cls, header: Header, nfields: int) -> FluxScale:
         """Read the scale of an image; factors of one if it is in e-/s."""
-        unit = str(header.get("BUNIT", RATE))
-        defaults = {"FLUXCON": 1.0}
-        columns = [
-            tuple(float(header.get(f"{key}{i}", defaults.get(key, 0.0))) for i in range(nfields))
-            for key, _, _ in _CARDS
-        ]
-        return cls(unit, *columns)
+        ones, zeros = (1.0,) * nfields, (0.0,) * nfields
+        return cls(
+            header.known(Header.unit, RATE), (header.flux_factors or ones)[:nfields],
+            (header.photon_errors or zeros)[:nfields],
+            (header.calibration_errors or zeros)[:nfields],
+        )  # fmt: skip
 
     @classmethod
     def mean(cls, scales: Sequence[FluxScale]) -> FluxScale:
@@ -93,21 +87,25 @@ class FluxScale:
         return FluxScale(self.unit, *own)
 
     @classmethod
-    def clear(cls, header: fits.Header, nfields: int) -> None:
+    def clear(cls, header: Header, nfields: int) -> None:
         """Make a header that of an image in e-/s."""
-        for key, _, _ in _CARDS:
-            for i in range(nfields):
-                header.remove(f"{key}{i}", ignore_missing=True)
-        header["BUNIT"] = (RATE, "unit of the pixels")
+        for fact in (Header.flux_factors, Header.photon_errors, Header.calibration_errors):
+            header.drop(*(fact.of(i) for i in range(nfields)))
+        header.put(unit=RATE)
 
-    def stamp(self, header: fits.Header) -> None:
+    def stamp(self, header: Header) -> None:
         """Write unit, factors and errors into a header; in e-/s only the unit."""
-        header["BUNIT"] = (self.unit, "unit of the pixels")
-        if self.unit == RATE:
-            return
-        for key, name, comment in _CARDS:
-            for i, value in enumerate(getattr(self, name)):
-                header[f"{key}{i}"] = (float(f"{value:.7g}"), comment.format(i))
+        header.put(unit=self.unit)
+        if self.unit != RATE:
+            header.put(
+                flux_factors=_rounded(self.factors),
+                photon_errors=_rounded(self.photon_errors),
+                calibration_errors=_rounded(self.calibration_errors),
+            )
+
+
+def _rounded(values: tuple[float, ...]) -> list[float]:
+    return [float(f"{value:.7g}") for value in values]
 
 
 def _floats(values: np.ndarray) -> tuple[float, ...]:

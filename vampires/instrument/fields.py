@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
+from vampires.canonical import Header
 from vampires.instrument.tables import load_table
 
 QCMOS_FULL_FRAME = (4096, 2304)  # x, y
@@ -33,14 +32,12 @@ def field_names(filter_name: str) -> tuple[str, ...]:
     return FIELD_NAMES.get(filter_name, (filter_name,))
 
 
-def raw_field_centers(
-    header: Mapping[str, Any], ny: int, nx: int
-) -> dict[str, tuple[float, float]]:
+def raw_field_centers(header: Header, ny: int, nx: int) -> dict[str, tuple[float, float]]:
     """Where the fields are in a raw frame.
 
     Parameters
     ----------
-    header : mapping
+    header : Header
         Canonical header.
     ny, nx : int
         Size of the raw frame, pixels.
@@ -59,10 +56,10 @@ def raw_field_centers(
 
     Examples
     --------
-    >>> raw_field_centers({"FILTER": "750-50"}, 256, 256)
+    >>> raw_field_centers(Header({"FILTER": "750-50"}), 256, 256)
     {'750-50': (127.5, 127.5)}
     """
-    names = field_names(str(header["FILTER"]))
+    names = field_names(header.filter)
     if len(names) == 1:
         return {names[0]: ((ny - 1) / 2, (nx - 1) / 2)}
     if doubt_about_wcs(header, ny, nx) is None:
@@ -85,12 +82,12 @@ def typical_origin(filter_name: str, camera: int, nx: int, ny: int) -> tuple[int
     return (full_nx - nx) // 2, (full_ny - ny) // 2
 
 
-def doubt_about_wcs(header: Mapping[str, Any], ny: int, nx: int) -> str | None:
+def doubt_about_wcs(header: Header, ny: int, nx: int) -> str | None:
     """Tell why the places of multiband fields in a header cannot be true.
 
     Parameters
     ----------
-    header : mapping
+    header : Header
         Canonical header of multiband data.
     ny, nx : int
         Size of the raw frame, pixels.
@@ -102,7 +99,7 @@ def doubt_about_wcs(header: Mapping[str, Any], ny: int, nx: int) -> str | None:
         by some tens of pixels over the years: farther from the usual place than a quarter of a
         field, or for want of a place of its own, a field is not believed.
     """
-    names = field_names(str(header["FILTER"]))
+    names = field_names(header.filter)
     try:
         found = _from_wcs(header, names)
     except LookupError as error:
@@ -120,7 +117,7 @@ def doubt_about_wcs(header: Mapping[str, Any], ny: int, nx: int) -> str | None:
 _BELIEVED = 134.0  # pixels from its usual place; fields are 536 wide
 
 
-def _from_wcs(header: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+def _from_wcs(header: Header, names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
     """Hotspots of the header's per-field WCS; LookupError says what is missing."""
     suffixes = load_table("fields")["wcs_suffix"]
     stated = [str(header.get(f"WCSNAME{suffixes[name]}", "")).strip() for name in names]
@@ -134,13 +131,13 @@ def _from_wcs(header: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, tu
             raise LookupError(f"the header has no WCS of {name}")
         if not all(isinstance(pixel, int | float) for pixel in position):
             raise LookupError(f"the header has no place of {name}")
-        y, x = (float(pixel) - 1.0 for pixel in position)  # type: ignore[arg-type]
+        y, x = (float(pixel) - 1.0 for pixel in position)
         centers[name] = (y, x)
     return centers
 
 
 def _from_rule(
-    header: Mapping[str, Any], names: tuple[str, ...], ny: int, nx: int
+    header: Header, names: tuple[str, ...], ny: int, nx: int
 ) -> dict[str, tuple[float, float]]:
     """Place the fields at fixed fractions of the frame, in the raw orientation."""
     rule = load_table("fields")["fallback"]
@@ -150,5 +147,5 @@ def _from_rule(
     for name in names:
         fraction_y, fraction_x = rule[name]
         y = stretch * fraction_y * half_y
-        centers[name] = ((ny - 1 - y) if header.get("FLIPY") else y, fraction_x * half_x)
+        centers[name] = ((ny - 1 - y) if header.known(Header.flip) else y, fraction_x * half_x)
     return centers

@@ -15,10 +15,11 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.table import Table
 
+from vampires.canonical import Header
 from vampires.errors import FileError
 from vampires.instrument.bandpass import bandpass_cards
 from vampires.io.atomic import atomic_path
-from vampires.io.cards import BLOCK, format_cards
+from vampires.io.cards import BLOCK, format_cards, read_cards
 from vampires.io.provenance import KEY, current_task
 from vampires.utils.cards import Cards, Unreadable
 from vampires.utils.text import ascii_text
@@ -34,7 +35,7 @@ _WITH_COMMENT = 50  # characters of a string that leave room for a short comment
 _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
 
 
-def product_header(header: Cards | fits.Header) -> Cards:
+def product_header(header: Cards | fits.Header) -> Header:
     """Copy of a header without the cards that describe another file's layout.
 
     Parameters
@@ -48,21 +49,21 @@ def product_header(header: Cards | fits.Header) -> Cards:
         The copy; ``DATE`` (time of writing) is dropped as well.
     """
     cards = header if isinstance(header, Cards) else Cards.from_fits(header)
-    out = Cards()
+    out = Header()
     out.prose = list(cards.prose)
     for key, value, comment in cards.cards:
         structural = key in _STRUCTURAL or (key.startswith("NAXIS") and key[5:].isdigit())
         if not structural and key != "NAXIS" and not isinstance(value, Unreadable):
-            out[key] = (value, comment)
+            out[key] = (value.item() if hasattr(value, "item") else value, comment)
     return out
 
 
-def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fits.Header:
+def stamp(header: Header | fits.Header, digest: str, sources: Iterable[str | Path]) -> Header:
     """Add to a product's header which software, configuration and files made it.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header or fits.Header
         Header to copy.
     digest : str
         Digest of the configuration.
@@ -71,16 +72,16 @@ def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fi
 
     Returns
     -------
-    fits.Header
+    Header
         New header with the cards of its filter, ``PIPELINE``, ``CONFHASH``, ``NSOURCE`` and
         ``SRCnnnn`` cards and, within a task, ``TASKHASH``.
     """
     names = [ascii_text(Path(source).name) for source in sources]
-    out = header.copy()
-    out["PIPELINE"] = (f"vampires {__version__}", "software that made this file")
+    out = Header.of(header).copy()
+    out.put(pipeline=f"vampires {__version__}")
     out["CONFHASH"] = (digest, "digest of the configuration")
     sign(out)
-    describe_filter(out, str(header.get("FILTER", "")))
+    describe_filter(out, out.known(Header.filter, ""))
     out["NSOURCE"] = (len(names), "number of files this one came from")
     for index, name in enumerate(names, start=1):
         room = len(name) + name.count("'") <= _WITH_COMMENT
@@ -88,13 +89,13 @@ def stamp(header: fits.Header, digest: str, sources: Iterable[str | Path]) -> fi
     return out
 
 
-def describe_filter(header: fits.Header, name: str) -> None:
+def describe_filter(header: Header, name: str) -> None:
     """Add the cards of a filter to a header; see `vampires.instrument.bandpass`."""
     for key, value, comment in bandpass_cards(name):
         header[key] = (value, comment)
 
 
-def sign(header: fits.Header) -> None:
+def sign(header: Header) -> None:
     """Add the digest of the task that is running, if one is, to a header."""
     header.remove(KEY, ignore_missing=True)
     task = current_task()
@@ -105,8 +106,8 @@ def sign(header: fits.Header) -> None:
 def write_fits(
     path: str | Path,
     planes: Mapping[str, np.ndarray],
-    header: fits.Header,
-    fields: Mapping[str, fits.Header] | None = None,
+    header: Cards | fits.Header,
+    fields: Mapping[str, Header] | None = None,
 ) -> None:
     """Write a product.
 
@@ -117,9 +118,9 @@ def write_fits(
     planes : mapping of str to ndarray
         The first entry is the primary data, whatever its name; the others become image
         extensions of that name, ``ERR`` before the fields and the rest after them.
-    header : fits.Header
+    header : Header or fits.Header
         Header of the primary data.
-    fields : mapping of str to fits.Header, optional
+    fields : mapping of str to Header, optional
         One header-only extension each.
     """
     names = list(planes)
@@ -144,7 +145,7 @@ def write_fits(
 
 def read_fits(
     path: str | Path,
-) -> tuple[dict[str, np.ndarray], fits.Header, dict[str, fits.Header]]:
+) -> tuple[dict[str, np.ndarray], Header, dict[str, Header]]:
     """Read a product back.
 
     Parameters
@@ -156,9 +157,9 @@ def read_fits(
     -------
     planes : dict of str to ndarray
         Native byte order; the primary data under the empty name.
-    header : fits.Header
+    header : Header
         Primary header.
-    fields : dict of str to fits.Header
+    fields : dict of str to Header
         Header-only extensions.
 
     Raises
@@ -170,9 +171,27 @@ def read_fits(
         with fits.open(path, memmap=False) as hdus:
             planes = {hdu.name if i else "": _native(hdu.data) for i, hdu in enumerate(hdus)
                       if hdu.data is not None}  # fmt: skip
-            fields = {hdu.name: hdu.header for hdu in hdus[1:] if hdu.data is None}
-            return planes, hdus[0].header, fields
+            fields = {hdu.name: Header.of(hdu.header) for hdu in hdus[1:] if hdu.data is None}
+            return planes, Header.of(hdus[0].header), fields
     except (OSError, TypeError, ValueError, KeyError, VerifyError) as error:
+        raise FileError(
+            f"{path}: cannot be read as a FITS product ({error}); "
+            "delete it and run doit again to remake it"
+        ) from error
+
+
+def read_header(path: str | Path) -> Header:
+    """Read the primary header of a product, and no pixel.
+
+    Raises
+    ------
+    FileError
+        The file is missing or is not FITS.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return Header.of(read_cards(stream))
+    except (OSError, EOFError) as error:
         raise FileError(
             f"{path}: cannot be read as a FITS product ({error}); "
             "delete it and run doit again to remake it"
@@ -207,8 +226,8 @@ def product_table(paths: Iterable[str | Path]) -> Table:
     Table
         Columns ``file`` and `TABLE_COLUMNS`; empty where a header has no such card.
     """
-    headers = [(Path(path).name, fits.getheader(path)) for path in paths]
-    headers.sort(key=lambda item: (item[1].get("MJD", 0.0), item[0]))
+    headers = [(Path(path).name, read_header(path)) for path in paths]
+    headers.sort(key=lambda item: (item[1].known(Header.mjd, 0.0), item[0]))
     columns = [key for key in TABLE_COLUMNS if any(key in header for _, header in headers)]
     rows = [{"file": name, **{key: header.get(key, "") for key in columns}}
             for name, header in headers]  # fmt: skip

@@ -20,9 +20,9 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 
+from vampires.canonical import Header
 from vampires.errors import MeasurementError
 from vampires.instrument.curves import filter_curve
 from vampires.instrument.filters import FILTERS
@@ -212,12 +212,12 @@ def synthetic_psf(
     return _synthetic_psf(filter_name, float(pixel_scale_mas), angle, int(size))
 
 
-def header_psf(header: fits.Header, filter_name: str, size: int) -> NDArray[np.float32]:
+def header_psf(header: Header, filter_name: str, size: int) -> NDArray[np.float32]:
     """Synthetic PSF for calibrated frames with this header.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         Canonical header: ``PXSCALE``, ``INST-PA``.
     filter_name : str
         Filter, or field of multiband data.
@@ -236,9 +236,9 @@ PsfKey: TypeAlias = tuple[str, float, float]
 """What a synthetic PSF depends on: filter, pixel scale (mas), orientation (deg)."""
 
 
-def header_psf_key(header: fits.Header, filter_name: str) -> PsfKey:
+def header_psf_key(header: Header, filter_name: str) -> PsfKey:
     """First arguments of `synthetic_psf` for calibrated frames with this header."""
-    return filter_name, float(header["PXSCALE"]), float(header["INST-PA"])
+    return filter_name, header.pixel_scale, header.pupil_angle
 
 
 def disc_psf(radius: float, size: int) -> NDArray[np.float32]:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from vampires.canonical import Header
 from vampires.errors import MeasurementError
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.telescope import PUPIL
@@ -111,12 +111,12 @@ def rough_centroids(
     return [shifted(one, y0, x0) for one, (y0, x0, _) in zip(found, cuts, strict=True)]
 
 
-def spot_radius(header: fits.Header, filter_name: str) -> float | None:
+def spot_radius(header: Header, filter_name: str) -> float | None:
     """Tell from the header how far the satellite spots are from the star.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         Canonical header: ``X_GRDSEP`` (lambda/D), ``X_GRDST``, ``PXSCALE``.
     filter_name : str
         Filter, or field of multiband data.
@@ -126,12 +126,12 @@ def spot_radius(header: fits.Header, filter_name: str) -> float | None:
     float or None
         Pixels; None when the header does not tell.
     """
-    separation = header.get("X_GRDSEP")
-    active = str(header.get("X_GRDST", "ON")).strip().upper() != "OFF"
-    if not isinstance(separation, int | float) or not separation > 0 or not active:
+    separation = header.grid_separation
+    active = (header.grid_state or "ON").strip().upper() != "OFF"
+    if separation is None or not separation > 0 or not active:
         return None
     resolution = FILTERS[filter_name].mean * 1e-9 / PUPIL.diameter / _RAD_PER_MAS
-    return float(separation * resolution / header["PXSCALE"])
+    return separation * resolution / header.pixel_scale
 
 
 def find_star(image: ArrayLike) -> tuple[float, float]:

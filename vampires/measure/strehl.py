@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.config import AnalysisSettings
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.telescope import PUPIL
@@ -57,7 +57,7 @@ class FieldImage:
 def with_strehl(
     metrics: FrameMetrics,
     images: list[FieldImage],
-    header: fits.Header,
+    header: Header,
     settings: AnalysisSettings,
 ) -> FrameMetrics:
     """Add the Strehl ratio of every frame and its error.
@@ -68,7 +68,7 @@ def with_strehl(
         With sharpness and photometry of one star a field.
     images : list of FieldImage
         Mean of some of the frames, unregistered: the halo is much wider than the star moves.
-    header : fits.Header
+    header : Header
         Canonical header: pixel scale, pupil angle.
     settings : AnalysisSettings
         Aperture, annulus and window of the measurements.
@@ -99,7 +99,7 @@ def with_strehl(
 class _Star:
     """The star of one field, and how it was measured."""
 
-    header: fits.Header
+    header: Header
     filter_name: str
     center: tuple[float, float]
     settings: AnalysisSettings
@@ -115,7 +115,7 @@ class _Star:
             (float(radius), float(inner), float(outer)),
         )  # fmt: skip
         resolution = FILTERS[self.filter_name].mean * 1e-9 / PUPIL.diameter / _RAD_PER_MAS
-        resolution /= self.header["PXSCALE"]
+        resolution /= self.header.pixel_scale
         image = np.asarray(field.image, dtype=float)
         level = annulus_mean(image, image, *self.center, inner, outer)[0] if outer > inner else 0.0
         halo = measure_halo(image, self.center, ideal.psf, resolution, (radius, field.reach))

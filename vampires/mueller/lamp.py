@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
-from vampires.errors import HeaderError, PolarimetryError
+from vampires.canonical import Header
+from vampires.errors import PolarimetryError
 from vampires.header.fields import field_centers, field_size
 from vampires.images.differences import pair_exposures
 from vampires.images.image import CameraImage
 from vampires.instrument.flc import flc_state
 from vampires.io.frames import open_frames
+from vampires.io.products import read_header
 from vampires.log import get_logger
 from vampires.mueller.measurements import LampMeasurements
 from vampires.night.raw import raw_header
@@ -38,7 +39,7 @@ class LampFile:
         Mean over the middle of each field and its photon and read-out noise, e-/s per pixel.
     """
 
-    header: fits.Header
+    header: Header
     flux: dict[str, float]
     error: dict[str, float]
 
@@ -66,13 +67,12 @@ def read_lamp(paths: Sequence[Path]) -> dict[str, LampMeasurements]:
     """
     raw, files = [], []
     for path in paths:
-        header = fits.getheader(path)
-        if "NFIELDS" in header:
+        if read_header(path).has(Header.nfields):
             files.append(_coadd_flux(path))
         else:
             raw.append((path, raw_header(path)))
-    darks = {_dark_key(h): _mean_frame(p) for p, h in raw if h["DATA-TYP"] == "DARK"}
-    files += [_raw_flux(p, h, darks.get(_dark_key(h))) for p, h in raw if h["DATA-TYP"] != "DARK"]
+    darks = {_dark_key(h): _mean_frame(p) for p, h in raw if h.data_type == "DARK"}
+    files += [_raw_flux(p, h, darks.get(_dark_key(h))) for p, h in raw if h.data_type != "DARK"]
     pairs = pair_exposures([file.header for file in files])
     if not pairs:
         raise PolarimetryError(
@@ -90,9 +90,9 @@ def _measurements(name: str, pairs: Sequence[tuple[LampFile, LampFile]]) -> Lamp
     own = [(one, two) for one, two in pairs if name in one.flux and name in two.flux]
     headers = [one.header for one, _ in own]
     return LampMeasurements.from_fluxes(
-        hwp=[float(h["RET-ANG1"]) for h in headers],
+        hwp=[h.hwp for h in headers],
         imr=[_rotator_angle(h) for h in headers],
-        flc=[flc_state(h.get("U_FLC"), h.get("U_FLCST")) for h in headers],
+        flc=[flc_state(h.known(Header.flc), h.known(Header.flc_stage)) for h in headers],
         cam1=np.array([one.flux[name] for one, _ in own]),
         cam2=np.array([two.flux[name] for _, two in own]),
         cam1_err=np.array([one.error[name] for one, _ in own]),
@@ -100,16 +100,16 @@ def _measurements(name: str, pairs: Sequence[tuple[LampFile, LampFile]]) -> Lamp
     )
 
 
-def _raw_flux(path: Path, header: fits.Header, dark: NDArray[np.float64] | None) -> LampFile:
-    mean = _mean_frame(path) - (header["BIAS"] if dark is None else dark)
-    electrons = mean * header["EFFGAIN"]
-    if header["FLIPY"]:
+def _raw_flux(path: Path, header: Header, dark: NDArray[np.float64] | None) -> LampFile:
+    mean = _mean_frame(path) - (header.bias if dark is None else dark)
+    electrons = mean * header.effective_gain
+    if header.flip:
         electrons = electrons[::-1]
-    exptime, n = float(header["EXPTIME"]), int(header["NFRAMES"])
+    exptime, n = header.exptime, header.nframes
     flux, error = {}, {}
     for name, part in _field_parts(electrons, header).items():
         level = float(part.mean())
-        variance = header["ENF"] ** 2 * max(level, 0.0) + header["RN"] ** 2
+        variance = header.excess_noise**2 * max(level, 0.0) + header.read_noise**2
         flux[name] = level / exptime
         error[name] = float(np.sqrt(variance / (n * part.size))) / exptime
     return LampFile(header, flux, error)
@@ -137,7 +137,7 @@ def _mean_frame(path: Path) -> NDArray[np.float64]:
     return total / source.n
 
 
-def _field_parts(image: NDArray[np.float64], header: fits.Header) -> dict[str, NDArray[np.float64]]:
+def _field_parts(image: NDArray[np.float64], header: Header) -> dict[str, NDArray[np.float64]]:
     """The middle of each field of a frame in calibrated orientation."""
     ny, nx = image.shape
     centers = field_centers(header, ny, nx)
@@ -157,16 +157,13 @@ def _middle(shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(inside)
 
 
-def _dark_key(header: fits.Header) -> tuple[object, ...]:
+def _dark_key(header: Header) -> tuple[object, ...]:
     return (
-        int(header["U_CAMERA"]), round(float(header["EXPTIME"]), 6), header.get("DETGAIN"),
-        header.get("READMODE"), header["NAXIS1"], header["NAXIS2"],
+        header.camera, round(header.exptime, 6), header.em_gain, header.known(Header.read_mode),
+        header.nx, header.ny,
     )  # fmt: skip
 
 
-def _rotator_angle(header: fits.Header) -> float:
+def _rotator_angle(header: Header) -> float:
     """Image rotator angle as it stood: off the sky it does not track."""
-    if "D_IMRANG" not in header:
-        name = header.get("FILENAME", header.get("FRAMEID", "lamp file"))
-        raise HeaderError(f"{name}: D_IMRANG is missing; the fit needs the image-rotator angle")
-    return float(header["D_IMRANG"])
+    return header.need(Header.stated_rotator, "the fit needs the image-rotator angle")

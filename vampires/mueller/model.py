@@ -9,16 +9,17 @@ camera (see `vampires.mueller.components.analyser`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import ArrayLike
 
-from vampires.errors import HeaderError, PolarimetryError
+from vampires.canonical import Header
+from vampires.errors import PolarimetryError
 from vampires.instrument.flc import NO_FLC, flc_state
 from vampires.instrument.optics import flc_switch
 from vampires.log import get_logger
@@ -69,7 +70,7 @@ class LightPathAngles:
     flc_in: bool = True
 
     @classmethod
-    def from_header(cls, header: fits.Header, *, hwp_sync: bool | None = None) -> LightPathAngles:
+    def from_header(cls, header: Header, *, hwp_sync: bool | None = None) -> LightPathAngles:
         """Read the angles of a canonical header.
 
         Parameters
@@ -84,26 +85,17 @@ class LightPathAngles:
         HeaderError
             If a card is missing or is not a number.
         """
-
-        def number(key: str) -> float:
-            try:
-                return float(header[key])
-            except (KeyError, TypeError, ValueError):
-                name = header.get("FILENAME", header.get("FRAMEID", "header"))
-                raise HeaderError(
-                    f"{name}: {key} is needed for the polarisation response but is "
-                    f"{header.get(key, 'missing')!r}"
-                ) from None
-
-        synchronised = bool(header.get("HWPSYNC", True)) if hwp_sync is None else hwp_sync
+        header = Header.of(header)
+        need = functools.partial(header.need, why="it is needed for the polarisation response")
+        synchronised = header.known(Header.hwp_sync, True) if hwp_sync is None else hwp_sync
         return cls(
-            camera=int(number("U_CAMERA")),
-            hwp=number("RET-ANG1") + (number("HWPSYNCA") if synchronised else 0.0),
-            imr=number("IMRANG"),
-            altitude=number("ALT_MID"),
-            pa=number("PA"),
-            flc=flc_state(header.get("U_FLC")),
-            flc_in=str(header.get("U_FLCST", "IN")).strip().upper() != "OUT",
+            camera=need(Header.camera),
+            hwp=need(Header.hwp) + (need(Header.hwp_sync_angle) if synchronised else 0.0),
+            imr=need(Header.rotator),
+            altitude=need(Header.altitude),
+            pa=need(Header.pa),
+            flc=flc_state(header.known(Header.flc)),
+            flc_in=header.known(Header.flc_stage, "IN").strip().upper() != "OUT",
         )
 
 
@@ -290,7 +282,7 @@ class MuellerModel:
         return light if self.dichroic is None else self.dichroic.pass_light(light)
 
     def matrix(
-        self, angles: LightPathAngles | fits.Header, *, hwp_sync: bool | None = None
+        self, angles: LightPathAngles | Header, *, hwp_sync: bool | None = None
     ) -> FloatArray:
         """Mueller matrix from the sky (Q towards north) to the camera.
 
@@ -311,9 +303,7 @@ class MuellerModel:
         telescope = rotator(-angles.altitude) @ self.m3.matrix() @ rotator(angles.pa)
         return self.instrument(angles) @ telescope
 
-    def row(
-        self, angles: LightPathAngles | fits.Header, *, hwp_sync: bool | None = None
-    ) -> FloatArray:
+    def row(self, angles: LightPathAngles | Header, *, hwp_sync: bool | None = None) -> FloatArray:
         """First row of `matrix`: the camera's intensity for (I, Q, U, V) on the sky.
 
         Examples
@@ -324,7 +314,7 @@ class MuellerModel:
         """
         return self.matrix(angles, hwp_sync=hwp_sync)[0]
 
-    def efficiency(self, angles: LightPathAngles | fits.Header) -> float:
+    def efficiency(self, angles: LightPathAngles | Header) -> float:
         """Degree of linear polarisation kept in one exposure: 1 is perfect, 0 is blind."""
         row = self.row(angles)
         return float(np.hypot(row[1], row[2]) / row[0])
@@ -388,7 +378,7 @@ def _doubted(model: MuellerModel, odd: str) -> MuellerModel:
     return replace(model, source="; ".join([model.source, *doubts]))
 
 
-def check_hwp_sync(headers: list[fits.Header], hwp_adi_sync: bool) -> None:
+def check_hwp_sync(headers: list[Header], hwp_adi_sync: bool) -> None:
     """Compare the configured half-wave-plate mode with the headers'.
 
     Headers without RET-MOD1 (EMCCD) do not say; there the configuration decides.
@@ -399,12 +389,12 @@ def check_hwp_sync(headers: list[fits.Header], hwp_adi_sync: bool) -> None:
         If a header contradicts the configuration; the message says what to set.
     """
     for header in headers:
-        if "RET-MOD1" not in header:
+        mode = header.hwp_mode
+        if mode is None:
             continue
-        found = bool(header.get("HWPSYNC", "SYNCHRO_ADI" in str(header["RET-MOD1"]).upper()))
+        found = header.known(Header.hwp_sync, "SYNCHRO_ADI" in mode.upper())
         if found != hwp_adi_sync:
-            name = header.get("FILENAME", header.get("FRAMEID", "header"))
             raise PolarimetryError(
-                f"{name}: RET-MOD1 = {header['RET-MOD1']!r} but [polarimetry] hwp_adi_sync = "
+                f"{header.label}: RET-MOD1 = {mode!r} but [polarimetry] hwp_adi_sync = "
                 f"{str(hwp_adi_sync).lower()}: set hwp_adi_sync = {str(found).lower()}"
             )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
-from vampires.header import normalize_header
+from vampires.header import Header, normalize_header
 from vampires.io.atomic import atomic_path
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
 from vampires.io.layout import image_and_header
@@ -98,7 +98,7 @@ def normalize_file(
     if deinterleave is not None:
         split = deinterleave and header.data_type == "OBJECT"
     filled = _filled_frames(source, memory)
-    spoilt = spoilt_frames(header["RAWFMT"])
+    spoilt = spoilt_frames(header.format)
     wanted = np.arange(source.n) >= spoilt
     empty = int((wanted & ~filled).sum())
     good = wanted & filled
@@ -152,13 +152,14 @@ def _selected(
             yield source.read(start, stop).native()[chosen]
 
 
-def _output_header(raw: Cards, name: str, flc: str | None, dropped: int) -> Cards:
+def _output_header(raw: Cards, name: str, flc: str | None, dropped: int) -> Header:
     """Cards of the raw file and what the archive adds to them."""
-    header = raw.copy()
-    header["RAWFMT"] = ("archive", "normalised from the controller's format")
-    header["NORMFROM"] = (name, "file this one was made from")
-    header["NORMDROP"] = (dropped, "frames of that file which are not in this one")
+    header = Header.of(raw).copy()
+    header.put(
+        format=("archive", "normalised from the controller's format"),
+        normalised_from=name,
+        frames_dropped=dropped,
+    )
     sign(header)
-    if flc is not None:
-        header["U_FLCSTT"] = ({"A": 1, "B": 2}[flc], "FLC state (1 or 2)")
+    header.put(flc_number=None if flc is None else {"A": 1, "B": 2}[flc])
     return header

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vampires.errors import FileError, HeaderError
-from vampires.header import Header, as_header, normalize_header
+from vampires.header import Header, normalize_header
 from vampires.io.counts import check_counts
 from vampires.io.layout import ImageLayout, headers_of, image_and_header
 from vampires.night.fixes import Fix, fixed, fixes_digest
@@ -106,7 +106,7 @@ def raw_header(path: str | Path) -> Header:
 
     Examples
     --------
-    >>> raw_header("raw/VMPA00021001.fits")["EXPTIME"]  # doctest: +SKIP
+    >>> raw_header("raw/VMPA00021001.fits").exptime  # doctest: +SKIP
     0.25
     """
     return read_raw(path).header
@@ -136,15 +136,15 @@ def read_raw(path: str | Path, fixes: Sequence[Fix] = ()) -> RawFile:
 
 def is_product(header: Cards | Header) -> bool:
     """Whether this software wrote the file; combined raw cubes are such products too."""
-    return str(header.get("PIPELINE", "")).startswith("vampires ")
+    return (Header.of(header).pipeline or "").startswith("vampires ")
 
 
 def _master_header(cards: Cards, path: Path) -> Header:
     """Header of a master frame; one of the public pipeline is made canonical first."""
     if "DETGEN" in cards or cards[CALIBRATION_TYPE] not in MASTER_KINDS:
-        return as_header(cards)
+        return Header.of(cards)
     header = normalize_header(cards, path)
-    header[CALIBRATION_TYPE] = (cards[CALIBRATION_TYPE], "master frame of the public pipeline")
+    header.put(master_kind=(cards[CALIBRATION_TYPE], "master frame of the public pipeline"))
     return header
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from astropy.io.fits.verify import VerifyError
 
@@ -91,7 +90,7 @@ def scan_file(path: str | Path, fixes: Sequence[Fix] = ()) -> Scan:
 
 def _record(raw: RawFile) -> Record:
     header, path = raw.header, raw.path
-    if CALIBRATION_TYPE in header:
+    if header.master_kind is not None:
         _check_master(header, path)
         return record_from_header(header, path, raw.layout.hdu, "master")
     if is_product(header):  # found by a pattern: its frames are those of files found too
@@ -101,8 +100,8 @@ def _record(raw: RawFile) -> Record:
 
 def _check_master(header: Header, path: Path) -> None:
     """Refuse what says that it is a master frame and has not the header of one."""
-    kind = header[CALIBRATION_TYPE]
-    if kind not in MASTER_KINDS or "DETGEN" not in header:
+    kind = header.master_kind
+    if kind not in MASTER_KINDS or not header.has(Header.generation):
         raise FileError(
             f"{path}: {CALIBRATION_TYPE} is {kind!r}, but this is no master frame of this "
             f"software ({' or '.join(MASTER_KINDS)}, with DETGEN); leave it out"
@@ -133,12 +132,12 @@ def record_from_header(
     interleaved = form in RAW_FORMATS and is_interleaved(header)
     if form == "fixed" and not interleaved:
         form = "archive"
-    if header.get(CALIBRATION_TYPE) == "BACKGROUND" and kind not in {"background", "sky"}:
+    if header.master_kind == "BACKGROUND" and kind not in {"background", "sky"}:
         kind = "background"
-    elif header.get(CALIBRATION_TYPE) == "FLAT":
+    elif header.master_kind == "FLAT":
         kind = "flat"
     ny, nx = header.ny, header.nx
-    crop = [int(header[key]) for key in ("PRD-MIN1", "PRD-MIN2", "PRD-RNG1", "PRD-RNG2")]
+    crop = list(header.crop)
     ra, dec = _coordinates(header) if kind == "science" else (None, None)
     return Record(
         path=str(path), name=stem(path), size=0, mtime_ns=0, ok=True, reason=None, kind=kind,
@@ -146,15 +145,15 @@ def record_from_header(
         camera=header.camera, flc=header.flc, flc_in=header.flc_stage == "IN",
         hwp=header.hwp,
         hwp_sync=header.hwp_sync, exptime=header.exptime,
-        detgain=_optional(float, header, "DETGAIN"), readmode=_optional(str, header, "READMODE")
-        or _optional(str, header, "U_DETMOD"), filter=header.filter,
+        detgain=header.em_gain, readmode=header.known(Header.read_mode)
+        or header.detector_mode, filter=header.filter,
         filter01=header.filter01, filter02=header.filter02, obsmod=header.mode,
-        fieldstop=_word(header, "U_FLDSTP"), mask=_word(header, "U_MASK"),
+        fieldstop=_word(header.field_stop), mask=_word(header.mask),
         fields=list(field_centers(header, ny, nx)), nframes=header.nframes, ny=ny, nx=nx,
         crop=crop, mjd=header.mjd, mjd_start=header.mjd_start,
-        mjd_end=header.mjd_end, pa=_optional(float, header, "PA"),
-        altitude=_optional(float, header, "ALTITUDE"),
-        imr_angle=_optional(float, header, "D_IMRANG"), sync=_optional(bool, header, "U_SYNC"),
+        mjd_end=header.mjd_end, pa=header.pa,
+        altitude=header.stated_altitude,
+        imr_angle=header.stated_rotator, sync=header.synchronised,
         fixes="", unplaced=unplaced(header), hdu=hdu, format=form,
         interleaved=interleaved,
     )  # fmt: skip
@@ -168,7 +167,7 @@ def unplaced(header: Header) -> str | None:
     HeaderError
         It does, but not how the sky lies on the detector.
     """
-    if header.data_type != "OBJECT" or "PA" in header:
+    if header.data_type != "OBJECT" or header.pa is not None:
         return None
     try:
         Target.from_header(header)
@@ -194,8 +193,7 @@ def is_interleaved(header: Header, *, lamp: bool = False) -> bool:
         True for polarimetric science; the controller counts the polarisation states of the
         sequence in ``U_NPOLST``, which is 1 without polarimetry.
     """
-    states = header.get("U_NPOLST", 4)
-    several = not isinstance(states, int | float) or states > 1
+    several = header.states is None or header.states > 1
     kinds = ("OBJECT", "FLAT") if lamp else ("OBJECT",)
     return header.data_type in kinds and "POL" in header.mode and several
 
@@ -209,14 +207,8 @@ def _coordinates(header: Header) -> tuple[float, float] | tuple[None, None]:
     return round(float(star.ra_deg), 6), round(float(star.dec_deg), 6)
 
 
-def _word(header: Header, key: str) -> str | None:
-    value = _optional(str, header, key)
+def _word(value: str | None) -> str | None:
     return None if value is None else value.strip() or None
-
-
-def _optional(kind: type, header: Header, key: str) -> Any:
-    value = header.get(key)
-    return None if value is None else kind(value)
 
 
 def _one_line(error: Exception, path: str = "") -> str:

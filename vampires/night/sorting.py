@@ -143,8 +143,8 @@ def _science_folder(target: str) -> str:
 
 def _emccd_parts(header: Header) -> list[str]:
     parts = [
-        f"em{header['DETGAIN']:.0f}",
-        f"{round(header['EXPTIME'] * 1e3):05d}ms",
+        f"em{header.need(Header.em_gain):.0f}",
+        f"{round(header.exptime * 1e3):05d}ms",
         _size(header),
     ]
     if header.data_type not in {"DARK", "SKYFLAT"}:
@@ -153,8 +153,8 @@ def _emccd_parts(header: Header) -> list[str]:
 
 
 def _qcmos_parts(header: Header) -> list[str]:
-    parts = [f"{round(header['EXPTIME'] * 1e6):09d}us", _size(header)]
-    stop = safe_name(str(header.get("U_FLDSTP", "Fieldstop")))
+    parts = [f"{round(header.exptime * 1e6):09d}us", _size(header)]
+    stop = safe_name(header.field_stop or "Fieldstop")
     if stop.lower() not in {"fieldstop", "unknown"}:
         parts.insert(1, stop)
     if header.data_type not in {"DARK", "SKYFLAT"}:
@@ -166,7 +166,7 @@ def _size(header: Header) -> str:
     """Size of the crop; the mode's name for multiband data, whose cameras differ in size."""
     if header.filter in {"MBI", "MBIR"}:
         return header.filter
-    return f"{header['NAXIS1']}x{header['NAXIS2']}"
+    return f"{header.nx}x{header.ny}"
 
 
 def _target(path: Path, output: Path, decompress: bool) -> Path:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from vampires.canonical import Fact, Header
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import stack_headers
 from vampires.mueller.components import FloatArray
@@ -81,11 +82,11 @@ def frame_row(
     for i, name in enumerate(frame.fields):
         suffix = str(i) if len(frame.fields) > 1 else ""
         row: dict[str, object] = {"set": number, "field": name}
-        for column, key in _COLUMNS.items():
-            row[column] = _number(h, key)
+        for column, fact in _COLUMNS.items():
+            row[column] = _number(h, fact)
         row |= _measured(frame, i, radius, radius2)
-        for column, key in _FIELD_COLUMNS.items():
-            row[column] = _number(h, key + suffix)
+        for column, fact in _FIELD_COLUMNS.items():
+            row[column] = _number(h, fact.of(suffix))
         rows.append(row)
     return rows
 
@@ -99,15 +100,18 @@ def stokes_table(rows: Sequence[dict[str, object]]) -> Table:
     return table
 
 
-_COLUMNS = {
-    "mjd": "MJD", "pa": "PA", "derotang": "DEROTANG", "altitude": "ALT_MID", "azimuth": "AZ_MID",
-    "imr": "IMRANG", "tint": "TINT", "ncoadd": "NCOADD",
+_COLUMNS: dict[str, Fact[Any]] = {
+    "mjd": Header.mjd, "pa": Header.pa, "derotang": Header.derotation,
+    "altitude": Header.altitude, "azimuth": Header.azimuth, "imr": Header.rotator,
+    "tint": Header.integration, "ncoadd": Header.ncoadd,
 }  # fmt: skip
-_FIELD_COLUMNS = {
-    "ip_q": "IPQ", "ip_u": "IPU", "ip_q_err": "IPQERR", "ip_u_err": "IPUERR",
-    "model_ip_q": "MMIPQ", "model_ip_u": "MMIPU", "efficiency_q": "EFFQ", "efficiency_u": "EFFU",
-    "model_q_err": "MMSYSQ", "model_u_err": "MMSYSU", "model_degree_err": "MMSYSP",
-    "model_angle_err": "MMSYSA",
+_FIELD_COLUMNS: dict[str, Fact[Any]] = {
+    "ip_q": Header.ip_q, "ip_u": Header.ip_u, "ip_q_err": Header.ip_q_error,
+    "ip_u_err": Header.ip_u_error, "model_ip_q": Header.model_ip_q,
+    "model_ip_u": Header.model_ip_u, "efficiency_q": Header.efficiency_q,
+    "efficiency_u": Header.efficiency_u, "model_q_err": Header.model_error_q,
+    "model_u_err": Header.model_error_u, "model_degree_err": Header.model_error_degree,
+    "model_angle_err": Header.model_error_angle,
 }  # fmt: skip
 _UNITS = {
     "mjd": "d", "pa": "deg", "derotang": "deg", "altitude": "deg", "azimuth": "deg", "imr": "deg",
@@ -124,17 +128,15 @@ def _measured(frame: StokesFrame, i: int, radius: float, radius2: float | None) 
     except MeasurementError:
         return dict.fromkeys(names, float("nan"))
     suffix = str(i) if len(frame.fields) > 1 else ""
-    if f"IPQ{suffix}" in frame.header:
-        q, u, q_err, u_err = (
-            _number(frame.header, key + suffix) for key in ("IPQ", "IPU", "IPQERR", "IPUERR")
-        )
+    if frame.header.has(Header.ip_q.of(suffix)):
+        facts = (Header.ip_q, Header.ip_u, Header.ip_q_error, Header.ip_u_error)
+        q, u, q_err, u_err = (_number(frame.header, fact.of(suffix)) for fact in facts)
         p = Polarisation(p.q + q, p.u + u, q_err, u_err, 0.0, p.flux)
     return {name: float(getattr(p, name)) for name in names}
 
 
-def _number(header: fits.Header, key: str) -> float:
-    value = header.get(key)
-    return float(value) if isinstance(value, int | float) else float("nan")
+def _number(header: Header, fact: Fact[Any]) -> float:
+    return float(header.known(fact, float("nan")))
 
 
 class _Sums:
@@ -143,7 +145,7 @@ class _Sums:
     def __init__(self, method: str) -> None:
         self.method = method
         self.data: list[NDArray[np.float32]] = []
-        self.headers: list[fits.Header] = []
+        self.headers: list[Header] = []
         self.weights: list[FloatArray] = []
         self.shares: list[MasterShares] = []
 
@@ -182,8 +184,8 @@ class _Sums:
             raise PolarimetryError("no Stokes frames to collapse")
         header = stack_headers(self.headers)
         header.update(mean_error_cards(self.headers))
-        header["COLLAPSE"] = (self.method, "how the Stokes frames were combined")
-        if header.get("DEROTATE", True):
+        header.put(collapse=self.method)
+        if header.known(Header.north_up, True):
             header = north_up(header, self.first.shape)
         covariance = np.empty_like(self.covariance)
         for f, k, m in np.ndindex(covariance.shape[:3]):

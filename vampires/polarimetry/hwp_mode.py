@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from astropy.io import fits
 from astropy.table import Table
 
+from vampires.canonical import Header
 from vampires.errors import PolarimetryError
 from vampires.log import get_logger
 from vampires.mueller.model import MuellerModel, check_hwp_sync
@@ -49,16 +49,13 @@ class HwpMode:
 
     def cards(self) -> dict[str, tuple[object, str]]:
         """Header cards of a product."""
-        out: dict[str, tuple[object, str]] = {
-            "HWPUSED": (self.synchronised, "reduced as if the HWP followed the pupil"),
-            "HWPWHY": (self.reason, "header, configured, evidence or assumed"),
-        }
+        out = Header.declared(hwp_used=self.synchronised, hwp_reason=self.reason)
         if self.evidence is not None:
-            out |= {
-                "HWPRMSS": (float(f"{self.evidence.rms_synchronised:.4g}"), "residual if it did"),
-                "HWPRMSF": (float(f"{self.evidence.rms_fixed:.4g}"), "residual if it did not"),
-                "HWPDOUBT": (self.doubtful, "the star prefers the other, or is silent"),
-            }
+            out |= Header.declared(
+                hwp_rms_synchronised=float(f"{self.evidence.rms_synchronised:.4g}"),
+                hwp_rms_fixed=float(f"{self.evidence.rms_fixed:.4g}"),
+                hwp_doubtful=self.doubtful,
+            )
         return out
 
     def to_table(self) -> Table:
@@ -79,7 +76,7 @@ class HwpMode:
         return cls(bool(row["synchronised"]), str(row["reason"]), evidence)
 
 
-def mode_of_headers(headers: Sequence[fits.Header], configured: bool | str) -> HwpMode | None:
+def mode_of_headers(headers: Sequence[Header], configured: bool | str) -> HwpMode | None:
     """Mode that the headers state; None where they do not (EMCCD).
 
     Raises
@@ -87,11 +84,11 @@ def mode_of_headers(headers: Sequence[fits.Header], configured: bool | str) -> H
     PolarimetryError
         If they contradict the configuration, or each other.
     """
-    stating = [h for h in headers if "RET-MOD1" in h]
+    stating = [h for h in headers if h.hwp_mode is not None]
     if not stating:
         return None
     if configured == AUTO:
-        modes = {bool(h["HWPSYNC"]) for h in stating}
+        modes = {h.hwp_sync for h in stating}
         if len(modes) > 1:
             raise PolarimetryError(
                 "RET-MOD1 changes in the night: the half-wave plate followed the pupil in some "

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.errors import PolarimetryError
 from vampires.header.merge import merge_headers
 from vampires.images.derotate import derotate
@@ -60,7 +61,7 @@ def difference_set(
     _check_balanced(states)
     angles = tuple(LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered)
     turned = derotate(ordered) if turn else ordered
-    times = [float(image.header["TINT"]) for image in ordered]
+    times = [image.header.integration for image in ordered]
     weights = stacked_weights(states, times)
     nf = len(ordered[0].fields)
     data = [_weighted_sums(weights, [t.data[f] for t in turned]) for f in range(nf)]
@@ -69,9 +70,7 @@ def difference_set(
     shares = MasterShares.of_images(turned, [weights] * nf, turn)
     shape = ordered[0].data.shape[1:]
     header = merge_headers([image.header for image in ordered])
-    header["METHOD"] = (_method_name(states), "how the images were combined")
-    header["DEROTATE"] = (turn, "north up; F: as the pupil was")
-    header["NINTERP"] = (1 + int(turn), "interpolations: registration, derotation")
+    header.put(method=_method_name(states), north_up=turn, interpolations=1 + int(turn))
     return StokesFrame(
         data=np.stack(data),
         covariance=np.stack(covariance),
@@ -115,7 +114,7 @@ def reduce_set(
     frame = frame.correct(
         geometry_models(models, mm_correct), instrumental=mm_correct, errors=errors
     )
-    return frame if turn else frame.turn_polarisation(-float(frame.header["DEROTANG"]))
+    return frame if turn else frame.turn_polarisation(-frame.header.need(Header.derotation))
 
 
 def reduce_frames(
@@ -179,18 +178,18 @@ def geometry_models(models: Models, mm_correct: bool) -> tuple[MuellerModel, ...
 
 
 def _state(image: CameraImage) -> State:
-    hwp = nominal_hwp(float(image.header["RET-ANG1"]))
+    header = image.header
+    hwp = nominal_hwp(header.hwp)
     if hwp is None:
         raise PolarimetryError(
-            f"{_name(image)}: HWP at {image.header['RET-ANG1']} deg is not one of 0, 45, 22.5, 67.5"
+            f"{header.label}: HWP at {header.hwp} deg is not one of 0, 45, 22.5, 67.5"
         )
-    return hwp, str(image.header["U_FLC"]), int(image.header["U_CAMERA"])
+    return hwp, header.flc, header.camera
 
 
 def image_order(image: CameraImage) -> tuple[float, str, int]:
     """Order images by HWP angle, FLC state and camera, whatever order they come in."""
-    hwp = float(image.header["RET-ANG1"])
-    return hwp, str(image.header["U_FLC"]), int(image.header["U_CAMERA"])
+    return image.header.hwp, image.header.flc, image.header.camera
 
 
 def check_alike(images: Sequence[CameraImage]) -> None:
@@ -205,8 +204,8 @@ def check_alike(images: Sequence[CameraImage]) -> None:
         for image in images[1:]:
             if get(image) != get(images[0]):
                 raise PolarimetryError(
-                    f"{_name(image)}: {what} {get(image)} differs from {get(images[0])} of "
-                    f"{_name(images[0])}; a Stokes frame needs images alike"
+                    f"{image.header.label}: {what} {get(image)} differs from {get(images[0])} of "
+                    f"{images[0].header.label}; a Stokes frame needs images alike"
                 )
 
 
@@ -223,7 +222,3 @@ def _check_balanced(states: Sequence[State]) -> None:
 
 def _method_name(states: Sequence[State]) -> str:
     return "triplediff" if len({s[1] for s in states}) == 2 else "doublediff"
-
-
-def _name(image: CameraImage) -> str:
-    return str(image.header.get("FRAMEID", "coadd"))

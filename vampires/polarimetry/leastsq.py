@@ -24,7 +24,7 @@ from vampires.polarimetry.inversion import (
 from vampires.polarimetry.model_error import ModelError
 from vampires.polarimetry.photometry import region_weights
 from vampires.polarimetry.shares import MasterShares
-from vampires.polarimetry.stokes import StokesFrame
+from vampires.polarimetry.stokes import GEOMETRY_ONLY, StokesFrame
 from vampires.sky.wcs import north_up
 
 
@@ -67,7 +67,7 @@ def invert(
         If the images cannot tell I, Q and U apart.
     """
     check_alike(images)
-    ordered = sorted(images, key=lambda i: (i.header["MJD"], *image_order(i)))
+    ordered = sorted(images, key=lambda i: (i.header.mjd, *image_order(i)))
     angles = [LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered]
     turned = derotate(ordered)
     pairs = _simultaneous(ordered)
@@ -87,13 +87,10 @@ def invert(
         solved.append(_solve_field(turned, f, rows, pairs))
     shares = MasterShares.of_images(turned, [s[2] for s in solved], True)
     header = merge_headers([image.header for image in ordered])
-    header["METHOD"] = ("leastsq", "how the images were combined")
-    header["DEROTATE"] = (True, "north up; F: as the pupil was")
-    header["NINTERP"] = (2, "interpolations: registration, derotation")
-    header["MMCORR"] = (mm_correct, "corrected with a Mueller-matrix model")
-    header["MMSOURCE"] = (
-        per_field[0].source if mm_correct else "geometry only; instrumental polarisation is left in"
-    )
+    header.put(
+        method="leastsq", north_up=True, interpolations=2, model_corrected=mm_correct,
+        model_source=(per_field[0].source if mm_correct else GEOMETRY_ONLY, ""),
+    )  # fmt: skip
     if mm_correct:
         for f, (model, solution) in enumerate(zip(per_field, solved, strict=True)):
             error = ModelError.of_operator(model, solution[2], angles)

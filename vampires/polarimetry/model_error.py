@@ -11,18 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
 
-_CARDS = {
-    "MMSYSQ": "model error of Q / I, unpolarised light",
-    "MMSYSU": "model error of U / I, unpolarised light",
-    "MMSYSP": "relative model error of the degree",
-    "MMSYSA": "[deg] model error of the angle",
-}
+_FACTS = (
+    Header.model_error_q, Header.model_error_u, Header.model_error_degree,
+    Header.model_error_angle,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,14 +81,14 @@ class ModelError:
         """Header cards."""
         values = (self.q, self.u, self.scale, self.angle)
         return {
-            key + suffix: (float(f"{value:.4g}"), comment)
-            for (key, comment), value in zip(_CARDS.items(), values, strict=True)
+            fact.of(suffix).keyword: (float(f"{value:.4g}"), fact.comment)
+            for fact, value in zip(_FACTS, values, strict=True)
         }
 
     @classmethod
-    def from_header(cls, header: fits.Header, suffix: str = "") -> ModelError:
+    def from_header(cls, header: Header, suffix: str = "") -> ModelError:
         """Read `cards` back; zero where they are absent."""
-        return cls(*(float(header.get(key + suffix, 0.0)) for key in _CARDS))
+        return cls(*(header.known(fact.of(suffix), 0.0) for fact in _FACTS))
 
     def variance(self, planes: NDArray) -> NDArray[np.float32]:
         """Variance of Q and U, shape (2, ny, nx), of the planes (I_Q, I_U, Q, U)."""
@@ -104,24 +102,25 @@ class ModelError:
         ).astype(np.float32)
 
 
-def mean_error_cards(headers: Sequence[fits.Header]) -> dict[str, tuple[float, str]]:
+def mean_error_cards(headers: Sequence[Header]) -> dict[str, tuple[float, str]]:
     """Cards of the mean of several frames: the errors are common, so they do not average down."""
     out = {}
-    for key in {k for h in headers for k in h if k[:6] in _CARDS}:
-        values = [float(h[key]) for h in headers if key in h]
-        out[key] = (float(f"{np.mean(values):.4g}"), _CARDS[key[:6]])
+    for fact in _FACTS:
+        for key in {k for h in headers for k in h if k.startswith(fact.keyword)}:
+            values = [float(h[key]) for h in headers if key in h]
+            out[key] = (float(f"{np.mean(values):.4g}"), fact.comment)
     return dict(sorted(out.items()))
 
 
-def mean_of_fields(header: fits.Header, n: int) -> dict[str, tuple[float, str]]:
+def mean_of_fields(header: Header, n: int) -> dict[str, tuple[float, str]]:
     """Cards of the mean over n fields; the optics are the same, so nothing averages down."""
     if n < 2:
         return {}
     out = {}
-    for key, comment in _CARDS.items():
-        values = [float(header[f"{key}{i}"]) for i in range(n) if f"{key}{i}" in header]
+    for fact in _FACTS:
+        values = [header.need(fact.of(i)) for i in range(n) if header.has(fact.of(i))]
         if values:
-            out[key] = (float(f"{np.mean(values):.4g}"), comment)
+            out[fact.keyword] = (float(f"{np.mean(values):.4g}"), fact.comment)
     return out
 
 

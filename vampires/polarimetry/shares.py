@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vampires.canonical import Header
 from vampires.images.image import CameraImage
 from vampires.kernels.covariance import add_radial
 from vampires.mueller.components import FloatArray
@@ -54,11 +55,11 @@ class MasterShares:
         headers = [image.header for image in images]
         return cls(
             tuple(
-                f"cam{h['U_CAMERA']} {h.get('BACKFILE', 'none')} {h.get('FLATFILE', 'none')}"
+                f"cam{h.camera} {h.background_file or 'none'} {h.flat_file or 'none'}"
                 for h in headers
             ),
-            np.array([float(h["DEROTANG"]) if turn else 0.0 for h in headers]),
-            np.array([float(h.get("MASTNPIX", 1.0)) for h in headers]),
+            np.array([h.need(Header.derotation) if turn else 0.0 for h in headers]),
+            np.array([h.known(Header.master_pixels, 1.0) for h in headers]),
             np.asarray(weights, dtype=float),
         )
 

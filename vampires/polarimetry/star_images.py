@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vampires.canonical import Header
 from vampires.images.image import CameraImage
 from vampires.mueller.model import LightPathAngles
 from vampires.polarimetry.photometry import region_weights
@@ -29,6 +30,7 @@ def star_exposures(
     """
     header = image.header
     angles = LightPathAngles.from_header(header, hwp_sync=False)
+    exptime = header.known(Header.exptime)
     weights = region_weights(image.data.shape[1:], radius, radius2)
     out = []
     for name, data, variance in zip(image.fields, image.data, image.variance, strict=True):
@@ -38,13 +40,13 @@ def star_exposures(
             continue
         out.append(
             StarExposure(
-                star=star_name(str(header.get("OBJECT", "star"))), filter=name,
-                generation=str(header["DETGEN"]), camera=angles.camera,
+                star=star_name(header.known(Header.object, "star")), filter=name,
+                generation=header.generation, camera=angles.camera,
                 flc=angles.flc if angles.flc_in else "NA", hwp=angles.hwp,
-                mjd=float(header["MJD"]), pa=angles.pa, altitude=angles.altitude,
-                sync=float(header["HWPSYNCA"]), imr=angles.imr, flux=flux,
+                mjd=header.mjd, pa=angles.pa, altitude=angles.altitude,
+                sync=header.need(Header.hwp_sync_angle), imr=angles.imr, flux=flux,
                 error=float(np.sqrt(np.sum(variance[seen] * weights[seen] ** 2, dtype=float))),
-                setting=f"{header.get('DETGAIN')} {header.get('EXPTIME')}",
+                setting=f"{header.em_gain} {exptime}",
             )
         )  # fmt: skip
     return out

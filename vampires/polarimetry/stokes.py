@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.errors import FileError, PolarimetryError
 from vampires.header.fields import field_index
 from vampires.images.derotate import rotate_planes
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 STOKES = ("I_Q", "I_U", "Q", "U")
 PRODUCTS = (*STOKES, "Q_PHI", "U_PHI", "LP_I", "AOLP")
+
+GEOMETRY_ONLY = "geometry only; instrumental polarisation is left in"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class StokesFrame:
     covariance: NDArray[np.float32]
     systematic: NDArray[np.float32]
     shares: MasterShares
-    header: fits.Header
+    header: Header
     fields: tuple[str, ...]
     weights: FloatArray | None = None
     angles: tuple[LightPathAngles, ...] = ()
@@ -103,7 +105,7 @@ class StokesFrame:
     @property
     def radial(self) -> bool:
         """Whether Q_phi follows the radial convention (set by `with_convention`)."""
-        return str(self.header.get("CYLSTOKS", "azimuthal")) == "radial"
+        return self.header.convention == "radial"
 
     def with_convention(self, convention: str) -> StokesFrame:
         """Choose the sign of Q_phi: 'azimuthal' (disks) or 'radial' (planets)."""
@@ -112,7 +114,7 @@ class StokesFrame:
                 f"cyl_stokes = {convention!r}: allowed are 'azimuthal' and 'radial'"
             )
         header = self.header.copy()
-        header["CYLSTOKS"] = (convention, "convention of Q_PHI and U_PHI")
+        header.put(convention=convention)
         return replace(self, header=header)
 
     def response(self, models: MuellerModel | Sequence[MuellerModel]) -> FloatArray:
@@ -173,10 +175,10 @@ class StokesFrame:
                 operator = invert_response(matrix) @ self._weights()
                 error = ModelError.of_operator(model, operator, self.angles)
                 header.update(error.cards(str(i) if len(self.fields) > 1 else ""))
-        header["MMCORR"] = (instrumental, "corrected with a Mueller-matrix model")
-        header["MMSOURCE"] = first.source
-        if not instrumental:
-            header["MMSOURCE"] = "geometry only; instrumental polarisation is left in"
+        header.put(
+            model_corrected=instrumental,
+            model_source=(first.source if instrumental else GEOMETRY_ONLY, ""),
+        )
         return frame
 
     def apply_response(self, response: FloatArray) -> StokesFrame:
@@ -187,10 +189,10 @@ class StokesFrame:
         for i, matrix in enumerate(response):
             suffix = str(i) if len(self.fields) > 1 else ""
             q, u = efficiencies(matrix)
-            header[f"EFFQ{suffix}"] = (round(q, 6), "polarisation efficiency of Q")
-            header[f"EFFU{suffix}"] = (round(u, 6), "polarisation efficiency of U")
-            header[f"MMIPQ{suffix}"] = (round(matrix[2, 0] / matrix[0, 0], 8), "model I -> Q")
-            header[f"MMIPU{suffix}"] = (round(matrix[3, 1] / matrix[1, 1], 8), "model I -> U")
+            header.set(Header.efficiency_q.of(suffix), round(q, 6))
+            header.set(Header.efficiency_u.of(suffix), round(u, 6))
+            header.set(Header.model_ip_q.of(suffix), round(matrix[2, 0] / matrix[0, 0], 8))
+            header.set(Header.model_ip_u.of(suffix), round(matrix[3, 1] / matrix[1, 1], 8))
         return replace(self._transformed(inverse), header=header, weights=None, angles=())
 
     def polarisation(self, radius: float, radius2: float | None = None) -> tuple[Polarisation, ...]:
@@ -209,7 +211,7 @@ class StokesFrame:
         part = (..., *_about_center(self.shape, max(radius, radius2 or 0.0)))
         # Interpolation spread the noise over neighbours: sums have more of it than pixels tell.
         total = self.covariance[part] + self.systematic[part]
-        total *= np.float32(sum_variance_gain(int(self.header.get("NINTERP", 0))))
+        total *= np.float32(sum_variance_gain(self.header.interpolations or 0))
         return tuple(
             measure_polarisation(data, covariance, radius, radius2)
             for data, covariance in zip(self.data[part], total, strict=True)
@@ -237,7 +239,7 @@ class StokesFrame:
         for i, p in enumerate(many):
             transforms[i, 2, 0], transforms[i, 3, 1] = -p.q, -p.u
             header.update(_ip_cards(p, str(i) if len(many) > 1 else ""))
-        header["IPCORR"] = (True, "residual polarisation of the star subtracted")
+        header.put(star_corrected=True)
         out = self._transformed(transforms)
         covariance = out.covariance.copy()
         for i, p in enumerate(many):
@@ -258,7 +260,7 @@ class StokesFrame:
         )
         header = self.header.copy()
         turn_wcs(header, angle)
-        header["STOKROT"] = (header.get("STOKROT", 0.0) + angle, "[deg] turned from north up")
+        header.put(turned=(header.turned or 0.0) + angle)
         turned = replace(
             self, data=data, covariance=covariance, systematic=systematic, header=header,
             shares=self.shares.turned(angle), count=None,
@@ -365,9 +367,7 @@ class StokesFrame:
             least = np.where(seen, self.count, np.iinfo(self.count.dtype).max).min(axis=0)
             count = np.where(n > 0, least, 0).astype(self.count.dtype)[None]
         header = self.header.copy()
-        header["FIELDAVG"] = ("mean", "of the fields that see a pixel")
-        header["NFIELDS"] = 1
-        header["FIELD0"] = ("+".join(self.fields), "name of field 0")
+        header.put(fields_averaged="mean", nfields=1, field_names=["+".join(self.fields)])
         header.update(mean_of_fields(header, len(self.fields)))
         return replace(
             self,
@@ -393,15 +393,15 @@ class StokesFrame:
             data,
             uncertainty=StdDevUncertainty(self.errors()[plane][index]),
             mask=~np.isfinite(data),
-            unit=ASTROPY_UNITS["deg" if plane == "AOLP" else self.header.get("BUNIT", RATE)],
-            meta=self.header.copy(),
+            unit=ASTROPY_UNITS["deg" if plane == "AOLP" else self.header.known(Header.unit, RATE)],
+            meta=self.header.to_fits(),
             wcs=export_wcs(self.header),
         )
 
     @property
     def pixel_scale(self) -> float:
         """Arcsec per pixel."""
-        return float(self.header.get("PXSCALE", 1000.0)) / 1000
+        return self.header.known(Header.pixel_scale, 1000.0) / 1000
 
     def profile(self, width: float = 2.0, field_name: str | None = None) -> Table:
         """Mean Q_phi and U_phi in annuli of `width` pixels, with errors and S/N.
@@ -417,7 +417,7 @@ class StokesFrame:
             {name: planes[index] for name, planes in self.errors().items()},
             pixel_scale=self.pixel_scale,
             width=width,
-            variance_gain=sum_variance_gain(int(self.header.get("NINTERP", 0))),
+            variance_gain=sum_variance_gain(self.header.interpolations or 0),
         )
 
     def r2_scaled(self, plane: str = "Q_PHI", field_name: str | None = None) -> NDArray[np.float64]:
@@ -455,36 +455,39 @@ class StokesFrame:
         from vampires.plotting.stokes import StokesPlanes
 
         index = field_index(self.fields, field_name)
-        titles = (self.header.get("OBJECT", ""), self.fields[index],
-                  self.header.get("DATE-OBS", ""))  # fmt: skip
+        object_, date = self.header.known(Header.object), self.header.known(Header.date)
         return StokesPlanes(
             planes={name: planes[index] for name, planes in self.products().items()},
             errors={name: planes[index] for name, planes in self.errors().items()},
-            title=" ".join(str(part) for part in titles if part),
+            title=" ".join(part for part in (object_, self.fields[index], date) if part),
             pixel_scale=self.pixel_scale,
-            north_up=bool(self.header.get("DEROTATE", True)),
+            north_up=self.header.known(Header.north_up, True),
         )
 
     def __repr__(self) -> str:
         h, (ny, nx) = self.header, self.shape
-        what = f"{h['NSETS']} sets" if "NSETS" in h else f"{h.get('NIMAGES', '?')} images"
-        state = h.get("MMSOURCE", "sky") if self.corrected else "instrument frame, not corrected"
+        what = f"{h.known(Header.nimages, '?')} images" if h.nsets is None else f"{h.nsets} sets"
+        state = (
+            h.known(Header.model_source, "sky")
+            if self.corrected
+            else "instrument frame, not corrected"
+        )
         return (
-            f"<StokesFrame {h.get('OBJECT', '?')} {'+'.join(self.fields)} "
+            f"<StokesFrame {h.known(Header.object, '?')} {'+'.join(self.fields)} "
             f"{len(self.fields)} x 4 x {ny} x {nx}, {what}; {state}>"
         )
 
     def _repr_html_(self) -> str:
         h = self.header
         facts = {
-            "object": h.get("OBJECT"),
+            "object": h.known(Header.object),
             "fields": ", ".join(self.fields),
             "shape": " x ".join(map(str, self.data.shape)),
-            "unit": h.get("BUNIT"),
-            "sets": h.get("NSETS"),
-            "images": h.get("NIMAGES"),
-            "Mueller model": h.get("MMSOURCE") if self.corrected else "not corrected yet",
-            "north up": h.get("DEROTATE"),
+            "unit": h.known(Header.unit),
+            "sets": h.nsets,
+            "images": h.nimages,
+            "Mueller model": h.model_source if self.corrected else "not corrected yet",
+            "north up": h.north_up,
         }
         return facts_table("StokesFrame", facts)
 
@@ -505,12 +508,11 @@ class StokesFrame:
 
 
 def _ip_cards(p: Polarisation, suffix: str) -> dict[str, tuple[float, str]]:
-    return {
-        f"IPQ{suffix}": (float(f"{p.q:.7g}"), "subtracted Q / I"),
-        f"IPU{suffix}": (float(f"{p.u:.7g}"), "subtracted U / I"),
-        f"IPQERR{suffix}": (float(f"{p.q_err:.4g}"), "error of Q / I"),
-        f"IPUERR{suffix}": (float(f"{p.u_err:.4g}"), "error of U / I"),
-    }
+    cards = Header.declared(
+        ip_q=float(f"{p.q:.7g}"), ip_u=float(f"{p.u:.7g}"),
+        ip_q_error=float(f"{p.q_err:.4g}"), ip_u_error=float(f"{p.u_err:.4g}"),
+    )  # fmt: skip
+    return {f"{key}{suffix}": card for key, card in cards.items()}
 
 
 def _over_fields(
@@ -523,22 +525,16 @@ def _over_fields(
     return out
 
 
-_FIELD_CARDS = (
-    "STARPOL",
-    "STARPA",
-    "EFFQ",
-    "EFFU",
-    "MMIPQ",
-    "MMIPU",
-    "IPQ",
-    "IPU",
-    "IPQERR",
-    "IPUERR",
-)
-_OF_ALL_FIELDS = re.compile(rf"(NFIELDS|({'|'.join(('FIELD', *_FIELD_CARDS))})\d+)")
+_FIELD_FACTS = (
+    Header.star_degree, Header.star_angle, Header.efficiency_q, Header.efficiency_u,
+    Header.model_ip_q, Header.model_ip_u, Header.ip_q, Header.ip_u, Header.ip_q_error,
+    Header.ip_u_error,
+)  # fmt: skip
+_NUMBERED = "|".join(fact.keyword for fact in (Header.field_names, *_FIELD_FACTS))
+_OF_ALL_FIELDS = re.compile(rf"({Header.nfields.keyword}|({_NUMBERED})\d+)")
 
 
-def field_header(header: fits.Header, fields: tuple[str, ...], index: int) -> fits.Header:
+def field_header(header: Header, fields: tuple[str, ...], index: int) -> Header:
     """Header of one field of a Stokes frame.
 
     Parameters
@@ -557,12 +553,12 @@ def field_header(header: fits.Header, fields: tuple[str, ...], index: int) -> fi
         scale without a number, and without those of the other fields.
     """
     out = header.copy()
-    own = {key: header.cards[f"{key}{index}"] for key in _FIELD_CARDS if f"{key}{index}" in header}
+    own = [(fact, fact.of(index)) for fact in _FIELD_FACTS if header.has(fact.of(index))]
     for key in [key for key in out if _OF_ALL_FIELDS.fullmatch(key)]:
         del out[key]
-    for key, card in own.items():
-        out[key] = (card.value, card.comment)
-    out["FILTER"] = (fields[index], "filter of the data")
+    for fact, numbered in own:
+        out.set(fact, header.need(numbered), header.comments[numbered.keyword])
+    out.put(filter=fields[index])
     scale = FluxScale.of_header(header, len(fields))
     if scale.unit != RATE:
         FluxScale.clear(out, len(fields))
@@ -575,16 +571,15 @@ def write_stokes(frame: StokesFrame, path: str | Path) -> None:
     if not frame.corrected:
         raise ValueError("a Stokes frame is corrected before it is written")
     header = frame.header.copy()
-    header["BUNIT"] = (header.get("BUNIT", RATE), "AOLP: deg")
-    header["STOKES"] = (",".join(PRODUCTS), "planes along axis 3")
-    header["CYLSTOKS"] = ("radial" if frame.radial else "azimuthal", "convention of Q_PHI, U_PHI")
-    header["NFIELDS"] = (len(frame.fields), "number of fields")
-    for index, name in enumerate(frame.fields):
-        header[f"FIELD{index}"] = (name, f"name of field {index}")
     names = sorted(set(frame.shares.masters))
-    header["NMASTERS"] = (len(names), "sets of masters in plane MASTERS")
+    convention = "radial" if frame.radial else "azimuthal"
+    header.put(
+        unit=(header.known(Header.unit, RATE), "AOLP: deg"), stokes_planes=",".join(PRODUCTS),
+        convention=(convention, "convention of Q_PHI, U_PHI"), nfields=len(frame.fields),
+        field_names=frame.fields, nmasters=len(names),
+    )  # fmt: skip
     for index, name in enumerate(names):
-        header[f"MASTER{index}"] = name
+        header.set(Header.masters.of(index), name, "")
     planes = frame.planes() | {"MASTERS": _shares_plane(frame.shares, names)}
     fields = {
         name: field_header(header, frame.fields, index) for index, name in enumerate(frame.fields)
@@ -599,11 +594,11 @@ def read_stokes(path: str | Path) -> StokesFrame:
     """
     stored, header, _ = read_fits(path)
     missing = {"", "ERR", "SYS", "COV", "MASTERS"} - set(stored)
-    if missing or "NFIELDS" not in header:
+    if missing or not header.has(Header.nfields):
         raise FileError(
             f"{path}: not a Stokes frame (no {', '.join(sorted(missing)) or 'NFIELDS'})"
         )
-    several = header["NFIELDS"] > 1
+    several = header.nfields > 1
     shares = _shares(stored.pop("MASTERS"), header)
     full = {name: plane if several else plane[None] for name, plane in stored.items()}
     data = np.ascontiguousarray(full[""][:, :4], dtype=np.float32)
@@ -620,7 +615,7 @@ def read_stokes(path: str | Path) -> StokesFrame:
         systematic=systematic,
         shares=shares,
         header=header,
-        fields=tuple(str(header[f"FIELD{i}"]) for i in range(header["NFIELDS"])),
+        fields=header.field_names,
         count=full.get("COUNT"),
     )
 
@@ -632,13 +627,13 @@ def _shares_plane(shares: MasterShares, names: Sequence[str]) -> FloatArray:
     return np.vstack([index, shares.angles, shares.pixels, weights]).T
 
 
-def _shares(plane: FloatArray, header: fits.Header) -> MasterShares:
+def _shares(plane: FloatArray, header: Header) -> MasterShares:
     index, angles, pixels, *weights = plane.T
     return MasterShares(
-        tuple(str(header[f"MASTER{int(i)}"]) for i in index),
+        tuple(header.masters[int(i)] for i in index),
         angles,
         pixels,
-        np.reshape(weights, (header["NFIELDS"], 4, len(index))),
+        np.reshape(weights, (header.nfields, 4, len(index))),
     )
 
 

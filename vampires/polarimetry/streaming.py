@@ -11,10 +11,10 @@ from dataclasses import replace
 from itertools import chain
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from vampires.canonical import Header
 from vampires.config import AlignSettings, PolarimetrySettings
 from vampires.cube import CameraCube
 from vampires.errors import PolarimetryError
@@ -30,7 +30,10 @@ from vampires.sky.geometry import Target, add_geometry
 log = get_logger(__name__)
 
 # Angles that move during a file, and the number of instants they are computed for.
-_MOVING = ("PA", "DEROTANG", "ALT_MID", "AZ_MID", "IMRANG", "HWPSYNCA")
+_MOVING = (
+    Header.pa, Header.derotation, Header.altitude, Header.azimuth, Header.rotator,
+    Header.hwp_sync_angle,
+)  # fmt: skip
 _INSTANTS = 5
 
 # Of the memory, the share that blocks of frames may take; the rest is for Stokes frames.
@@ -103,8 +106,8 @@ def reduce_cubes(
     )  # fmt: skip
     product = collapse(frames, settings.collapse)
     header = product.header.copy()
-    del header["NSETS"]
-    header["NSTREAM"] = (n, "Stokes frames combined, frame by frame")
+    header.drop(Header.nsets)
+    header.put(nstream=n)
     return replace(product, header=header)
 
 
@@ -132,7 +135,7 @@ def aligned_images(
     for _, data, variance in cube.aligned(crop_width):
         for plane, var in zip(data, variance, strict=True):
             header = next(headers)
-            header["MASTNPIX"] = common.header["MASTNPIX"]
+            header.set(Header.master_pixels, common.header.master_pixels, "")
             image = replace(
                 common,
                 data=plane,
@@ -143,22 +146,32 @@ def aligned_images(
             yield pad_to_diagonal(image) if pad else image
 
 
-def frame_headers(cube: CameraCube, target: Target | None = None) -> Iterator[fits.Header]:
+def frame_headers(cube: CameraCube, target: Target | None = None) -> Iterator[Header]:
     """Header of each selected frame: its time, angles, and the open-shutter time of one frame.
 
     Angles are computed for a few instants of the cube and interpolated by a cubic spline.
     """
     base = cube.product_header("none")
     times = frame_times(cube)[cube.selected]
-    half = base["EXPTIME"] / 86400 / 2
+    half = base.exptime / 86400 / 2
     angles = _angles(base, target, times)
     for k, mjd in enumerate(times):
         header = base.copy()
-        header["MJD"], header["MJD-STR"], header["MJD-END"] = mjd, mjd - half, mjd + half
-        header["NCOADD"], header["TINT"] = 1, base["EXPTIME"]
-        for key, values in angles.items():
-            header[key] = float(values[k])
+        _set_times(header, mjd, half)
+        header.update({Header.ncoadd.keyword: 1, Header.integration.keyword: base.exptime})
+        header.update({key: float(values[k]) for key, values in angles.items()})
         yield header
+
+
+def _set_times(header: Header, mjd: float, half: float = 0.0) -> None:
+    """Set the middle, the start and the end, a half of the exposure away, of one frame."""
+    facts = (Header.mjd, Header.mjd_start, Header.mjd_end)
+    header.update(
+        {
+            fact.keyword: time
+            for fact, time in zip(facts, (mjd, mjd - half, mjd + half), strict=True)
+        }
+    )
 
 
 def frame_times(cube: CameraCube) -> NDArray[np.float64]:
@@ -170,7 +183,7 @@ def frame_times(cube: CameraCube) -> NDArray[np.float64]:
 
 
 def _angles(
-    header: fits.Header, target: Target | None, times: NDArray[np.float64]
+    header: Header, target: Target | None, times: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """Moving angles at some times, deg."""
     nodes = np.linspace(times.min(), times.max(), _INSTANTS)
@@ -179,9 +192,9 @@ def _angles(
     rows = []
     for mjd in nodes:
         instant = header.copy()
-        instant["MJD"], instant["MJD-STR"], instant["MJD-END"] = mjd, mjd, mjd
+        _set_times(instant, mjd)
         rows.append(add_geometry(instant, target))
-    keys = [key for key in _MOVING if key in rows[0]]
+    keys = [fact.keyword for fact in _MOVING if rows[0].has(fact)]
     return {
         key: np.asarray(CubicSpline(nodes, np.unwrap([r[key] for r in rows], period=360.0))(times))
         for key in keys
@@ -210,9 +223,9 @@ def _in_step(cubes: Sequence[CameraCube]) -> list[CameraCube]:
 def _siblings(one: CameraCube, two: CameraCube) -> bool:
     """Whether two cameras exposed at the same time in the same state."""
     a, b = one.header, two.header
-    overlap = a["MJD-STR"] < b["MJD-END"] and b["MJD-STR"] < a["MJD-END"]
-    same = all(a[key] == b[key] for key in ("RET-ANG1", "U_FLC"))
-    return same and overlap and a["U_CAMERA"] != b["U_CAMERA"]
+    overlap = a.mjd_start < b.mjd_end and b.mjd_start < a.mjd_end
+    same = (a.hwp, a.flc) == (b.hwp, b.flc)
+    return same and overlap and a.camera != b.camera
 
 
 def _by_state(cubes: Sequence[CameraCube]) -> list[list[CameraCube]]:
@@ -220,7 +233,7 @@ def _by_state(cubes: Sequence[CameraCube]) -> list[list[CameraCube]]:
     stacks: dict[tuple[object, ...], list[CameraCube]] = {}
     for cube in sorted(cubes, key=lambda cube: cube.header.mjd):
         h = cube.header
-        key = (nominal_hwp(float(h["RET-ANG1"])), h["U_FLC"], h["U_CAMERA"])
+        key = (nominal_hwp(h.hwp), h.flc, h.camera)
         stacks.setdefault(key, []).append(cube)
     return list(stacks.values())
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from matplotlib.figure import Figure
 
+from vampires.canonical import Header
+from vampires.io.products import read_header
 from vampires.measure.metrics import FrameMetrics
 from vampires.night.grouping import Group
 from vampires.report.parts import (
@@ -74,7 +75,7 @@ class Measured:
         (y, x) of the star, pixels.
     saturated : ndarray, shape (nframes,)
         Saturated pixels of each frame.
-    header : fits.Header
+    header : Header
         Of the coadd; empty if frames are not coadded.
     """
 
@@ -84,7 +85,7 @@ class Measured:
     strehl: np.ndarray
     star: np.ndarray
     saturated: np.ndarray
-    header: fits.Header
+    header: Header
 
     @classmethod
     def of(cls, item: GroupReport) -> Measured:
@@ -97,7 +98,7 @@ class Measured:
             _mean(metrics.strehl),
             metrics.positions("dft"),
             metrics.frame_nsat,
-            fits.Header() if item.coadd is None else fits.getheader(item.coadd),
+            Header() if item.coadd is None else read_header(item.coadd),
         )
 
     @property
@@ -206,10 +207,10 @@ def _group_row(one: Measured) -> list[object]:
     group, flux = one.item.group, one.flux[0]
     return [
         one.label, iso(group.mjd)[11:19], group.flc, Number(group.hwp, 4),
-        one.header.get("NCOADD", NONE), group.nframes, Number(float(median(flux)), 4),
+        one.header.known(Header.ncoadd, NONE), group.nframes, Number(float(median(flux)), 4),
         Number(one.scatter(flux), 2), Number(float(median(one.strehl[0])), 3),
         Number(one.wander(), 2), int((one.saturated > 0).sum()),
-        Number(float(one.header.get("DEROTANG", np.nan)), 6), _strip(one),
+        Number(one.header.known(Header.derotation, np.nan), 6), _strip(one),
     ]  # fmt: skip
 
 

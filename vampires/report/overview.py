@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.night.record import Record
 from vampires.report.groups import Measured
 from vampires.report.parts import Facts, Number, Section, Table, iso, median
@@ -36,7 +36,7 @@ def figures(report: NightReport) -> Section:
         ]
     if any(headers):
         rows += [
-            ("frames coadded", sum(int(header.get("NCOADD", 0)) for header in headers)),
+            ("frames coadded", sum(header.ncoadd or 0 for header in headers)),
             ("open-shutter time", f"{_open_shutter(report.measured):.4g} s on one camera"),
             ("field rotation", f"{_rotation(headers):.2f} deg"),
         ]
@@ -79,10 +79,10 @@ def _open_shutter(measured: Sequence[Measured]) -> float:
     totals: dict[int, float] = {}
     for one in measured:
         camera = one.item.group.camera
-        totals[camera] = totals.get(camera, 0.0) + float(one.header.get("TINT", 0.0))
+        totals[camera] = totals.get(camera, 0.0) + one.header.known(Header.integration, 0.0)
     return max(totals.values())
 
 
-def _rotation(headers: Sequence[fits.Header]) -> float:
-    angles = np.unwrap([h["PA"] for h in headers if "PA" in h], period=360)
+def _rotation(headers: Sequence[Header]) -> float:
+    angles = np.unwrap([h.pa for h in headers if h.pa is not None], period=360)
     return float(np.ptp(angles)) if len(angles) else 0.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vampires.canonical import Header
 from vampires.images.image import CameraImage
 from vampires.io.products import read_fits
 from vampires.plotting.images import draw_image
@@ -48,8 +49,8 @@ def _masters(folder: Path, first: Iterable[GroupReport]) -> list[Picture]:
         data = np.asarray(planes[""], dtype=float)
         if not np.isfinite(data).any():
             continue  # a flat that could not be made
-        kind, unit = name.partition("/")[0], str(header.get("BUNIT", ""))
-        figure = draw_image(data, float(header["PXSCALE"]) / 1000, f"{camera} {kind}", unit)
+        kind, unit = name.partition("/")[0], header.known(Header.unit, "")
+        figure = draw_image(data, header.pixel_scale / 1000, f"{camera} {kind}", unit)
         middle = Number(float(np.nanmedian(data)), 4)
         alt = f"Master {kind} of {camera}: median {middle} {unit}".rstrip()
         pictures.append(Picture(png(figure), alt, f"{camera} {name}"))

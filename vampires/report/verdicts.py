@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 
+from vampires.canonical import Header
+from vampires.io.products import read_header
 from vampires.report.groups import Measured
 from vampires.report.parts import Verdict, median
 
@@ -68,7 +69,7 @@ def _calibration(report: NightReport) -> list[Verdict]:
 
 def _is_flat(path: Path) -> bool:
     """Whether a master flat holds a flat; one of a lamp that was off is a placeholder."""
-    return not path.exists() or bool(fits.getheader(path).get("FLATOK", True))
+    return not path.exists() or read_header(path).known(Header.flat_made, True)
 
 
 _LOST = 0.05

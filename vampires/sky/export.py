@@ -5,9 +5,9 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
-from astropy.io import fits
 from astropy.wcs import WCS
 
+from vampires.canonical import Header
 from vampires.sky.wcs import wcs_cards
 
 
@@ -27,12 +27,12 @@ class FramesWCS(WCS):
         return image.slice(tuple(rest)) if rest else image
 
 
-def export_wcs(header: fits.Header, ndim: int = 2) -> WCS | None:
+def export_wcs(header: Header, ndim: int = 2) -> WCS | None:
     """Celestial coordinates of a header.
 
     Parameters
     ----------
-    header : `~astropy.io.fits.Header`
+    header : Header or fits.Header
         With or without a celestial WCS.
     ndim : int
         2 for an image, 3 for a cube of frames: the third coordinate is then the number of
@@ -46,7 +46,7 @@ def export_wcs(header: fits.Header, ndim: int = 2) -> WCS | None:
     Examples
     --------
     >>> from vampires.sky.wcs import celestial_wcs
-    >>> header = fits.Header({"TARG-RA": 10.0, "TARG-DEC": 20.0, "PXSCALE": 3.6})
+    >>> header = Header({"TARG-RA": 10.0, "TARG-DEC": 20.0, "PXSCALE": 3.6})
     >>> wcs = export_wcs(celestial_wcs(header, (101, 201), rotated=True), ndim=3)
     >>> [round(float(value), 6) for value in wcs.wcs_pix2world(100, 50, 7, 0)]
     [10.0, 20.0, 7.0]
@@ -55,7 +55,7 @@ def export_wcs(header: fits.Header, ndim: int = 2) -> WCS | None:
     """
     if "CTYPE1" not in header:
         return None
-    cards = wcs_cards(header)
+    cards = wcs_cards(Header.of(header)).to_fits()
     if ndim == 2:
         return WCS(cards, naxis=2, fix=False)
     cards.update({"WCSAXES": 3, "CTYPE3": "", "CRPIX3": 1.0, "CRVAL3": 0.0, "CD3_3": 1.0})

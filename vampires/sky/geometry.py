@@ -9,13 +9,12 @@ nutation, Earth rotation; no refraction). A frame turned counter-clockwise by
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.errors import HeaderError
 from vampires.instrument.telescope import SUBARU
 from vampires.sky.earth import Sky
@@ -69,12 +68,12 @@ class Pointing:
     dec: float
 
 
-def pointing(header: fits.Header, target: Target | None = None) -> Pointing:
+def pointing(header: Header, target: Target | None = None) -> Pointing:
     """Angles of a cube, averaged from its start to its end.
 
     Parameters
     ----------
-    header : `~astropy.io.fits.Header`
+    header : Header
         Canonical header.
     target : Target, optional
         Default: the header's own coordinates.
@@ -95,7 +94,7 @@ def pointing(header: fits.Header, target: Target | None = None) -> Pointing:
     star displaced towards the zenith. The mean is that of the unwrapped angle, so that a
     transit north or south of the zenith is averaged along the arc it went through.
     """
-    start, end, middle = header["MJD-STR"], header["MJD-END"], header["MJD"]
+    start, end, middle = header.mjd_start, header.mjd_end, header.mjd
     star = target or Target.from_header(header)
     ra, dec = star.at(middle)
     count = math.ceil((end - start) * 86400.0 / SAMPLE_SECONDS) + 1
@@ -159,19 +158,19 @@ def hwp_sync_angle(altitude: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
     return 0.5 * np.degrees(turn) + altitude
 
 
-def add_geometry(header: fits.Header, target: Target | None = None) -> fits.Header:
+def add_geometry(header: Header, target: Target | None = None) -> Header:
     """Add the angles of a cube to its header.
 
     Parameters
     ----------
-    header : `~astropy.io.fits.Header`
+    header : Header
         Canonical header; not altered.
     target : Target, optional
         Default: the header's own coordinates.
 
     Returns
     -------
-    `~astropy.io.fits.Header`
+    Header
         New header with ``PA``, ``PA-STR``, ``PA-END``, ``DEROTANG``, ``ALT_MID``, ``AZ_MID``,
         ``LST_MID``, ``HWPSYNCA``, ``TARG-RA``, ``TARG-DEC``, and ``IMRANG`` when the header
         tells how the image rotator moved.
@@ -195,19 +194,12 @@ def add_geometry(header: fits.Header, target: Target | None = None) -> fits.Head
     """
     sky = pointing(header, target)
     out = header.copy()
-    out["PA"] = (sky.pa, "[deg] parallactic angle, mean")
-    out["PA-STR"] = (sky.pa_start, "[deg] parallactic angle at the start")
-    out["PA-END"] = (sky.pa_end, "[deg] parallactic angle at the end")
-    out["DEROTANG"] = (_derotation(header, sky.pa), "[deg] CCW turn to north up, mean")
-    out["ALT_MID"] = (sky.altitude, "[deg] altitude, mean, no refraction")
-    out["AZ_MID"] = (sky.azimuth, "[deg] azimuth, mean, 0 north, 90 east")
-    out["LST_MID"] = (sky.lst, "[deg] apparent sidereal time, mid-exposure")
-    out["HWPSYNCA"] = (sky.hwp_sync, "[deg] added to RET-ANG1 when synchronised")
-    out["TARG-RA"] = (sky.ra, "[deg] target, ICRS, at mid-exposure")
-    out["TARG-DEC"] = (sky.dec, "[deg] target, ICRS, at mid-exposure")
-    rotator = _rotator_angle(header, sky.altitude)
-    if rotator is not None:
-        out["IMRANG"] = (rotator, "[deg] image rotator angle, mean")
+    out.put(
+        pa=sky.pa, pa_start=sky.pa_start, pa_end=sky.pa_end,
+        derotation=_derotation(header, sky.pa), altitude=sky.altitude, azimuth=sky.azimuth,
+        sidereal_time=sky.lst, hwp_sync_angle=sky.hwp_sync, target_ra=sky.ra, target_dec=sky.dec,
+        rotator=_rotator_angle(header, sky.altitude),
+    )  # fmt: skip
     return out
 
 
@@ -217,46 +209,46 @@ def _mean(samples: np.ndarray) -> float:
     return float(inner / (len(samples) - 1))
 
 
-def _derotation(header: Mapping[str, Any], pa: float) -> float:
+def _derotation(header: Header, pa: float) -> float:
     """Counter-clockwise turn that brings north up, deg."""
     mode = _rotator_mode(header)
     if mode == FIELD:
-        if "D_IMRPAD" not in header:
+        if header.rotator_position is None:
             _refuse_rotator(header, "D_IMRPAD is missing, without which", "D_IMRPAD")
-        return wrap(float(header["D_IMRPAD"]) + float(header["INST-PA"]))
+        return wrap(header.rotator_position + header.pupil_angle)
     if mode != PUPIL and not _stands_by(header):
         _refuse_rotator(header, f"D_IMRMOD is {mode}: neither pupil nor field was followed, so",
                         "D_IMRMOD")  # fmt: skip
-    return wrap(pa + header["PAOFFSET"])
+    return wrap(pa + header.pa_offset)
 
 
 PUPIL, FIELD = "ADI", "SID"
 """Modes of the image rotator: it follows the pupil, or the field."""
 
 
-def _rotator_mode(header: Mapping[str, Any]) -> str:
+def _rotator_mode(header: Header) -> str:
     """Mode of the image rotator; headers that do not say are of pupil tracking."""
-    return str(header.get("D_IMRMOD", "")).strip().upper() or PUPIL
+    return (header.rotator_mode or "").strip().upper() or PUPIL
 
 
-def _stands_by(header: Mapping[str, Any]) -> bool:
+def _stands_by(header: Header) -> bool:
     """Whether the rotator stood still at its angle, as for the calibration lamp."""
-    return str(header.get("D_IMR", "")).strip().upper() == "STAND-BY"
+    return (header.rotator_state or "").strip().upper() == "STAND-BY"
 
 
-def _refuse_rotator(header: Mapping[str, Any], why: str, key: str) -> NoReturn:
+def _refuse_rotator(header: Header, why: str, key: str) -> NoReturn:
     raise HeaderError(
-        f"{header.get('RAWFILE', 'header')}: {why} how the sky lies on the detector is unknown; "
+        f"{header.label}: {why} how the sky lies on the detector is unknown; "
         f"set {key} with [[data.fix]] or exclude the file"
     )
 
 
-def _rotator_angle(header: fits.Header, altitude: float) -> float | None:
+def _rotator_angle(header: Header, altitude: float) -> float | None:
     """Image rotator angle at the middle of the cube, deg; None when nothing tells."""
     pupil_tracking = _rotator_mode(header) == PUPIL and not _stands_by(header)
-    stated = header.get("D_IMRANG")
-    if pupil_tracking and stated is not None and "ALTITUDE" in header:
-        return float(stated + 0.5 * (altitude - header["ALTITUDE"]))
+    stated, then = header.stated_rotator, header.stated_altitude
+    if pupil_tracking and stated is not None and then is not None:
+        return stated + 0.5 * (altitude - then)
     if pupil_tracking:
-        return 0.5 * altitude + 0.5 * (90.0 - float(header["D_IMRPAP"]))
-    return None if stated is None else float(stated)
+        return 0.5 * altitude + 0.5 * (90.0 - header.rotator_pupil_angle)
+    return stated

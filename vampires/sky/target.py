@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
+from vampires.canonical import Fact, Header
 from vampires.errors import HeaderError
 from vampires.utils.angles import sexagesimal
 
@@ -45,7 +45,7 @@ class Target:
     name: str = ""
 
     @classmethod
-    def from_header(cls, header: Mapping[str, Any]) -> Target:
+    def from_header(cls, header: Header) -> Target:
         """Target at the header's ``RA`` and ``DEC``, taken as they are at the observation.
 
         The telescope's coordinates are J2000 (FK5), which agrees with ICRS within 0.03 arcsec.
@@ -55,12 +55,12 @@ class Target:
         HeaderError
             When they are missing or cannot be read.
         """
-        if str(header.get("EQUINOX", 2000.0)).strip() not in ("2000", "2000.0"):
-            _refuse(header, "EQUINOX", "2000")
-        ra = _sexagesimal(header, "RA", 24.0) * 15.0
-        dec = _sexagesimal(header, "DEC", 90.0)
-        name = str(header.get("OBJECT", "")).strip()
-        return cls(ra, dec, epoch=f"MJD{header['MJD']:.3f}", name=name)
+        if (header.equinox or "2000").strip() not in ("2000", "2000.0"):
+            _refuse(header, Header.equinox, "2000")
+        ra = _sexagesimal(header, Header.ra, 24.0) * 15.0
+        dec = _sexagesimal(header, Header.dec, 90.0)
+        name = header.known(Header.object, "").strip()
+        return cls(ra, dec, epoch=f"MJD{header.mjd:.3f}", name=name)
 
     @classmethod
     def from_config(cls, section: Any) -> Target | None:
@@ -105,35 +105,34 @@ class Target:
         return (ra + east / math.cos(math.radians(dec))) % 360.0, dec + north
 
 
-def _sexagesimal(header: Mapping[str, Any], keyword: str, limit: float) -> float:
+def _sexagesimal(header: Header, fact: Fact[str], limit: float) -> float:
     """Value of ``RA`` (hours) or ``DEC`` (degrees) as written by the telescope."""
-    text = str(header.get(keyword, "")).strip()
+    text = header.known(fact, "").strip()
     try:
         found = sexagesimal(text)
     except ValueError:
         found = math.inf
-    if keyword == "RA" and -24.0 < found < 0:
+    if fact is Header.ra and -24.0 < found < 0:
         return found + 24.0  # wrapped, as some programs do that rewrite headers
     if abs(found) > limit:
-        _refuse(header, keyword, "coordinates such as 04:55:45.846 and +30:33:04.29")
+        _refuse(header, fact, "coordinates such as 04:55:45.846 and +30:33:04.29")
     return found
 
 
-def _refuse(header: Mapping[str, Any], keyword: str, allowed: str) -> NoReturn:
-    name = header.get("RAWFILE", "header")
+def _refuse(header: Header, fact: Fact[Any], allowed: str) -> NoReturn:
     raise HeaderError(
-        f"{name}: {keyword} is {header.get(keyword)!r}, expected {allowed}; "
+        f"{header.label}: {fact.keyword} is {header.known(fact)!r}, expected {allowed}; "
         "give the position in the [target] section of the configuration"
     )
 
 
-def header_separation(header: Mapping[str, Any], target: Target) -> float | None:
+def header_separation(header: Header, target: Target) -> float | None:
     """Angle between a header's own coordinates and a target, deg; None where it has none."""
     try:
-        ra, dec = Target.from_header(header).at(header["MJD"])
+        ra, dec = Target.from_header(header).at(header.mjd)
     except HeaderError:
         return None
-    ra0, dec0 = map(math.radians, target.at(header["MJD"]))
+    ra0, dec0 = map(math.radians, target.at(header.mjd))
     ra, dec = math.radians(ra), math.radians(dec)
     half = math.sin((dec - dec0) / 2) ** 2
     half += math.cos(dec) * math.cos(dec0) * math.sin((ra - ra0) / 2) ** 2

@@ -6,9 +6,8 @@ import math
 import re
 
 import numpy as np
-from astropy.io import fits
 
-from vampires.errors import HeaderError
+from vampires.canonical import Header
 
 _WCS_CARD = re.compile(
     r"(WCSAXES|WCSNAME|LONPOLE|LATPOLE|RADESYS|EQUINOX"
@@ -17,17 +16,17 @@ _WCS_CARD = re.compile(
 
 
 def celestial_wcs(
-    header: fits.Header,
+    header: Header,
     shape: tuple[int, int],
     field_center: tuple[float, float] | None = None,
     *,
     rotated: bool = False,
-) -> fits.Header:
+) -> Header:
     """Celestial coordinates of a frame with the star at a known pixel.
 
     Parameters
     ----------
-    header : `~astropy.io.fits.Header`
+    header : Header
         From `add_geometry`.
     shape : tuple of int
         Size of the frame (ny, nx).
@@ -39,7 +38,7 @@ def celestial_wcs(
 
     Returns
     -------
-    `~astropy.io.fits.Header`
+    Header
         Only the WCS cards: a tangent plane, ICRS, with ``CRPIX`` counted from 1.
 
     Notes
@@ -49,17 +48,15 @@ def celestial_wcs(
 
     Examples
     --------
-    >>> header = fits.Header({"TARG-RA": 10.0, "TARG-DEC": 20.0, "PXSCALE": 3.6})
+    >>> header = Header({"TARG-RA": 10.0, "TARG-DEC": 20.0, "PXSCALE": 3.6})
     >>> celestial_wcs(header, (101, 201), rotated=True)["CRPIX1"]
     101.0
     """
-    for keyword in ("TARG-RA", "TARG-DEC", "PXSCALE", *(() if rotated else ("DEROTANG",))):
-        if keyword not in header:
-            raise HeaderError(f"no celestial WCS without {keyword}: use a header of add_geometry")
+    why = "there is no celestial WCS without: use a header of add_geometry"
     ny, nx = shape
     y, x = ((ny - 1) / 2, (nx - 1) / 2) if field_center is None else field_center
-    turn = 0.0 if rotated else math.radians(header["DEROTANG"])
-    scale = header["PXSCALE"] / 3.6e6
+    turn = 0.0 if rotated else math.radians(header.need(Header.derotation, why))
+    scale = header.need(Header.pixel_scale, why) / 3.6e6
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)
     cards = {
         "WCSAXES": 2,
@@ -69,23 +66,23 @@ def celestial_wcs(
         "CUNIT2": "deg",
         "CRPIX1": x + 1.0,
         "CRPIX2": y + 1.0,
-        "CRVAL1": header["TARG-RA"],
-        "CRVAL2": header["TARG-DEC"],
+        "CRVAL1": header.need(Header.target_ra, why),
+        "CRVAL2": header.need(Header.target_dec, why),
         "CD1_1": -cos,
         "CD1_2": sin,
         "CD2_1": sin,
         "CD2_2": cos,
         "RADESYS": "ICRS",
     }
-    return fits.Header(cards)
+    return Header(cards)
 
 
-def wcs_cards(header: fits.Header) -> fits.Header:
+def wcs_cards(header: Header) -> Header:
     """WCS cards of a header, those of alternate descriptions included."""
-    return fits.Header([card for card in header.cards if _WCS_CARD.fullmatch(card.keyword)])
+    return Header([card for card in header.cards if _WCS_CARD.fullmatch(card.keyword)])
 
 
-def without_wcs(header: fits.Header) -> fits.Header:
+def without_wcs(header: Header) -> Header:
     """Copy of a header without any WCS card, the per-field ones of raw files included."""
     out = header.copy()
     for keyword in [keyword for keyword in out if _WCS_CARD.fullmatch(keyword)]:
@@ -93,7 +90,7 @@ def without_wcs(header: fits.Header) -> fits.Header:
     return out
 
 
-def north_up(header: fits.Header, shape: tuple[int, int]) -> fits.Header:
+def north_up(header: Header, shape: tuple[int, int]) -> Header:
     """Copy a header with the WCS of an image with north up, east left, star at the centre.
 
     Parameters
@@ -104,12 +101,12 @@ def north_up(header: fits.Header, shape: tuple[int, int]) -> fits.Header:
         (ny, nx).
     """
     out = without_wcs(header)
-    if all(is_number(header.get(key)) for key in ("PXSCALE", "TARG-RA", "TARG-DEC")):
+    if header.has(Header.pixel_scale, Header.target_ra, Header.target_dec):
         out.update(celestial_wcs(header, shape, rotated=True))
     return out
 
 
-def turn_wcs(header: fits.Header, angle: float, magnification: float = 1.0) -> None:
+def turn_wcs(header: Header, angle: float, magnification: float = 1.0) -> None:
     """Turn and magnify the WCS of a header, in place, with its image about the star.
 
     Parameters

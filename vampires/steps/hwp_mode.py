@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from astropy.io import fits
-
+from vampires.canonical import Header
 from vampires.config import Config
 from vampires.images.image import CameraImage
 from vampires.mueller.model import MuellerModel
@@ -18,7 +17,7 @@ from vampires.steps.stokes import light_path
 
 
 def mode_of_night(
-    headers: Sequence[fits.Header], images: Callable[[], Iterable[CameraImage]], config: Config
+    headers: Sequence[Header], images: Callable[[], Iterable[CameraImage]], config: Config
 ) -> HwpMode:
     """Mode of the half-wave plate: what headers state, else the star's evidence.
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 
+from vampires.canonical import Header
 from vampires.config import Config
 from vampires.cube import CameraCube
 from vampires.errors import MeasurementError
@@ -64,10 +64,10 @@ def coadd(cube: CameraCube, config: Config, ladder: Ladder = NO_LADDER) -> Camer
         log.warning(
             "this coadd method is biased for so few photons a frame: use mean",
             file=Path(cube.source.paths[0]).name, method=settings.method,
-            electrons_per_frame=round(level * image.header["EXPTIME"], 3),
+            electrons_per_frame=round(level * image.header.exptime, 3),
         )  # fmt: skip
     reference = flux_reference(cube, config, ladder, image)
-    if config.align.reproject and image.header["U_CAMERA"] == 2:
+    if config.align.reproject and image.header.camera == 2:
         image = reproject(image, camera_1(image.header))
     if config.align.pad:
         image = pad_to_diagonal(image)
@@ -86,7 +86,7 @@ def calibrated_flux(
 
 
 def flux_calibration(
-    header: fits.Header,
+    header: Header,
     fields: Sequence[str],
     reference: FluxReference,
     config: Config,
@@ -96,8 +96,7 @@ def flux_calibration(
     source = replace(flux_source(config), coronagraphic=reference.spots, ladder=ladder)
     calibration = calibrate_flux(header, fields, reference.rates, source)
     if calibration.doubts:
-        name = header.get("RAWFILE", header.get("FRAMEID", "coadd"))
-        log.warning("flux scale in doubt", file=name, why="; ".join(calibration.doubts))
+        log.warning("flux scale in doubt", file=header.label, why="; ".join(calibration.doubts))
     return calibration
 
 
@@ -157,7 +156,7 @@ def _with_spots(
     size = config.analysis.phot_aper_rad if metric == "photometry" else config.analysis.window_size
     aperture, offsets = Aperture(metric, size), cube.spot_offsets()
     stars: list[StarRate | None] = [None] * len(image.fields)
-    if is_unocculted(image.header.get("U_FLDSTP")):
+    if is_unocculted(image.header.field_stop):
         stars = [star_rate(image, index, aperture) for index in range(len(image.fields))]
     direct = tuple(star for star in stars if star is not None)
     unocculted = len(direct) == len(stars)
@@ -183,7 +182,7 @@ def _core_cards(image: CameraImage, offsets: np.ndarray, ratios: Sequence[float]
     """Flux that the star behind the mask would have within one FWHM, by its spots."""
     cards: Cards = {}
     for index, (name, ratio) in enumerate(zip(image.fields, ratios, strict=True)):
-        radius = fwhm_of(name, image.header["PXSCALE"]) / 2
+        radius = fwhm_of(name, image.header.pixel_scale) / 2
         if not ratio > 0:
             continue
         try:
@@ -194,7 +193,8 @@ def _core_cards(image: CameraImage, offsets: np.ndarray, ratios: Sequence[float]
         except MeasurementError:
             continue  # then there is no contrast in small apertures
         value = float(f"{spot.value / ratio:.6g}")
-        cards[f"COREFLX{index}"] = (value, "[e-/s] of the star in an aperture of 1 FWHM")
+        fact = Header.core_flux.of(index)
+        cards[fact.keyword] = (value, fact.comment)
     return cards
 
 

@@ -55,7 +55,7 @@ def moved_with_crop(
     places: Sequence[RoughCentroid], cube: CameraCube, origin: tuple[int, int]
 ) -> list[RoughCentroid]:
     """Places as they would be had only the crop moved on the detector."""
-    dx, dy = (origin[i] - int(cube.header[f"PRD-MIN{i + 1}"]) for i in range(2))
+    dx, dy = origin[0] - cube.header.crop_x, origin[1] - cube.header.crop_y
     return [shifted(place, -dy if cube.flip else dy, dx) for place in places]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from astropy.io import fits
-
+from vampires.canonical import Header
 from vampires.config import Config
 from vampires.cube import CameraCube
 from vampires.flux.ladder import Ladder
@@ -22,16 +21,14 @@ from vampires.steps.images import NO_LADDER, flux_scale
 from vampires.steps.settings import polarimetry_settings
 
 
-def light_path(
-    header: fits.Header, fields: tuple[str, ...], config: Config
-) -> tuple[MuellerModel, ...]:
+def light_path(header: Header, fields: tuple[str, ...], config: Config) -> tuple[MuellerModel, ...]:
     """Model of each field as the configuration wants it."""
     settings = polarimetry_settings(config)
     if isinstance(settings.hwp_adi_sync, bool):
         check_hwp_sync([header], settings.hwp_adi_sync)
     table = config.resolve(settings.mueller_table) if settings.mueller_table else None
     models = models_for(
-        fields, header["DETGEN"], ideal=settings.use_ideal_mm, table=table, mjd=header["MJD"]
+        fields, header.generation, ideal=settings.use_ideal_mm, table=table, mjd=header.mjd
     )
     return models if settings.mm_correct else tuple(model.idealised() for model in models)
 

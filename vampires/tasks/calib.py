@@ -30,7 +30,7 @@ def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
         raw, method=settings.background_method, memory=config.execution.memory_bytes,
         index=header_index(config),
     )  # fmt: skip
-    master.header = stamp(master.header, config.digest_of("calibrate"), [raw])
+    master.header = stamp(master.header, config.digest_of("calibrate"), [raw]).to_fits()
     write_master(target, master)
     return {"bad_pixels": int(master.mask.sum())}
 
@@ -49,7 +49,7 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
         memory=config.execution.memory_bytes, index=header_index(config),
     )  # fmt: skip
     sources = [raw] if background is None else [raw, background]
-    master.header = stamp(master.header, config.digest_of("calibrate"), sources)
+    master.header = stamp(master.header, config.digest_of("calibrate"), sources).to_fits()
     write_master(target, master)
     return {"bad_pixels": int(master.mask.sum())}
 
@@ -63,10 +63,11 @@ def check_flat(target: Path) -> dict[str, Any]:
         The master only stands in for one.
     """
     from vampires.calibration.masters import read_master
+    from vampires.canonical import Header
 
-    header = read_master(target).header
-    if not header.get("FLATOK", True):
-        raise CalibrationError(f"{header['FLATWHY']} (the science goes on without this flat)")
+    header = Header.of(read_master(target).header)
+    if not header.known(Header.flat_made, True):
+        raise CalibrationError(f"{header.flat_reason} (the science goes on without this flat)")
     return {}
 
 

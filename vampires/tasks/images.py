@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vampires.canonical import Header
 from vampires.config import Config
 from vampires.engine.actions import make_task
 from vampires.errors import FileError
@@ -19,8 +20,6 @@ from vampires.tasks.measure import excluded_frames
 from vampires.tasks.plan import current_plan
 
 if TYPE_CHECKING:
-    from astropy.io import fits
-
     from vampires.cube import CameraCube
     from vampires.flux.ladder import Ladder
 
@@ -52,18 +51,18 @@ def make_coadd(
     header = stamp(image.header, config.digest_of(*FLUX_SECTIONS), sources)
     _say_how(header, config)
     replace(image, header=header).write(target)
-    return {"frames": int(header["NCOADD"])}
+    return {"frames": header.ncoadd}
 
 
-def _say_how(header: fits.Header, config: Config) -> None:
+def _say_how(header: Header, config: Config) -> None:
     """Cards of how frames were selected and registered, and the zenith distance."""
     chosen, aligned = config.frame_select, config.align
     metric = chosen.metric if chosen.frame_select else "none"
-    header["FRAMESEL"] = (metric, "what frames were selected by")
-    header["SELCUT"] = (chosen.cutoff if chosen.frame_select else 0.0, "quantile discarded")
-    header["ALIGNMET"] = (aligned.method if aligned.align else "none", "centroid of registration")
-    if "ALT_MID" in header:
-        header["ZD_MID"] = (90 - header["ALT_MID"], "[deg] zenith distance, mean of the exposure")
+    header.put(
+        selected_by=metric, selection_cutoff=chosen.cutoff if chosen.frame_select else 0.0,
+        registered_by=aligned.method if aligned.align else "none",
+        zenith_distance=None if header.altitude is None else 90 - header.altitude,
+    )  # fmt: skip
 
 
 def ladder_in(path: Path | None) -> Ladder:

@@ -43,7 +43,7 @@ def make_calibrated(group: Group, masters: Masters, target: Path, config: Config
 
     cube = open_cube([Path(path) for path in group.paths], masters, config)
     header = stamp(cube.header, config.digest_of("calibrate"), [*group.paths, *masters.paths])
-    header["BUNIT"] = "e-/s"
+    header.put(unit="e-/s")
     write_cube(target, cube.shape, header, cube.calibrated())
     return {"frames": cube.source.n}
 

@@ -20,17 +20,12 @@ Task = dict[str, Any]
 
 def make_ladder(coadds: list[Path], target: Path, missing: tuple[str, ...] = ()) -> dict[str, Any]:
     """Write the measured ratios of spots and star, of the coadds that there are."""
-    from astropy.io import fits
-
     from vampires.flux.ladder import Ladder
-    from vampires.io.products import write_table
+    from vampires.io.products import read_header, write_table
 
     found = [path for path in coadds if str(path) not in missing]
-    headers = [(path.name, fits.getheader(path)) for path in found]
-    ladder = Ladder.of_coadds(
-        (name, header, [str(header[f"FIELD{i}"]) for i in range(header["NFIELDS"])])
-        for name, header in headers
-    )
+    headers = [(path.name, read_header(path)) for path in found]
+    ladder = Ladder.of_coadds((name, header, header.field_names) for name, header in headers)
     if not ladder.rungs:
         log.warning(
             "unocculted frames tell nothing of the satellite spots, the polynomial is used",

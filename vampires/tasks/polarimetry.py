@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vampires.canonical import Header
 from vampires.config import Config, PolarimetrySettings
 from vampires.engine.actions import make_task
 from vampires.night.grouping import Group
@@ -33,8 +34,6 @@ from vampires.tasks.sets import (
 )
 
 if TYPE_CHECKING:
-    from astropy.io import fits
-
     from vampires.polarimetry.hwp_mode import HwpMode
     from vampires.polarimetry.stokes import StokesFrame
 
@@ -52,13 +51,11 @@ class Stream:
 
 def make_hwp_mode(coadds: list[Path], target: Path, config: Config) -> dict[str, Any]:
     """Decide whether the half-wave plate followed the pupil, by headers or by the star."""
-    from astropy.io import fits
-
     from vampires.images.image import CameraImage
-    from vampires.io.products import write_table
+    from vampires.io.products import read_header, write_table
     from vampires.steps.hwp_mode import mode_of_night
 
-    headers = [fits.getheader(path) for path in coadds]
+    headers = [read_header(path) for path in coadds]
     mode = mode_of_night(headers, lambda: map(CameraImage.read, coadds), config)
     write_table(target, mode.to_table())
     return {"synchronised": mode.synchronised, "reason": mode.reason}
@@ -168,7 +165,7 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
 
 
 def _say_polarisation(
-    header: fits.Header,
+    header: Header,
     fields: tuple[str, ...],
     rows: list[dict[str, object]],
     settings: PolarimetrySettings,
@@ -176,8 +173,7 @@ def _say_polarisation(
     """Cards of the light about the star, before any residual correction, field by field."""
     import numpy as np
 
-    header["IPMETH"] = (settings.ip_method, "region of STARPOL: aperture or annulus")
-    header["IPRAD"] = (settings.ip_radius, "[pix] radius, or inner radius")
+    header.put(star_region=settings.ip_method, star_radius=settings.ip_radius)
     for i, name in enumerate(fields):
         own = [row for row in rows if row["field"] == name]
         q, u, eff_q, eff_u = (
@@ -185,15 +181,15 @@ def _say_polarisation(
             for key in ("q", "u", "efficiency_q", "efficiency_u")
         )
         suffix = str(i) if len(fields) > 1 else ""
-        cards = (
-            ("STARPOL", 100 * np.hypot(q, u), "[%] degree of polarisation, mean of the sets"),
-            ("STARPA", np.degrees(np.arctan2(u, q)) / 2 % 180, "[deg] its angle, east of north"),
-            ("EFFQ", eff_q, "polarisation efficiency of Q, mean"),
-            ("EFFU", eff_u, "polarisation efficiency of U, mean"),
+        values = (
+            (Header.star_degree, 100 * np.hypot(q, u), ""),
+            (Header.star_angle, np.degrees(np.arctan2(u, q)) / 2 % 180, ""),
+            (Header.efficiency_q, eff_q, ", mean"),
+            (Header.efficiency_u, eff_u, ", mean"),
         )
-        for key, value, comment in cards:
+        for fact, value, how in values:
             if np.isfinite(value):
-                header[key + suffix] = (round(float(value), 4), comment)
+                header.set(fact.of(suffix), round(float(value), 4), fact.comment + how)
 
 
 def task_mueller() -> Iterator[Task]:

@@ -257,8 +257,3 @@ def plain_card(card: fits.Card) -> tuple[str, Any, str]:
     elif hasattr(value, "item"):
         value = value.item()
     return keyword, value, comment or ""
-
-
-def as_fits(header: Cards | fits.Header) -> fits.Header:
-    """Header of either kind as astropy knows it."""
-    return header.to_fits() if isinstance(header, Cards) else header
