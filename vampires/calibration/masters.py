@@ -254,16 +254,17 @@ def temporal_statistics(
     n, shape = source.n, (source.ny, source.nx)
     center, mean, variance = (np.empty(shape, np.float32) for _ in range(3))
     halves, variances = np.empty((2, *shape), np.float32), np.empty((2, *shape), np.float32)
+    even, odd = np.arange(0, n, 2), np.arange(1, n, 2)
     for rows in _bands(source, memory):
         frames = source.read(0, n, rows).native()
         moments = half_moments(frames)
         variances[:, rows] = moments[1]
         mean[rows], variance[rows] = pooled_moments(*moments, n)
-        samples = frames.astype(np.float32)
-        center[rows] = combine(samples, slice(None))
-        for half in range(2):
-            part = slice(half if n > 1 else 0, None, 2)
-            halves[half, rows] = combine(samples[part], part)
+        samples = np.empty(frames.shape, np.float32)
+        samples[: len(even)], samples[len(even) :] = frames[0::2], frames[1::2]
+        center[rows] = combine(samples, np.concatenate([even, odd]))
+        halves[0, rows] = combine(samples[: len(even)], even)
+        halves[1, rows] = combine(samples[len(even) :], odd) if n > 1 else halves[0, rows]
     if n >= _MIN_EMPIRICAL:
         exact = method in {"mean", "varmean"}
         efficiency = 1.0 if exact else _efficiency(halves, variance, n)
@@ -279,7 +280,7 @@ def _bands(source: FrameSource, memory: int) -> list[slice]:
     return [slice(y, min(y + height, source.ny)) for y in range(0, source.ny, height)]
 
 
-def _combination(method: str, source: FrameSource) -> Callable[[Stack, slice], Plane]:
+def _combination(method: str, source: FrameSource) -> Callable[[Stack, NDArray[np.intp]], Plane]:
     """Return a function of frames, and of which of all frames they are."""
     if method == "varmean":
         weights = _frame_weights(source)

@@ -47,6 +47,8 @@ Function = Callable[..., dict[str, Any] | None]
 
 STALLED = 900.0  # s without a byte read or written nor any computing: a read that hangs
 _LOOK = 15.0  # s between looks at a worker
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_LARGE_ARRAY, _KEPT = 32 * 2**20, 192 * 2**20  # bytes; the first is the most that glibc takes
 _GRACE = 2.0  # s that a worker has to remove its temporary files
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -361,10 +363,25 @@ def _serve(connection: Connection) -> None:
     """Serve calls until the other end closes (the main function of a worker)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal
     signal.signal(signal.SIGTERM, _interrupt)
+    _keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(Interrupted, EOFError, BrokenPipeError):
         while True:
             connection.send(_answer(connection.recv_bytes()))
+
+
+def _keep_freed_memory() -> None:
+    """Let this process reuse what its arrays leave, where the C library is glibc.
+
+    It gives each large array back to the system and asks for the next one anew: a tenth of a
+    night was spent on pages that came and went.
+    """
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_ARRAY)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def _answer(message: bytes) -> _Reply:
