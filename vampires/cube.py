@@ -339,17 +339,18 @@ class CameraCube:
         return cube.with_metrics(found)
 
     def _field_images(self) -> list[FieldImage]:
-        """Mean of some frames, one image per field, NaN where the next field begins."""
+        """Mean of some frames, one image per field, up to where the next field begins."""
         image = mean_image(
             self.source, self.pixel_calibration, flip=self.flip, frames=ROUGH_FRAMES,
             memory=self.memory,
         )  # fmt: skip
         half = self.crop(min(image.shape))[0] / 2
-        y, x = np.indices(image.shape)
         parts = []
         for center in field_centers(self.header, *image.shape).values():
-            inside = np.maximum(np.abs(y - center[0]), np.abs(x - center[1])) <= half
-            parts.append(FieldImage(np.where(inside, image, np.nan), EDGE * half))
+            low, left = (max(math.ceil(c - half), 0) for c in center)
+            high, right = (math.floor(c + half) + 1 for c in center)
+            field = np.asarray(image[low:high, left:right], dtype=float)
+            parts.append(FieldImage(field, (low, left), EDGE * half))
         return parts
 
     def measure_discs(

@@ -68,35 +68,58 @@ def running_median(image: NDArray[np.float32], size: int, axis: int) -> NDArray[
     return out
 
 
+_EXCHANGES = np.array([
+    (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3),
+    (4, 5), (6, 7), (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6),
+])  # fmt: skip
+"""Sorting network of eight (Batcher's odd-even merge)."""
+
+
+@kernel
+def _gather(
+    padded: NDArray[np.float64], y: int, first: int, width: int,
+    samples: NDArray[np.float64], count: NDArray[np.int64], total: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Lay the neighbours of a part of a row side by side; NaN become infinite."""
+    count[:width], total[:width] = 0, 0.0
+    k = 0
+    for i in range(3):
+        for j in range(3):
+            if i == 1 and j == 1:
+                continue
+            row = padded[y + i, first + j : first + j + width]
+            for p in range(width):
+                seen = row[p] == row[p]
+                samples[k, p] = row[p] if seen else np.inf
+                total[p] += row[p] if seen else 0.0
+                count[p] += 1 if seen else 0
+            k += 1
+
+
 @kernel
 def _of_eight(
-    image: NDArray[np.float64],
+    padded: NDArray[np.float64],
     background: float,
     middle: NDArray[np.float64],
     mean: NDArray[np.float64],
 ) -> None:
-    ny, nx = image.shape
-    seen = np.empty(8)
+    ny, nx = middle.shape
+    samples = np.empty((8, _TILE))
+    count, total = np.empty(_TILE, np.int64), np.empty(_TILE)
     for y in range(ny):
-        for x in range(nx):
-            count, total = 0, 0.0
-            for i in range(max(y - 1, 0), min(y + 2, ny)):
-                for j in range(max(x - 1, 0), min(x + 2, nx)):
-                    value = image[i, j]
-                    if (i == y and j == x) or value != value:
-                        continue
-                    place = count
-                    while place > 0 and seen[place - 1] > value:
-                        seen[place] = seen[place - 1]
-                        place -= 1
-                    seen[place] = value
-                    total += value
-                    count += 1
-            if count == 0:
-                middle[y, x], mean[y, x] = background, background
-                continue
-            low, high = seen[(count - 1) // 2], seen[count // 2]
-            middle[y, x], mean[y, x] = low + 0.5 * (high - low), total / count
+        for first in range(0, nx, _TILE):
+            width = min(_TILE, nx - first)
+            _gather(padded, y, first, width, samples, count, total)
+            for k in range(len(_EXCHANGES)):
+                one, two = samples[_EXCHANGES[k, 0]], samples[_EXCHANGES[k, 1]]
+                for p in range(width):
+                    low, high = min(one[p], two[p]), max(one[p], two[p])
+                    one[p], two[p] = low, high
+            for p in range(width):
+                n = count[p]
+                low, high = samples[max(n - 1, 0) // 2, p], samples[min(n // 2, 7), p]
+                middle[y, first + p] = low + 0.5 * (high - low) if n > 0 else background
+                mean[y, first + p] = total[p] / n if n > 0 else background
 
 
 def of_eight(
@@ -122,5 +145,6 @@ def of_eight(
     [[4.0, 2.0], [3.5, 1.5]]
     """
     middle, mean = np.empty(image.shape), np.empty(image.shape)
-    _of_eight(np.ascontiguousarray(image, float), float(background), middle, mean)
+    padded = np.pad(np.asarray(image, float), 1, constant_values=np.nan)
+    _of_eight(padded, float(background), middle, mean)
     return middle, mean

@@ -45,12 +45,15 @@ class FieldImage:
     Parameters
     ----------
     image : ndarray (ny, nx)
-        e-/s; NaN outside the field.
+        e-/s.
+    origin : (int, int)
+        Place (y, x) of its first pixel in the frame.
     reach : float
         Distance from the star up to which it may be used, pixels.
     """
 
     image: Float64
+    origin: tuple[int, int]
     reach: float
 
 
@@ -85,7 +88,7 @@ def with_strehl(
         good = np.isfinite(flux) & np.isfinite(sharpness) & np.isfinite(positions).all(axis=1)
         if not good.any():
             continue
-        y, x = np.median(positions[good], axis=0)
+        y, x = np.median(positions[good], axis=0) - images[index].origin
         noise = metrics.phote[index, 0] / np.abs(flux)
         star = _Star(header, name, (float(y), float(x)), settings)
         found = star.strehl(flux, sharpness, images[index])
