@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vampires.errors import MeasurementError
-from vampires.measure.follow import follow_star
+from vampires.measure.follow import Sighting, follow_star
 from vampires.measure.psf import synthetic_psf
 from vampires.measure.star import RoughCentroid, rough_centroids
 
@@ -73,3 +73,30 @@ def test_a_faint_star_whose_peak_is_not_known_stays_where_it_was_expected():
 def test_a_star_expected_outside_the_frame_is_found_inside():
     (sighting,) = follow_star(field((100, 90, 1e4)), [RoughCentroid((-20.0, 300.0))])
     assert sighting.centroid.star == pytest.approx((100, 90), abs=0.5)
+
+
+SQUARE = tuple(
+    (100 + 40 * np.cos(a), 90 + 40 * np.sin(a)) for a in np.deg2rad(20 + 90 * np.arange(4))
+)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_file_without_spots_or_planet_is_refused(seed):
+    spots = RoughCentroid((100.0, 90.0), SQUARE)
+    planet = RoughCentroid((100.0, 90.0), radius=30.0)
+    dark = field(seed=seed)
+    with pytest.raises(MeasurementError, match=r"VMPA7.fits: no satellite spots: .* exclude the"):
+        follow_star(dark, [spots], radii=[40.0], name="VMPA7.fits")
+    with pytest.raises(MeasurementError, match=r"VMPA7.fits: no planet: nothing is brighter"):
+        follow_star(dark, [planet], name="VMPA7.fits")
+
+
+def test_spots_and_planets_that_are_hard_to_recognise_stay():
+    """Three of four spots behind a cloud; a disc with hardly a limb."""
+    spots = RoughCentroid((100.0, 90.0), SQUARE)
+    one = field(*((round(y), round(x), 300) for y, x in SQUARE[:1]))
+    assert follow_star(one, [spots], radii=[40.0])[0] == Sighting(spots, False)
+    planet = RoughCentroid((100.0, 90.0), radius=30.0)
+    yy, xx = np.indices((200, 200))
+    soft = field() + 0.15 * np.exp(-((yy - 100) ** 2 + (xx - 90) ** 2) / 2 / 30**2)
+    assert follow_star(soft, [planet])[0].centroid.star == pytest.approx((100, 90), abs=12)

@@ -30,6 +30,10 @@ magnitudes; below there is no star."""
 FAINTEST_MOVED = 0.3
 """The same of one that moved: below, what was found is a companion, and the star is elsewhere."""
 
+_PEAK = 6.0
+"""Height over the noise of what is light within a pattern: the highest of some thousand pixels of
+noise is at four."""
+
 REACH = 5
 """Pixels about the old place within which the star counts as unmoved."""
 
@@ -86,14 +90,15 @@ def follow_star(
     Raises
     ------
     MeasurementError
-        The star of a field was bright in the first files and is not in this one.
+        The star of a field was bright in the first files and is not in this one, or there is no
+        light where spots or planet should be.
     """
     image = np.asarray(image, dtype=float)
     radii = radii if radii is not None else [None] * len(expected)
     found = []
     for place, radius in zip(expected, radii, strict=True):
         if place.radius is not None or place.spots:
-            found.append(_follow_pattern(image, place, width, radius))
+            found.append(_follow_pattern(image, place, width, radius, name))
         else:
             found.append(_follow_point(image, place, width, name))
     return found
@@ -123,14 +128,49 @@ def _follow_point(
 
 
 def _follow_pattern(
-    image: NDArray[np.float64], place: RoughCentroid, width: int | None, radius: float | None
+    image: NDArray[np.float64],
+    place: RoughCentroid,
+    width: int | None,
+    radius: float | None,
+    name: str,
 ) -> Sighting:
-    """Follow satellite spots or the disc of a planet; they stay where none is recognised."""
+    """Follow satellite spots or the disc of a planet.
+
+    They stay where none is recognised but there is light, and are missing where there is none.
+    """
     kind = "spots" if place.spots else "planet"
     centers = None if width is None else [place.star]
     try:
         (found,) = rough_centroids(image, kind, centers=centers, width=width, radii=[radius])
-    except MeasurementError:
+    except MeasurementError as error:
+        if not _has_light(image, place, width):
+            what = "satellite spots" if place.spots else "planet"
+            raise MeasurementError(
+                f"{name}: no {what}: nothing is brighter there than around it ({error}); it is out "
+                "of the frame, behind clouds, or these pixels show something else: exclude the file"
+            ) from error
         return Sighting(place, False)
     distance = np.hypot(*np.subtract(found.star, place.star))
     return Sighting(found, True) if distance > REACH else Sighting(place, False)
+
+
+def _has_light(image: NDArray[np.float64], place: RoughCentroid, width: int | None) -> bool:
+    """Whether a peak or the mean within the pattern stands out of what is around it."""
+    y0, x0, cut = cut_field(image, place.star, width)
+    size = place.radius or max(np.hypot(*np.subtract(s, place.star)) for s in place.spots)
+    yy, xx = np.indices(cut.shape)
+    distance = np.hypot(yy + y0 - place.star[0], xx + x0 - place.star[1])
+    inside, outside = distance < size + REACH, distance > size + 3 * REACH
+    smoothed = Smoothed.of(cut)
+    if not inside.any():
+        return False
+    if (smoothed.image[inside].max() - smoothed.level) / smoothed.noise >= _PEAK:
+        return True
+    if outside.sum() < inside.sum() / 10:
+        return True  # the pattern fills the field: there is nothing to compare with
+    pixels = cut[outside & np.isfinite(cut)]
+    level = np.median(pixels)
+    noise = 1.4826 * np.median(np.abs(pixels - level))
+    contrast = np.nanmedian(cut[inside]) - level
+    # The median's error, and a tenth of the noise: what the background's own structure may be.
+    return bool(contrast > SIGNIFICANCE * noise / np.sqrt(inside.sum()) + 0.1 * noise)

@@ -32,6 +32,10 @@ log = get_logger(__name__)
 LISTING = 120.0  # s that a folder may take to be listed
 
 
+class NoMatchError(FileError):
+    """A pattern of raw files matches nothing."""
+
+
 def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -> list[str]:
     """Raw files named by patterns, each once, sorted.
 
@@ -64,7 +68,7 @@ def find_files(patterns: str | Iterable[str | Path], folder: str | Path = ".") -
         start = os.path.normpath(os.path.join(os.path.abspath(folder), os.path.expanduser(pattern)))
         matches = glob.glob(_escape_folders(start), recursive=True)
         if not matches:
-            raise FileError(
+            raise NoMatchError(
                 f"no file matches {str(pattern)!r} (looked from {os.path.abspath(folder)}); "
                 "check the name or pattern ([data] raw in a configuration)"
             )
@@ -146,6 +150,28 @@ def build_index(
     if len(raw) < len(scanned):
         log.info("products of this software among the files are ignored", n=len(scanned) - len(raw))
     return _sorted(_mark_duplicates(choice.exclude([*raw, *misnamed], exclude)))
+
+
+def remembered(
+    cache_path: str | Path, exclude: Sequence[str] = (), fixes: Sequence[Fix] = ()
+) -> list[Record]:
+    """Records of files that were indexed before, wherever they are now.
+
+    Parameters
+    ----------
+    cache_path, exclude, fixes
+        As in `build_index`.
+
+    Returns
+    -------
+    list of Record
+        None where nothing is known, or the corrections of a header have changed since.
+    """
+    known = load_records(cache_path)
+    if any(record["fixes"] != fixes_digest(fixes, path) for path, record in known.items()):
+        return []
+    raw = [record for record in known.values() if record["kind"] != "product"]
+    return _sorted(_mark_duplicates(choice.exclude(raw, exclude)))
 
 
 def _listed(

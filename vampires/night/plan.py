@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config, TargetSettings
 from vampires.io.paths import Layout, index_path, masters_index_path
+from vampires.log import get_logger
 from vampires.night.choice import choose, star_name
 from vampires.night.controller import is_controller, with_normalized
 from vampires.night.fixes import fixes_digest, load_fixes
 from vampires.night.grouping import Group, group_cubes
-from vampires.night.index import build_index
+from vampires.night.index import NoMatchError, build_index, remembered
 from vampires.night.matching import Masters, master_path, match_background, match_masters
 from vampires.night.placing import placed
 from vampires.night.record import Record
@@ -27,6 +28,8 @@ from vampires.night.setups import OTHER_STAR, Setup, find_setups, separation
 
 if TYPE_CHECKING:
     from vampires.sky.geometry import Target
+
+log = get_logger(__name__)
 
 CENTROID_FILES = 4
 """Raw files per camera whose mean gives the rough centroids."""
@@ -51,6 +54,8 @@ class Plan:
         Raw calibration files and masters made earlier.
     setups : tuple of Setup
         What was observed alike, see `vampires.night.setups`.
+    raw_away : bool
+        Whether the raw files are not there now, and the plan is of what is remembered of them.
     """
 
     config: Config
@@ -59,6 +64,7 @@ class Plan:
     groups: tuple[Group, ...]
     calibrations: tuple[Record, ...]
     setups: tuple[Setup, ...] = ()
+    raw_away: bool = False
 
     @functools.cached_property
     def parts(self) -> tuple[Plan, ...]:
@@ -175,13 +181,8 @@ def make_plan(config: Config) -> Plan:
     Plan
     """
     folder = config.folder
-    records = placed(
-        build_index(
-            config.data.raw, folder, config.data.exclude, index_path(folder),
-            load_fixes(config.data.fix, folder),
-        ),
-        functools.partial(target_of, config),
-    )  # fmt: skip
+    found, away = _indexed(config)
+    records = placed(found, functools.partial(target_of, config))
     chosen = config.data
     own = tuple(f"{folder / name}{os.sep}" for name in ("master_cals", "normalized"))
     records = [record for record in records if not record["path"].startswith(own)]
@@ -199,7 +200,22 @@ def make_plan(config: Config) -> Plan:
             for record in masters
             if record["format"] == "master" and Path(record["path"]) not in known
         ]
-    return plan_of(records, files, calibrations, config)
+    return replace(plan_of(records, files, calibrations, config), raw_away=away)
+
+
+def _indexed(config: Config) -> tuple[list[Record], bool]:
+    """Records of the raw files, and whether the files themselves are away."""
+    folder, index = config.folder, index_path(config.folder)
+    fixes = load_fixes(config.data.fix, folder)
+    try:
+        return build_index(config.data.raw, folder, config.data.exclude, index, fixes), False
+    except NoMatchError:
+        known = remembered(index, config.data.exclude, fixes)
+        if not known:
+            raise
+    log.warning("the raw files are away: what was read of their headers before is used, and only "
+                "what is made of coadds can be made", first=known[0]["path"])  # fmt: skip
+    return known, True
 
 
 def plan_of(

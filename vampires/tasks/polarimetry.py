@@ -218,7 +218,7 @@ def task_mueller() -> Iterator[Task]:
         mode = part.layout.hwp_mode()
         yield make_task(
             "mueller", group.key, make_mueller, (coadd, mode, target, part.config),
-            file_dep=[coadd, mode, *tables], targets=[target], settings=settings, version=2,
+            file_dep=[coadd, mode, *tables], targets=[target], settings=settings, version=3,
             doc=f"Mueller matrices of {group.key}",
         )  # fmt: skip
 
@@ -303,7 +303,7 @@ def _stokes_task(plan: Plan, item: StokesSet) -> Task:
                 **settings, **plan.settings(*FLUX_SECTIONS),
                 "excluded": [excluded_frames(plan.config, s.group.paths) for s in streams],
             },
-            version=6, doc=f"{doc}, frame by frame",
+            version=7, doc=f"{doc}, frame by frame",
         )  # fmt: skip
     coadds = [plan.layout.coadd(key) for key in item.keys]
     muellers = [plan.layout.mueller(key) for key in item.keys]
