@@ -85,3 +85,16 @@ def test_a_clock_that_goes_back_changes_nothing(project):
     assert project.doit()[0] == 0
     assert project.doit() == (0, ["everything is up to date (4 tasks)"])
     assert (project.folder / "stokes.dat").read_text() == "112233"
+
+
+def test_the_folder_is_removed_in_mid_run(project):
+    """One line, no traceback, and the process ends."""
+    project.write({f"f{i}": str(i) for i in range(6)})
+    process = project.start("-n", "2", PAUSE="0.5")
+    project.wait_for(1)
+    shutil.rmtree(project.folder, ignore_errors=True)
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    assert said.count("the folder of this reduction was removed") == 1
+    assert "Traceback" not in said
+    assert "Errno" not in said

@@ -26,7 +26,7 @@ log = get_logger(__name__)
 Action = Callable[[Any], "dict[str, Any] | TaskFailed | TaskError"]
 
 
-class ClusterFailed(TaskFailed):
+class NothingWorks(TaskFailed):
     """No task can be done any more: said once, whatever the number of tasks."""
 
 
@@ -187,12 +187,25 @@ def _timed(function: executor.Function, args: tuple[object, ...], task: Any) -> 
     return result
 
 
+def _has_folder() -> bool:
+    """Whether the folder that this process works in still exists."""
+    try:
+        return Path.cwd().exists()
+    except FileNotFoundError:
+        return False
+
+
 def _failure(error: Exception) -> TaskFailed | TaskError:
     """Tell the log all about an exception, and doit its one line."""
     log.exception("failed")
+    if not _has_folder():
+        return NothingWorks(
+            "the folder of this reduction was removed while it ran; make it again and run doit "
+            "there: raw files are as they were"
+        )
     match error:
         case ClusterError():
-            return ClusterFailed(one_line(error))
+            return NothingWorks(one_line(error))
         case VampiresError():
             return TaskFailed(one_line(error))
         case MemoryError():

@@ -14,7 +14,7 @@ from doit.exceptions import BaseFail, UnmetDependency
 from doit.reporter import ConsoleReporter
 
 from vampires.engine import executor
-from vampires.engine.actions import ClusterFailed, one_line
+from vampires.engine.actions import NothingWorks, one_line
 from vampires.log import get_logger
 from vampires.utils.text import shown
 
@@ -160,7 +160,7 @@ class ProgressReporter(ConsoleReporter):
                     self._progress.end(task.name, "not done")
             return
         with self._lock:
-            if isinstance(fail, ClusterFailed):
+            if isinstance(fail, NothingWorks):
                 self._lose(task, fail)
                 return
             self._progress.end(task.name, "failed")
@@ -173,7 +173,7 @@ class ProgressReporter(ConsoleReporter):
             log.error("failed", task=task.name, exception="".join(fail.traceback))
 
     def _lose(self, task: Any, fail: BaseFail) -> None:
-        """Show that the cluster is lost, once; its tasks are left for another run."""
+        """Show why no task can be done, once; they are left for another run."""
         self._progress.drop(task.name)
         if str(fail.message) not in self._said:
             self._said.add(str(fail.message))
