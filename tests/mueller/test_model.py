@@ -107,12 +107,14 @@ def test_retardances_are_those_published_from_the_same_lamp():
         assert model.imr.retardance == pytest.approx(imr, abs=0.03), name
 
 
-def test_the_flc_of_the_qcmos_era_begins_at_45_deg_and_the_rotator_polarises_as_ever():
-    """The lamp's total flux tells the sign: the image rotator is that of the EMCCD era."""
-    for name in load_table("mueller")["QCMOS"]["filters"]:
-        values = MuellerModel.from_table(name, "QCMOS").parameters
-        assert abs(values["flc_offset"] - 45) < 12, name
-        assert 0.015 < values["imr_diattenuation"] < 0.04, name
+def test_state_a_of_the_flc_stands_where_headers_have_it():
+    """The sign of Q and U is that of an ideal light path, in every filter of both eras."""
+    for era in ("EMCCD", "QCMOS"):
+        for name in load_table("mueller")[era]["filters"]:
+            assert abs(MuellerModel.from_table(name, era).parameters["flc_offset"]) < 30, (
+                era,
+                name,
+            )
 
 
 def test_data_from_before_a_table_are_told(tmp_path):

@@ -53,8 +53,9 @@ class MuellerFit(PersonCommand):
             "help": "degree of polarisation of the lamp",
         },
         {
-            "name": "lamp_angle", "long": "lamp-angle", "type": float, "default": 0.0,
-            "help": "angle of polarisation of the lamp in front of the HWP, deg",
+            "name": "lamp_angle", "long": "lamp-angle", "type": float, "default": None,
+            "help": "angle of polarisation of the lamp in front of the HWP, deg "
+            "[default: 0; of published qCMOS tables 90]",
         },
         {
             "name": "standards", "long": "standards", "type": bool, "default": False,
@@ -154,7 +155,7 @@ def _fit_table(
     """Fit a published table: many starts, and the priors of the era."""
     from vampires.mueller.fit import NUISANCES, fit_from_anywhere
     from vampires.mueller.lamp_table import FREE as TABLE_FREE
-    from vampires.mueller.lamp_table import PRIORS
+    from vampires.mueller.lamp_table import LAMP_ANGLES, PRIORS
     from vampires.mueller.model import MuellerModel
 
     model = MuellerModel.from_table(name, generation, table=options["start"] or None, ideal=True)
@@ -162,11 +163,16 @@ def _fit_table(
         model = MuellerModel.from_table(name, generation, table=options["start"])
     free = TABLE_FREE if options["free"] == FREE else tuple(_names(options["free"]))
     nuisances = NUISANCES | {
-        "lamp_degree": options["lamp_degree"], "lamp_angle": options["lamp_angle"],
+        "lamp_degree": options["lamp_degree"],
+        "lamp_angle": _given(options["lamp_angle"], LAMP_ANGLES[generation]),
     }  # fmt: skip
     return fit_from_anywhere(
         model, measured.with_floor(options["floor"]), free, nuisances, PRIORS[generation]
     )
+
+
+def _given(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
 
 
 def _names(text: str) -> list[str]:
@@ -192,7 +198,7 @@ def _fit(
     if set(measured.flc) == {NO_FLC}:
         free = [part for part in free if not part.startswith("flc_")]
     nuisances = NUISANCES | {
-        "lamp_degree": options["lamp_degree"], "lamp_angle": options["lamp_angle"],
+        "lamp_degree": options["lamp_degree"], "lamp_angle": _given(options["lamp_angle"], 0.0),
     }  # fmt: skip
     return fit_model(model, measured.with_floor(options["floor"]), free, nuisances)
 

@@ -45,14 +45,14 @@ _PRIORS = {
     "optics_diattenuation": (0.0, 0.2), "flc_offset": (0.0, 5.0), "throughput_b": (1.0, 0.05),
     "camera2_contrast": (1.0, 0.1),
 }  # fmt: skip
-# The lamp's polariser stands at 0 deg in both eras. The public EMCCD path, which gives the angles
-# of polarised stars, needs it; and the image rotator, the same one in both eras, modulates the
-# total flux by +0.026 +- 0.003 of what is then the lamp's Q. So it is state A of the qCMOS era's
-# FLC that stands at 45 deg.
 PRIORS = {
     "EMCCD": _PRIORS | {"flc_retardance": (0.3, 0.1)},
-    "QCMOS": _PRIORS | {"flc_retardance": (0.5, 0.05), "flc_offset": (45.0, 5.0)},
+    "QCMOS": _PRIORS | {"flc_retardance": (0.5, 0.05)},
 }
+LAMP_ANGLES = {"EMCCD": 0.0, "QCMOS": 90.0}
+"""Angle of the lamp's polariser, deg. That of 2022 follows from the path that gives the angles of
+polarised stars. A lamp alone does not tell 0 from 90 deg: that of 2023 is what makes state A of the
+FLC stand at 0 deg, as headers and published light paths say; see docs/steps/polarimetry.md."""
 
 _FAINT = 0.02  # of the brightest exposure of a filter: the lamp was off
 _SECONDS = 20.0  # within which files of two cameras are one exposure
