@@ -10,6 +10,7 @@ registration), so that a reduction reads as a sentence::
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -706,11 +707,13 @@ def find_in_cubes(
         star the centres of the fields are taken, and the log says so.
     """
     first = cubes[0]
-    image = np.nanmean([
+    means = [
         mean_image(cube.source, cube.pixel_calibration, flip=cube.flip, frames=ROUGH_FRAMES,
                    memory=cube.memory)
         for cube in cubes
-    ], axis=0)  # fmt: skip
+    ]  # fmt: skip
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        image = np.nanmean(means, axis=0)  # a pixel that no cube shows stays without a value
     several = len(first.fields) > 1
     centers = [(float(y), float(x)) for y, x in first.rough.mean(axis=1)]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from vampires.calibration.pixels import pixel_calibration
 from vampires.errors import CalibrationError
 from vampires.night.index import build_index
 from vampires.night.raw import raw_header
+from vampires.observation import Observation
 from vampires.simulate import NightSpec, simulate_night
 
 SHAPE = (220, 420)
@@ -129,6 +131,42 @@ def test_simulated_multiband_flat(night: Path) -> None:
     assert found.mean() >= 0.9
     between = flat.data[:, 240:260]  # no field there
     assert np.all(between == 1)
+
+
+@pytest.mark.parametrize(("dy", "dx"), [(20, -18), (-20, 15)])
+def test_a_field_is_found_from_a_third_of_its_size_away(dy: int, dx: int) -> None:
+    moved = {name: (y + dy, x + dx) for name, (y, x) in CENTERS.items()}
+    found, expected = find_fields(light(), moved), find_fields(light(), CENTERS)
+    for name, box in expected.items():
+        assert (found[name].y, found[name].x) == pytest.approx((box.y, box.x), abs=0.5)
+
+
+def test_fields_whose_wcs_point_to_one_place_are_found_in_flat_and_image(
+    night: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(night / "raw", tmp_path / "raw")
+    for path in (tmp_path / "raw").iterdir():
+        with fits.open(path, mode="update") as hdus:
+            for key in ("CRPIX1", "CRPIX2"):
+                for suffix in ("", "B", "C", "D"):
+                    hdus[0].header[key + suffix] = 200.0
+    right, wrong = (Observation.from_directory(root / "raw") for root in (night, tmp_path))
+    for camera in (1, 2):
+        there, found = right.centroids(camera), wrong.centroids(camera)
+        assert list(found) == ["F610", "F670", "F720", "F760"]
+        for name, place in there.items():
+            assert found[name].star == pytest.approx(place.star, abs=1.0), (camera, name)
+    header = raw_header(next(path for path in (tmp_path / "raw").iterdir()))
+    assert header["FLDSRC"] == "reference layout"
+    flats = [
+        make_flat(next(r for r in o.records if (r["kind"], r["camera"]) == ("flat", 1))["path"])
+        for o in (right, wrong)
+    ]
+    for name in ("F610", "F670", "F720", "F760"):
+        for key in ("X", "Y", "NORM"):
+            assert flats[1].header[name + key] == pytest.approx(
+                flats[0].header[name + key], rel=2e-3
+            )
 
 
 def test_a_stand_in_says_why_and_changes_nothing(night: Path) -> None:
