@@ -122,7 +122,11 @@ def test_data_from_before_a_table_are_told(tmp_path):
     (later,) = models_for(("675-50",), "QCMOS", mjd=60300.0)
     assert early == later
     assert early.source.endswith("from MJD 60201 on, these data are of MJD 60136")
-    assert "MJD" not in later.source
+    assert early.doubt == "the table holds from MJD 60201 on, these data are of MJD 60136"
+    assert (later.doubt, "MJD" in later.source) == ("", False)
+    (odd,) = models_for(("775-50",), "EMCCD")
+    assert "turned by 49 deg" in odd.doubt
+    assert odd.uncertainty.angle == 45
     assert "MJD" not in models_for(("675-50",), "QCMOS", mjd=60136.0, ideal=True)[0].source
     path = tmp_path / "own.toml"
     path.write_text('last_mjd = 60100.0\n[filters."675-50"]\n')

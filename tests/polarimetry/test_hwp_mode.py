@@ -10,6 +10,7 @@ from fixtures.stars import MODEL, exposures, simulated_path
 from vampires.canonical import Header
 from vampires.commands.mueller_fit import MuellerFit
 from vampires.errors import PolarimetryError
+from vampires.log import collected_warnings
 from vampires.observation import Observation
 from vampires.polarimetry.hwp_mode import HwpMode, mode_of_headers, mode_of_star
 from vampires.simulate import NightSpec, simulate_night
@@ -92,6 +93,19 @@ def test_a_raw_night_in_the_wrong_mode_is_warned_about_and_in_the_right_one_is_n
     assert not found[truth].doubtful
     assert found[not truth].doubtful
     assert (found["auto"].synchronised, found["auto"].reason) == (truth, "evidence")
+
+
+def test_a_doubtful_light_path_is_warned_about_once(raw_night, tmp_path):
+    _, night, images = raw_night
+    table = tmp_path / "mine.toml"
+    table.write_text('first_mjd = 60000.0\n[filters."675-50"]\ndoubt = "made up"\n')
+    wanted = replace(night.config.polarimetry, hwp_adi_sync=True, mueller_table=str(table))
+    config = replace(night.config, polarimetry=wanted)
+    with collected_warnings() as warnings:
+        mode_of_night([image.header for image in images], lambda: images[:4], config)
+    told = [line for line in warnings if "polarisation response is doubtful" in line]
+    assert len(told) == 1
+    assert "made up; the table holds from MJD 60000 on, these data are of MJD 59634" in told[0]
 
 
 def test_the_mirror_comes_back_from_our_own_coadds(raw_night, tmp_path, capsys):

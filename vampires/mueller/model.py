@@ -354,7 +354,7 @@ def models_for(
     generation, ideal, table
         As in `MuellerModel.from_table`.
     mjd : float, optional
-        Of the data. Outside the dates of the table a warning is logged and `source` says so.
+        Of the data. Outside the dates of the table, `doubt` and `source` say so.
     """
     models = tuple(
         MuellerModel.from_table(name, generation, ideal=ideal, table=table) for name in filters
@@ -368,14 +368,9 @@ def models_for(
 
 
 def _doubted(model: MuellerModel, odd: str) -> MuellerModel:
-    """Say in `source` and the log what speaks against a model."""
+    """Say in `doubt` and `source` what speaks against a model."""
     doubts = [text for text in (model.doubt, odd) if text]
-    for doubt in doubts:
-        log.warning(
-            "polarisation response is doubtful; fit your own by doit mueller_fit",
-            filter=model.name, reason=doubt,
-        )  # fmt: skip
-    return replace(model, source="; ".join([model.source, *doubts]))
+    return replace(model, doubt="; ".join(doubts), source="; ".join([model.source, *doubts]))
 
 
 def check_hwp_sync(headers: list[Header], hwp_adi_sync: bool) -> None:

@@ -8,12 +8,16 @@ from dataclasses import replace
 from vampires.canonical import Header
 from vampires.config import Config
 from vampires.images.image import CameraImage
+from vampires.instrument.fields import field_names
+from vampires.log import get_logger
 from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.hwp_mode import HwpMode, mode_of_headers, mode_of_star
 from vampires.polarimetry.standards import StarExposure
 from vampires.polarimetry.star_images import star_exposures
 from vampires.steps.settings import polarimetry_settings
 from vampires.steps.stokes import light_path
+
+log = get_logger(__name__)
 
 
 def mode_of_night(
@@ -30,6 +34,7 @@ def mode_of_night(
     config : Config
     """
     settings = polarimetry_settings(config)
+    _warn_of_doubts(headers, config)
     stated = mode_of_headers(headers, settings.hwp_adi_sync)
     if stated is not None:
         return stated
@@ -42,6 +47,17 @@ def mode_of_night(
             own = light_path(image.header, image.fields, config)
             models |= dict(zip(image.fields, own, strict=True))
     return mode_of_star(exposures, models, settings.hwp_adi_sync)
+
+
+def _warn_of_doubts(headers: Sequence[Header], config: Config) -> None:
+    """Warn once a night of what speaks against the tabulated light path."""
+    for header in {header.filter: header for header in headers}.values():
+        for model in light_path(header, field_names(header.filter), config):
+            if model.doubt:
+                log.warning(
+                    "the polarisation response is doubtful; fit your own by doit mueller_fit",
+                    filter=model.name, reason=model.doubt,
+                )  # fmt: skip
 
 
 def decided(config: Config, mode: HwpMode) -> Config:
