@@ -33,3 +33,7 @@ class MeasurementError(VampiresError):
 
 class PolarimetryError(VampiresError):
     """The exposures at hand do not make the polarimetric product asked for."""
+
+
+class CatalogueError(VampiresError):
+    """A catalogue cannot be asked, or does not know the star."""

@@ -81,6 +81,28 @@ def assignments() -> list[str]:
     return [f"{key}={value}" for key, value in (doit_cmd._CMDLINE_VARS or {}).items()]
 
 
+def assigned(in_args: Sequence[str], option: str) -> tuple[list[str], list[str]]:
+    """Separate the ``key=value`` words of an option from the other arguments.
+
+    Parameters
+    ----------
+    in_args : sequence of str
+        Arguments as doit hands them on, from which ``--option key=value`` has lost its value.
+    option : str
+        Long name of the option.
+
+    Returns
+    -------
+    words : list of str
+        What was assigned, ``--option=key=value`` included.
+    rest : list of str
+        The arguments without the latter.
+    """
+    prefix = f"--{option}="
+    words = [a.removeprefix(prefix) for a in in_args if a.startswith(prefix)]
+    return [*assignments(), *words], [a for a in in_args if not a.startswith(prefix)]
+
+
 def has_terminal() -> bool:
     """Tell whether there is a person to ask: both ends of the conversation are a terminal."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vampires.commands.base import PersonCommand, ask, assignments, has_terminal, say
+from vampires.commands.base import PersonCommand, ask, assigned, has_terminal, say
 from vampires.commands.conversation import Answers, converse
 from vampires.config.load import load_config, name_from
 from vampires.config.model import Config
@@ -74,7 +74,7 @@ class New(PersonCommand):
         {
             "name": "set",
             "long": "set",
-            "type": bool,  # its value never arrives here: see `assignments`
+            "type": bool,  # its value never arrives here: see `assigned`
             "default": False,
             "help": "followed by key=value: a setting, such as coadd.method=median; repeatable",
         },
@@ -97,10 +97,8 @@ class New(PersonCommand):
 
     def parse_execute(self, in_args: Sequence[str]) -> int:
         """Take ``--set=key=value`` for ``--set key=value``, whose value doit has set aside."""
-        self._settings = assignments()
-        prefix = "--set="
-        self._settings += [a.removeprefix(prefix) for a in in_args if a.startswith(prefix)]
-        return super().parse_execute([a for a in in_args if not a.startswith(prefix)])
+        self._settings, rest = assigned(in_args, "set")
+        return super().parse_execute(rest)
 
     def run(self, options: dict[str, Any], arguments: list[str]) -> int:
         """Write the files and say what comes next."""

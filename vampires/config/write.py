@@ -28,7 +28,7 @@ class Setting:
     key : str
         Key in that table.
     value : object
-        As TOML holds it.
+        As TOML holds it; None takes the key out.
     """
 
     section: str
@@ -150,10 +150,15 @@ def apply_settings(text: str, settings: Iterable[Setting]) -> str:
         table: Any = document
         if setting.section:
             if setting.section not in document:
+                if setting.value is None:
+                    continue
                 document.add(tomlkit.nl())
                 document.append(setting.section, tomlkit.table())
             table = document[setting.section]
-        table[setting.key] = setting.value
+        if setting.value is None:
+            table.pop(setting.key, None)
+        else:
+            table[setting.key] = setting.value
     return tomlkit.dumps(document)
 
 

@@ -123,3 +123,33 @@ def sexagesimal(text: str) -> float:
         raise ValueError(f"minutes or seconds of {text!r} reach 60")
     size = int(first) + int(minutes) / 60 + float(seconds) / 3600
     return -size if sign == "-" else size
+
+
+def as_sexagesimal(value: float, decimals: int, plus: str = "") -> str:
+    """Write hours or degrees with their minutes and seconds.
+
+    Parameters
+    ----------
+    value : float
+        Hours or degrees.
+    decimals : int
+        Of the seconds.
+    plus : str
+        Sign of what is not negative.
+
+    Returns
+    -------
+    str
+        What `sexagesimal` reads; rounding up never leaves 60 seconds.
+
+    Examples
+    --------
+    >>> as_sexagesimal(4.9294016, 3), as_sexagesimal(-0.5, 2, "+"), as_sexagesimal(1.9999999999, 2)
+    ('04:55:45.846', '-00:30:00.00', '02:00:00.00')
+    """
+    unit = 10**decimals
+    seconds, part = divmod(round(abs(value) * 3600 * unit), unit)
+    minutes, seconds = divmod(seconds, 60)
+    sign = "-" if value < 0 else plus
+    fraction = f".{part:0{decimals}d}" if decimals else ""
+    return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}{fraction}"
