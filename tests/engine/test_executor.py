@@ -260,16 +260,18 @@ def test_products_do_not_depend_on_the_number_of_processes(project):
     assert products == [b"112233"] * 2
 
 
+@pytest.fixture(name="cluster", scope="module")
+def fixture_cluster():
+    """Address of a scheduler with one worker, for `TestCluster`."""
+    import distributed
+
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
 class TestCluster:
-    @pytest.fixture(name="cluster", scope="class")
-    def fixture_cluster(self):
-        import distributed
-
-        with distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None
-        ) as cluster:
-            yield cluster.scheduler_address
-
     @pytest.fixture(autouse=True)
     def fixture_here_again(self):
         yield

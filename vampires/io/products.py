@@ -31,7 +31,6 @@ _STRUCTURAL = {
     "ZCMPTYPE", "DATE",
 }  # fmt: skip
 
-_WITH_COMMENT = 50  # characters of a string that leave room for a short comment
 _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
 
 
@@ -84,8 +83,7 @@ def stamp(header: Header | fits.Header, digest: str, sources: Iterable[str | Pat
     describe_filter(out, out.known(Header.filter, ""))
     out["NSOURCE"] = (len(names), "number of files this one came from")
     for index, name in enumerate(names, start=1):
-        room = len(name) + name.count("'") <= _WITH_COMMENT
-        out[f"SRC{index:04d}"] = (name, "source file") if room else name
+        out[f"SRC{index:04d}"] = (name, "source file")
     return out
 
 

@@ -16,7 +16,7 @@ from astropy.table import Table
 from vampires.canonical import Header
 from vampires.io.products import read_header
 from vampires.report.groups import Measured
-from vampires.report.parts import Verdict, median
+from vampires.report.parts import Level, Verdict, median
 
 if TYPE_CHECKING:
     from vampires.report.night import NightReport
@@ -77,16 +77,13 @@ _LOST = 0.05
 
 
 def _star(report: NightReport) -> list[Verdict]:
-    measured = report.measured
-    lost = [one for one in measured if one.lost() > _LOST]
-    if not lost:
-        return [Verdict("good", "The star was found in every group.")] if measured else []
-    worst = max(lost, key=Measured.lost)
-    return [
-        Verdict("bad", f"In {len(lost)} of {len(measured)} groups the star was lost in more than "
-                f"{_LOST:.0%} of the frames; most in {worst.label}: {worst.lost():.0%}.",
-                "Look at the rough centroids; correct them with `doit centroid`.")
-    ]  # fmt: skip
+    return _of_groups(
+        report, [(one.lost(), one) for one in report.measured if one.lost() > _LOST], "bad",
+        f"In {{n}} of {{all}} groups the star was lost in more than {_LOST:.0%} of the frames; "
+        "most in {group}: {worst:.0%}.",
+        "Look at the rough centroids; correct them with `doit centroid`.",
+        good="The star was found in every group.",
+    )  # fmt: skip
 
 
 _FEW_SATURATED = 0.01
@@ -94,18 +91,14 @@ _FEW_SATURATED = 0.01
 
 
 def _saturation(report: NightReport) -> list[Verdict]:
-    measured = report.measured
-    share = [(float((one.saturated > 0).mean()), one) for one in measured]
-    high = [pair for pair in share if pair[0] > _FEW_SATURATED]
-    if not high:
-        return [Verdict("good", "No group is saturated.")] if measured else []
-    worst, one = max(high, key=lambda pair: pair[0])
-    return [
-        Verdict("look", f"{len(high)} of {len(measured)} groups have saturated pixels; worst "
-                f"{one.label}: {worst:.0%} of its frames.",
-                "Saturated pixels are masked; if it is the star, fluxes and Strehl ratios are "
-                "not to be trusted.")
-    ]  # fmt: skip
+    share = [(float((one.saturated > 0).mean()), one) for one in report.measured]
+    return _of_groups(
+        report, [pair for pair in share if pair[0] > _FEW_SATURATED], "look",
+        "{n} of {all} groups have saturated pixels; worst {group}: {worst:.0%} of its frames.",
+        "Saturated pixels are masked; if it is the star, fluxes and Strehl ratios are not to be "
+        "trusted.",
+        good="No group is saturated.",
+    )  # fmt: skip
 
 
 _FADED = 0.7
@@ -113,20 +106,18 @@ _FADED = 0.7
 
 
 def _clouds(report: NightReport) -> list[Verdict]:
-    measured = report.measured
     faded: list[tuple[float, Measured]] = []
-    for own in _alike(measured).values():
+    for own in _alike(report.measured).values():
         flux = np.array([float(median(one.flux[0])) for one in own])
         relative = flux / float(median(flux))
         faded += [(r, one) for r, one in zip(relative, own, strict=True) if r < _FADED]
-    if not faded:
-        return [Verdict("good", "The star's flux is steady.")] if measured else []
-    worst, one = min(faded, key=lambda pair: pair[0])
-    return [
-        Verdict("look", f"{len(faded)} of {len(measured)} groups are fainter than {_FADED:.0%} of "
-                f"the usual; faintest {one.label}: {worst:.0%}.",
-                "Clouds, a lost star or a moved mask: see “Conditions”, and `doit select`.")
-    ]  # fmt: skip
+    return _of_groups(
+        report, faded, "look",
+        f"{{n}} of {{all}} groups are fainter than {_FADED:.0%} of the usual; faintest {{group}}: "
+        "{worst:.0%}.",
+        "Clouds, a lost star or a moved mask: see “Conditions”, and `doit select`.",
+        good="The star's flux is steady.", worst=min,
+    )  # fmt: skip
 
 
 _WANDER = 5.0
@@ -134,16 +125,46 @@ _WANDER = 5.0
 
 
 def _jitter(report: NightReport) -> list[Verdict]:
+    return _of_groups(
+        report, [(one.wander(), one) for one in report.measured if one.wander() > _WANDER], "look",
+        f"The star moves by more than {_WANDER:g} px rms in {{n}} of {{all}} groups; most in "
+        "{group}: {worst:.1f} px.",
+        "Open loop, or another source is followed: see “Exposure groups”.",
+    )  # fmt: skip
+
+
+def _of_groups(
+    report: NightReport,
+    found: list[tuple[float, Measured]],
+    level: Level,
+    text: str,
+    cure: str,
+    *,
+    good: str = "",
+    worst: Callable[..., tuple[float, Measured]] = max,
+) -> list[Verdict]:
+    """One verdict of a rule that judges groups by a number.
+
+    Many arguments, because a rule is little else than these words.
+
+    Parameters
+    ----------
+    report : NightReport
+    found : list of (float, Measured)
+        The groups beyond the rule's limit, with their numbers.
+    level, text, cure : str
+        Of the verdict; ``{n}``, ``{all}``, ``{group}`` and ``{worst}`` are filled in.
+    good : str
+        What to say where no group is beyond the limit; nothing by default.
+    worst : callable
+        ``max`` or ``min``, whichever finds the worst group.
+    """
     measured = report.measured
-    restless = [one for one in measured if one.wander() > _WANDER]
-    if not restless:
-        return []
-    worst = max(restless, key=Measured.wander)
-    return [
-        Verdict("look", f"The star moves by more than {_WANDER:g} px rms in {len(restless)} of "
-                f"{len(measured)} groups; most in {worst.label}: {worst.wander():.1f} px.",
-                "Open loop, or another source is followed: see “Exposure groups”.")
-    ]  # fmt: skip
+    if not found:
+        return [Verdict("good", good)] if measured and good else []
+    value, one = worst(found, key=lambda pair: pair[0])
+    words = text.format(n=len(found), all=len(measured), group=one.label, worst=value)
+    return [Verdict(level, words, cure)]
 
 
 def _sets(report: NightReport) -> list[Verdict]:

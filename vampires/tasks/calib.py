@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vampires.config import Config
 from vampires.engine.actions import make_task
@@ -15,6 +15,9 @@ from vampires.night.grouping import left_out
 from vampires.steps.cubes import header_index
 from vampires.tasks.plan import current_plan
 
+if TYPE_CHECKING:
+    from astropy.nddata import CCDData
+
 Task = dict[str, Any]
 
 log = get_logger(__name__)
@@ -22,17 +25,9 @@ log = get_logger(__name__)
 
 def make_background(raw: Path, target: Path, config: Config) -> dict[str, Any]:
     """Make one master background."""
-    from vampires.calibration.masters import make_background, write_master
-    from vampires.io.products import stamp
+    from vampires.calibration.masters import make_background
 
-    settings = config.calibrate
-    master = make_background(
-        raw, method=settings.background_method, memory=config.execution.memory_bytes,
-        index=header_index(config),
-    )  # fmt: skip
-    master.header = stamp(master.header, config.digest_of("calibrate"), [raw]).to_fits()
-    write_master(target, master)
-    return {"bad_pixels": int(master.mask.sum())}
+    return _written(make_background(raw, **_how(config)), [raw], target, config)
 
 
 def make_flat(raw: Path, background: Path | None, target: Path, config: Config) -> dict[str, Any]:
@@ -41,14 +36,24 @@ def make_flat(raw: Path, background: Path | None, target: Path, config: Config) 
     The science goes on without that flat and says so; `check_flat` fails with the reason.
     """
     from vampires.calibration.flats import flat_or_stand_in
+
+    sources = [raw] if background is None else [raw, background]
+    return _written(flat_or_stand_in(raw, background, **_how(config)), sources, target, config)
+
+
+def _how(config: Config) -> dict[str, Any]:
+    """Keywords of whatever makes a master."""
+    return {
+        "method": config.calibrate.background_method,
+        "memory": config.execution.memory_bytes,
+        "index": header_index(config),
+    }
+
+
+def _written(master: CCDData, sources: list[Path], target: Path, config: Config) -> dict[str, Any]:
     from vampires.calibration.masters import write_master
     from vampires.io.products import stamp
 
-    master = flat_or_stand_in(
-        raw, background, method=config.calibrate.background_method,
-        memory=config.execution.memory_bytes, index=header_index(config),
-    )  # fmt: skip
-    sources = [raw] if background is None else [raw, background]
     master.header = stamp(master.header, config.digest_of("calibrate"), sources).to_fits()
     write_master(target, master)
     return {"bad_pixels": int(master.mask.sum())}
