@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from fixtures.doit import doit, doit_here
 
 from vampires.errors import FileError, HeaderError, PolarimetryError
 from vampires.night.index import build_index
 from vampires.observation import Observation
 from vampires.simulate import NightSpec, simulate_night
+from vampires.simulate.scene import Companion
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +131,48 @@ class TestProducts:
             turned.derotate()
         for thing in (image, narrowband[0], narrowband):
             assert "object" in thing._repr_html_().lower()
+
+
+NIGHTS = {
+    "sdi": ("sdi", "sdi-halpha", {"size": 64}, ("diff:single",)),
+    "multiband": ("mbi", "pdi-mbi", {"polarimetry": "none"}, ("diff:sdi",)),
+    "binary": (
+        "imaging", "speckle",
+        {"size": 64, "cycles": 1, "companion": Companion(0.6, 0.12, 60.0)}, ("coadd",),
+    ),
+}  # fmt: skip
+"""Preset, template, what is changed of the preset, and tasks."""
+
+
+@pytest.mark.parametrize("kind", NIGHTS)
+def test_a_notebook_gives_the_images_of_the_tasks(kind: str, tmp_path: Path) -> None:
+    preset, template, changes, tasks = NIGHTS[kind]
+    spec = NightSpec.preset(
+        preset, **{"frames": 2, "cycles": 1, "calibration_frames": 0, "speckles": 2, **changes}
+    )
+    simulate_night(spec, tmp_path)
+    fields = str(kind == "multiband").lower()
+    new = doit_here(
+        tmp_path, "new", "n.toml", "--template", template, "--yes", "--set", "name=n",
+        "--set", "calibrate.flat_correct=false", "--set", f"diff_images.multiband_sdi={fields}",
+    )  # fmt: skip
+    assert new.returncode == 0, new.stderr
+    run = doit(tmp_path, "run", *tasks)
+    assert run.returncode == 0, run.stdout + run.stderr
+    night = Observation.from_config(tmp_path / "n.toml")
+    layout = night.plan.layout
+    if kind == "sdi":
+        names = [layout.difference("single", pair.key) for pair in night.pairs()]
+        images = [image.difference for image in night.differences()]
+    elif kind == "multiband":
+        names = [layout.difference("sdi", group.key) for group in night.groups()]
+        images = [image.difference for image in night.differences("sdi")]
+    else:
+        names = [layout.coadd(group.key) for group in night.groups()]
+        images = [night.coadd(group).data for group in night.groups()]
+    assert len(names) == len(images) > 0
+    for path, image in zip(names, images, strict=True):
+        np.testing.assert_array_equal(fits.getdata(path), np.squeeze(image))
 
 
 def tiny(preset: str, folder: Path) -> Observation:
