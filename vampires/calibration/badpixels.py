@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.kernels.neighbours import running_median
+from vampires.utils.robust import robust_std
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -99,10 +100,8 @@ def robust_sigma(values: NDArray[np.floating]) -> float:
     values = values[np.isfinite(values)]
     if values.size == 0:
         return 0.0
-    middle = np.median(values)
-    mad = 1.4826 * float(np.median(np.abs(values - middle)))
     low, high = np.percentile(values, (2.275, 97.725))
-    return max(mad, float(high - low) / 4.0)
+    return max(robust_std(values), float(high - low) / 4.0)
 
 
 def hot_pixels(

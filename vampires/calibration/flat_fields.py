@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from vampires.calibration.badpixels import Mask, Plane
 from vampires.errors import CalibrationError
+from vampires.utils.robust import robust_std
 
 MAX_ROTATION = 10.0
 """Degrees; a field turned by more has not been found."""
@@ -200,7 +201,7 @@ def _fit_edge(
     for _ in range(3):
         slope, offset = np.polyfit(rows[kept], points[kept], 1)
         residual = points - (offset + slope * rows)
-        kept = np.abs(residual) <= 4 * max(1.4826 * float(np.median(np.abs(residual))), 0.1)
+        kept = np.abs(residual) <= 4 * max(robust_std(residual, 0.0), 0.1)
     scatter = float(np.sqrt(np.mean(residual[kept] ** 2)))
     if scatter > MAX_EDGE_SCATTER or kept.mean() < 0.5:
         raise CalibrationError(

@@ -24,6 +24,7 @@ from vampires.io.products import read_fits, write_fits
 from vampires.kernels import reduce
 from vampires.kernels.temporal import half_moments, pooled_moments
 from vampires.night.raw import CALIBRATION_TYPE, NO_INDEX, HeaderIndex, raw_header
+from vampires.utils.robust import robust_std
 from vampires.utils.text import ascii_text
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
@@ -342,7 +343,7 @@ def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
     if difference.size == 0:
         return np.float32(0)
     middle = np.median(difference)
-    spread = np.median(np.abs(difference - middle)) * 1.4826
+    spread = robust_std(difference, middle)
     kept = difference[np.abs(difference - middle) <= 5 * spread] if spread > 0 else difference
     return np.float32(kept.mean(dtype=np.float64))
 

@@ -10,6 +10,7 @@ import numpy as np
 from vampires.commands.centroid import Places
 from vampires.errors import MeasurementError
 from vampires.measure.star import find_star
+from vampires.utils.robust import robust_std
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import KeyEvent, MouseEvent
@@ -59,7 +60,7 @@ class CentroidWindow:
         """Draw image and marks; pixels as DS9 counts them."""
         ny, nx = self.image.shape
         sky = float(np.median(self.image))
-        noise = max(1.4826 * float(np.median(np.abs(self.image - sky))), 1e-6)
+        noise = max(robust_std(self.image, sky), 1e-6)
         self.axes.clear()
         self.axes.imshow(np.arcsinh((self.image - sky) / (5 * noise)), origin="lower", cmap="gray",
                          extent=(0.5, nx + 0.5, 0.5, ny + 0.5))  # fmt: skip

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from doit.cmd_forget import Forget as DoitForget
 
-from vampires.commands.pipe import Explained
 from vampires.engine.lock import only_one
 from vampires.engine.recovery import recover_if_lost
 from vampires.engine.selection import expand
 
 
-class Forget(Explained, DoitForget):
+class Forget(DoitForget):
     """Forget that tasks were done; replaces doit's command of the same name."""
 
     name = "forget"

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from vampires.commands.base import say
 from vampires.errors import FileError, PolarimetryError, VampiresError
 from vampires.night.index import find_files
+from vampires.utils.toml import toml_document, toml_number, toml_table
 
 if TYPE_CHECKING:
+    from tomlkit.toml_document import TOMLDocument
+
     from vampires.mueller.model import MuellerModel
     from vampires.polarimetry.standards import (
         MirrorFit,
@@ -54,8 +57,8 @@ def fit_standards(arguments: list[str], output: Path, options: dict[str, Any]) -
         known = ", ".join(sorted({s.star for s in stars}))
         raise PolarimetryError(f"--polarised: no star {strange[0]!r}; the files have {known}")
     every: list[dict[str, Any]] = []
-    lines: list[str] = []
-    for name, generation in sorted({(s.filter, s.generation) for s in stars}):
+    mirrors: dict[str, MirrorFit] = {}
+    for name, generation in _one_of_each(stars):
         model = _model(name, generation, options["start"])
         kept, fits, modes = _fit_each(model, stars, (name, generation), mode)
         if not kept:
@@ -67,10 +70,24 @@ def fit_standards(arguments: list[str], output: Path, options: dict[str, Any]) -
         mirror = None
         if not all(polarised):
             mirror = fit_mirror(model, kept, [f.synchronised for f in fits], polarised)
-            lines += _mirror_lines(name, mirror)
+            mirrors[name] = mirror
         every += _report(name, model, kept, fits, modes, polarised, mirror)
-    _write(output, every, lines)
+    _write(output, every, mirrors)
     return 0 if every else 1
+
+
+def _one_of_each(stars: list[StarDifferences]) -> list[tuple[str, str]]:
+    """Filters with their generation of the instrument."""
+    found = sorted({(s.filter, s.generation) for s in stars})
+    names = [name for name, _ in found]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        generations = ", ".join(generation for name, generation in found if name == twice[0])
+        raise PolarimetryError(
+            f"stars in {twice[0]} of several generations of the instrument ({generations}): a "
+            "table holds one of each filter; fit them apart"
+        )
+    return found
 
 
 def _exposures(arguments: list[str]) -> list[StarExposure]:
@@ -150,14 +167,16 @@ def _fit_each(
     return kept, fits, evidence
 
 
-def _mirror_lines(name: str, mirror: MirrorFit) -> list[str]:
+def _add_mirror(document: TOMLDocument, name: str, mirror: MirrorFit) -> None:
+    """Say what the mirror came out as, and add it to the table."""
     value, error = mirror.values["m3_diattenuation"], mirror.errors["m3_diattenuation"]
     worst = max(mirror.correlation, key=lambda star: abs(mirror.correlation[star]))
     say(
         f"{name}: M3 diattenuation {value:.5f} +- {error:.5f} (from star to star "
         f"{mirror.scatter:.5f}; correlation with {worst} {mirror.correlation[worst]:.2f})"
     )
-    return [f'[filters."{name}"]', f"m3_diattenuation = {value:.6f}  # +- {error:.2g}", ""]
+    note = f"+- {error:.2g}"
+    toml_table(document, "filters", name).add("m3_diattenuation", toml_number(f"{value:.6f}", note))
 
 
 def _report(
@@ -196,7 +215,8 @@ def _report(
     return rows
 
 
-def _write(output: Path, rows: list[dict[str, Any]], lines: list[str]) -> None:
+def _write(output: Path, rows: list[dict[str, Any]], mirrors: dict[str, MirrorFit]) -> None:
+    import tomlkit
     from astropy.table import Table
 
     from vampires.io.atomic import atomic_path
@@ -208,8 +228,11 @@ def _write(output: Path, rows: list[dict[str, Any]], lines: list[str]) -> None:
     table = output.with_name(f"{output.stem}_stars.ecsv")
     write_table(table, Table(rows=rows))
     say(f"wrote {os.path.relpath(table)}")
-    if lines:
-        text = "\n".join(['source = "standard stars: tertiary mirror only"', "", *lines])
+    if mirrors:
+        document = toml_document()
+        document.add("source", tomlkit.item("standard stars: tertiary mirror only"))
+        for name, mirror in mirrors.items():
+            _add_mirror(document, name, mirror)
         with atomic_path(output) as temporary:
-            temporary.write_text(text, "utf-8")
+            temporary.write_text(tomlkit.dumps(document), "utf-8")
         say(f"wrote {os.path.relpath(output)}: its M3 values go into a table of the whole path")

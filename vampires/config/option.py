@@ -216,12 +216,10 @@ def as_toml(value: Any) -> str:
     >>> as_toml(True), as_toml("a"), as_toml((1, 2.5)), as_toml({})
     ('true', '"a"', '[1, 2.5]', '{}')
     """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    import tomlkit  # slow to load for those who only plan
+
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(as_toml, value)) + "]"
-    return str(value)
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table.as_string()
+    return tomlkit.item(value).as_string()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from doit.exceptions import BaseFail, UnmetDependency
 from doit.reporter import ConsoleReporter
@@ -17,6 +16,9 @@ from vampires.engine import executor
 from vampires.engine.actions import NothingWorks, one_line
 from vampires.log import get_logger
 from vampires.utils.text import shown
+
+if TYPE_CHECKING:
+    import rich.progress
 
 log = get_logger(__name__)
 
@@ -71,25 +73,30 @@ class Progress:
         """Tasks that ended in a certain way, in order."""
         return [name for name, how in self.outcomes.items() if how == outcome]
 
+    def running_words(self) -> str:
+        """First of the tasks that run, and how many others do."""
+        names = list(self.running)
+        return f"{names[0]}{f' +{len(names) - 1}' if len(names) > 1 else ''}" if names else ""
+
     def remaining(self) -> float | None:
         """Seconds left, None before the first task has ended.
 
         Each waiting task is taken to last as long as its kind has so far (or as the average
         task), running ones less what they have had, and as much to run at once as now.
+        Containers are copied before they are gone through: the bar asks from a thread of its own.
         """
-        known = [seconds for group in self._seconds.values() for seconds in group]
+        seconds = {kind: list(own) for kind, own in list(self._seconds.items())}
+        running = list(self.running.items())
+        known = [one for group in seconds.values() for one in group]
         if not known:
             return None
         average = sum(known) / len(known)
-        kinds = Counter(_kind(name) for name in self.waiting)
-        means = {k: sum(s) / len(s) for k, s in self._seconds.items() if s}
+        kinds = Counter(_kind(name) for name in list(self.waiting))
+        means = {k: sum(s) / len(s) for k, s in seconds.items() if s}
         work = sum(count * means.get(kind, average) for kind, count in kinds.items())
         now = self._clock()
-        work -= sum(
-            min(now - begun, means.get(_kind(name), average))
-            for name, begun in self.running.items()
-        )
-        return max(0.0, work) / max(1, len(self.running))
+        work -= sum(min(now - begun, means.get(_kind(name), average)) for name, begun in running)
+        return max(0.0, work) / max(1, len(running))
 
 
 class ProgressReporter(ConsoleReporter):
@@ -109,8 +116,6 @@ class ProgressReporter(ConsoleReporter):
         self._bar = _Bar(outstream)
         self._started = False
         self._said: set[str] = set()
-        self._stop = threading.Event()
-        self._ticker: threading.Thread | None = None
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Count what the run may have to do."""
@@ -127,7 +132,6 @@ class ProgressReporter(ConsoleReporter):
                 log.info("run started", tasks=self._progress.total)
                 self._started = True
             self._progress.begin(task.name)
-            self._start_ticker()
             self._draw()
 
     def add_success(self, task: Any) -> None:
@@ -186,12 +190,10 @@ class ProgressReporter(ConsoleReporter):
 
     def complete_run(self) -> None:
         """Write the summary."""
-        self._stop.set()
         with self._lock:
-            self._bar.erase()
+            self._bar.end()
             for line in [*self.runtime_errors, *_summary(self._progress)]:
                 self._line(line)
-            self._bar.live = False
         if self._started:
             counts = dict(Counter(self._progress.outcomes.values()))
             log.info("run ended", seconds=round(self._progress.elapsed, 3), outcomes=counts)
@@ -201,60 +203,80 @@ class ProgressReporter(ConsoleReporter):
             self._line(f"{task.name}: warning: {one_line(text)}")
 
     def _line(self, text: str) -> None:
-        self._bar.erase()
-        self.outstream.write("\n".join(map(shown, text.splitlines())) + "\n")
-        self.outstream.flush()
+        self._bar.line("\n".join(map(shown, text.splitlines())))
 
     def _draw(self) -> None:
-        if self._bar.live:
-            self._bar.draw(self._progress)
-
-    def _start_ticker(self) -> None:
-        """Keep the bar's clock going while tasks are long."""
-        if self._bar.live and self._ticker is None:
-            self._ticker = threading.Thread(target=self._tick, daemon=True)
-            self._ticker.start()
-
-    def _tick(self) -> None:
-        while not self._stop.wait(_REFRESH):
-            with self._lock:
-                self._draw()
+        self._bar.draw(self._progress)
 
 
 class _Bar:
-    """The line at the bottom of a terminal; does nothing elsewhere."""
+    """The line at the bottom of a terminal, by rich; elsewhere lines are all there is.
 
-    _WIDTH = 20
+    rich takes 60 ms of processor time to load, so it waits until there is something to show.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.live = _is_terminal(stream)
-        self._drawn = False
+        self._shown: tuple[rich.progress.Progress, rich.progress.TaskID] | None = None
 
     def draw(self, progress: Progress) -> None:
-        ended = progress.total - len(progress.waiting)
-        full = self._WIDTH * ended // max(1, progress.total)
-        parts = [
-            f"[{'#' * full}{'-' * (self._WIDTH - full)}] {ended}/{progress.total}",
-            _duration(progress.elapsed, whole=True),
-        ]
-        left = progress.remaining()
-        if left is not None:
-            parts.append(f"about {_duration(left, whole=True)} left")
-        parts += [cluster] if (cluster := executor.cluster_progress()) else []
-        names = list(progress.running)
-        if names:
-            more = f" +{len(names) - 1}" if len(names) > 1 else ""
-            parts.append(names[0] + more)
-        columns = shutil.get_terminal_size().columns
-        self._stream.write("\r\x1b[K" + "  ".join(parts)[: columns - 1])
-        self._stream.flush()
-        self._drawn = True
+        """Bring the bar up to date; its clock runs by itself."""
+        if not self.live:
+            return
+        if self._shown is None:
+            display = _display(self._stream, progress)
+            self._shown = display, display.add_task("", total=progress.total)
+            display.start()
+        display, task = self._shown
+        display.update(task, completed=progress.total - len(progress.waiting))
 
-    def erase(self) -> None:
-        if self._drawn:
-            self._stream.write("\r\x1b[K")
-            self._drawn = False
+    def line(self, text: str) -> None:
+        """Write a line, above the bar where there is one."""
+        if self._shown is None:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        else:
+            console = self._shown[0].console
+            console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._shown is not None:
+            self._shown[0].stop()
+        self._shown, self.live = None, False
+
+
+def _display(stream: TextIO, progress: Progress) -> rich.progress.Progress:
+    """Bar, counts and time, and in words what is left and what runs."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TimeElapsedColumn,
+    )
+    from rich.progress import Progress as Display
+    from rich.table import Column
+    from rich.text import Text
+
+    class Words(ProgressColumn):
+        max_refresh = None
+
+        def render(self, task: Task) -> Text:  # noqa: ARG002
+            parts = [executor.cluster_progress(), progress.running_words()]
+            left = progress.remaining()
+            if left is not None:
+                parts.insert(0, f"about {_duration(left, whole=True)} left")
+            return Text("  ".join(part for part in parts if part))
+
+    column = Column(no_wrap=True, overflow="ellipsis")
+    return Display(
+        BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), Words(column),
+        console=Console(file=stream, force_terminal=True), transient=True,
+        refresh_per_second=1 / _REFRESH, redirect_stdout=False, redirect_stderr=False,
+    )  # fmt: skip
 
 
 def _summary(progress: Progress) -> list[str]:

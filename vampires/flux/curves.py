@@ -28,6 +28,7 @@ from scipy import ndimage, special
 from vampires.instrument.curves import filter_curve
 from vampires.instrument.telescope import PUPIL
 from vampires.kernels.aperture import circle_sum
+from vampires.utils.robust import robust_std
 
 Float64 = NDArray[np.float64]
 
@@ -230,7 +231,7 @@ def _clipped(values: Float64) -> tuple[float, float]:
     kept = values
     for _ in range(5):
         middle = np.median(kept)
-        spread = 1.4826 * np.median(np.abs(kept - middle))
+        spread = robust_std(kept, middle)
         near = values[np.abs(values - middle) <= _CLIPPED * max(spread, 1e-300)]
         if len(near) == len(kept):
             break

@@ -19,6 +19,8 @@ from vampires.errors import FileError
 from vampires.io.atomic import atomic_path
 from vampires.io.paths import region_paths
 from vampires.measure.star import RoughCentroid
+from vampires.utils.robust import robust_std
+from vampires.utils.toml import toml_document, toml_number, toml_table
 
 __all__ = [
     "draw_centroids",
@@ -29,9 +31,9 @@ __all__ = [
 ]
 
 _HEADER = """\
-# Rough centroids of camera {camera}: where to look for the star in every frame.
-# Pixels as DS9 shows them: [x, y], 1-based, of the frames in calibrated orientation.
-# Edit freely: a file that was edited is never overwritten.
+Rough centroids of camera {camera}: where to look for the star in every frame.
+Pixels as DS9 shows them: [x, y], 1-based, of the frames in calibrated orientation.
+Edit freely: a file that was edited is never overwritten.
 """
 
 
@@ -59,17 +61,23 @@ def format_centroids(camera: int, fields: Mapping[str, RoughCentroid]) -> str:
     star = [82.250, 80.500]
     <BLANKLINE>
     """
-    lines = [_HEADER.format(camera=camera) + f"camera = {camera}"]
+    import tomlkit  # written seldom
+
+    document = toml_document(*_HEADER.format(camera=camera).splitlines())
+    document.add("camera", tomlkit.item(camera))
     for name, centroid in fields.items():
-        lines += ["", f'[fields."{name}"]', f"star = {_pair(centroid.star)}"]
+        entry = toml_table(document, "fields", name)
+        entry.add("star", tomlkit.value(_pair(centroid.star)))
         if centroid.spots:
-            spots = "".join(f"    {_pair(spot)},\n" for spot in centroid.spots)
-            lines.append(f"spots = [\n{spots}]")
+            spots = tomlkit.array()
+            spots.extend([tomlkit.value(_pair(spot)) for spot in centroid.spots])
+            entry.add("spots", spots.multiline(True))
         if centroid.radius is not None:
-            lines.append(f"radius = {centroid.radius:.3f}")
+            entry.add("radius", toml_number(f"{centroid.radius:.3f}"))
         if centroid.peak is not None:
-            lines.append(f"peak = {centroid.peak:.6g}  # e-/s, to tell a file without the star")
-    return "\n".join(lines) + "\n"
+            note = "e-/s, to tell a file without the star"
+            entry.add("peak", toml_number(f"{centroid.peak:.6g}", note))
+    return tomlkit.dumps(document)
 
 
 def read_centroids(
@@ -188,7 +196,7 @@ def draw_centroids(
     image = np.asarray(image, dtype=float)
     known = image[np.isfinite(image)]
     sky = float(np.median(known)) if known.size else 0.0
-    sigma = 1.4826 * float(np.median(np.abs(known - sky))) if known.size else 0.0
+    sigma = robust_std(known, sky) if known.size else 0.0
     top = float(known.max()) if known.size else 1.0
     linear = max(5 * sigma, 1e-6 * abs(top - sky), 1e-12)
     ny, nx = image.shape

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vampires.errors import MeasurementError
 from vampires.measure.star import SIGNIFICANCE, RoughCentroid, Smoothed, cut_field, rough_centroids
+from vampires.utils.robust import robust_std
 
 __all__ = ["Sighting", "follow_star"]
 
@@ -170,7 +171,7 @@ def _has_light(image: NDArray[np.float64], place: RoughCentroid, width: int | No
         return True  # the pattern fills the field: there is nothing to compare with
     pixels = cut[outside & np.isfinite(cut)]
     level = np.median(pixels)
-    noise = 1.4826 * np.median(np.abs(pixels - level))
+    noise = robust_std(pixels, level)
     contrast = np.nanmedian(cut[inside]) - level
     # The median's error, and a tenth of the noise: what the background's own structure may be.
     return bool(contrast > SIGNIFICANCE * noise / np.sqrt(inside.sum()) + 0.1 * noise)

@@ -30,6 +30,7 @@ from scipy import optimize
 
 from vampires.kernels.aperture import circle_sum
 from vampires.kernels.rings import ring_sums
+from vampires.utils.robust import MAD_TO_SIGMA
 
 Float64 = NDArray[np.float64]
 
@@ -204,7 +205,7 @@ def _rings(
     sectors = np.isfinite(means).sum(axis=1)
     seen = 2 * sectors >= _SECTORS
     level = _medians(means[seen])
-    spread = 1.4826 * _medians(np.abs(means[seen] - level[:, None]))
+    spread = MAD_TO_SIGMA * _medians(np.abs(means[seen] - level[:, None]))
     noise = _MEDIAN_ERROR * spread / np.sqrt(sectors[seen])
     return way[seen].sum(axis=1) / n[seen].sum(axis=1), level, noise
 

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from vampires.errors import MeasurementError
 from vampires.kernels.despike import remove_spikes
+from vampires.utils.robust import robust_std
 
 __all__ = ["find_planet"]
 
@@ -83,7 +84,7 @@ def _bright_patch(image: NDArray[np.float64]) -> tuple[NDArray[np.bool_], float]
     smooth = ndimage.gaussian_filter(image, 1.0)
     border = smooth[_border(smooth.shape)]
     sky, bright = np.median(border), np.percentile(smooth, 99.5)
-    noise = 1.4826 * np.median(np.abs(border - sky))
+    noise = robust_std(border, sky)
     labels, number = ndimage.label(smooth > 0.5 * (sky + bright))
     if number == 0 or bright - sky < _SIGNIFICANCE * noise:
         raise MeasurementError(
@@ -179,7 +180,7 @@ def _fit_circle(
         keep = kept
         y, x, radius = _circle_through(points[keep])
         away = np.hypot(points[:, 0] - y, points[:, 1] - x) - radius
-        scatter = 1.4826 * float(np.median(np.abs(away[keep])))
+        scatter = robust_std(away[keep], 0.0)
         kept = np.abs(away) <= 3 * max(scatter, 0.1)
     return y, x, radius, scatter, keep
 

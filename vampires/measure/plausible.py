@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.utils.robust import robust_std
+
 if TYPE_CHECKING:
     from vampires.measure.metrics import FrameMetrics
 
@@ -105,6 +107,6 @@ def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     if not len(finite):
         return np.zeros(values.shape)
     middle = np.median(finite)
-    spread = 1.4826 * np.median(np.abs(finite - middle))
+    spread = robust_std(finite, middle)
     floor = 1e-6 * max(abs(float(middle)), 1e-30)
-    return np.asarray((values - middle) / max(float(spread), floor))
+    return np.asarray((values - middle) / max(spread, floor))

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from vampires.io.frames import open_frames
 from vampires.kernels.despike import remove_spikes
+from vampires.utils.robust import robust_std
 
 FRAMES = 48
 """Frames of a cube that are looked at, evenly spaced."""
@@ -156,15 +157,15 @@ def _centre(light: NDArray[np.float64], box: tuple[slice, slice]) -> tuple[float
 def _light(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Box means above five sigma of the sky, less that limit."""
     smooth = ndimage.uniform_filter(image - _sky(image), _BOX, mode="nearest")
-    noise = 1.4826 * float(np.median(np.abs(smooth[::_SKY_STEP, ::_SKY_STEP])))
+    noise = robust_std(smooth[::_SKY_STEP, ::_SKY_STEP], 0.0)
     return np.maximum(smooth - _SIGMAS * noise, 0)
 
 
 def _sky(image: NDArray[np.float64]) -> float:
     """Mean of the pixels about the median, which alone would be a whole number of adu."""
     sample = image[::_SKY_STEP, ::_SKY_STEP]
-    apart = np.abs(sample - np.median(sample))
-    return float(sample[apart <= 3 * 1.4826 * np.median(apart)].mean())
+    middle = np.median(sample)
+    return float(sample[np.abs(sample - middle) <= 3 * robust_std(sample, middle)].mean())
 
 
 def _without(frame: np.ndarray, hot: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vampires.utils.robust import robust_std
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
@@ -123,7 +125,7 @@ def _row(row: SubFigure, look: QuickLook, remark: str, rejected: Collection[int]
 def _stretched(image: NDArray[np.float32]) -> NDArray[np.float64]:
     """From 0 to 1 by asinh, linear within five sigma of the sky."""
     sky = float(np.median(image))
-    noise = max(1.4826 * float(np.median(np.abs(image - sky))), 1e-6)
+    noise = max(robust_std(image, sky), 1e-6)
     scaled = np.arcsinh((image - sky) / (5 * noise))
     top = max(float(scaled.max()), 1e-6)
     return np.clip((scaled + 0.3) / (top + 0.3), 0, 1)

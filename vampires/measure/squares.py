@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from vampires.errors import MeasurementError
+from vampires.utils.robust import MAD_TO_SIGMA
 
 __all__ = ["SquareRequest", "angle_between", "find_square"]
 
@@ -130,7 +131,7 @@ def _blob_significance(flat: NDArray[np.float64]) -> NDArray[np.float64]:
         other = ndimage.shift(flat, -move, order=0, mode="nearest")
         blob = np.minimum(blob, flat - np.maximum(one, other))
         curvatures.append(np.abs(flat - (one + other) / 2))
-    scatter = 1.4826 * _local_median(np.median(curvatures, axis=0))
+    scatter = MAD_TO_SIGMA * _local_median(np.median(curvatures, axis=0))
     significance: NDArray[np.float64] = blob / np.maximum(scatter, 1e-30)
     return significance
 

@@ -21,6 +21,7 @@ from vampires.instrument.telescope import PUPIL
 from vampires.kernels.despike import remove_spikes
 from vampires.measure.limb import find_planet
 from vampires.measure.spots import SatelliteSpots, find_spots_of_fields
+from vampires.utils.robust import robust_std
 
 __all__ = ["RoughCentroid", "find_star", "find_stars", "rough_centroids", "spot_radius"]
 
@@ -187,7 +188,7 @@ class Smoothed:
             raise MeasurementError("no star: the image has no valid pixel")
         smooth = ndimage.gaussian_filter(clean, 1.5)
         level = np.median(smooth)
-        noise = max(1.4826 * float(np.median(np.abs(smooth - level))), 1e-12)
+        noise = max(robust_std(smooth, level), 1e-12)
         return cls(smooth, level, noise)
 
     @property

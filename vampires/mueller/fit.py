@@ -26,9 +26,11 @@ from vampires.mueller.measurements import (
     lamp_light,
 )
 from vampires.mueller.model import PARAMETERS, MuellerModel
+from vampires.utils.toml import toml_document, toml_number, toml_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from tomlkit.toml_document import TOMLDocument
 
 Priors = Mapping[str, tuple[float, float]]
 
@@ -147,49 +149,41 @@ def table_text(results: Sequence[FitResult], source: str) -> str:
 
     Errors are those of the fit times `FitResult.error_scale`.
     """
-    lines = [f'source = "{source}"']
+    import tomlkit  # written seldom
+
+    document = toml_document()
+    document.add("source", tomlkit.item(source))
     for result in results:
-        lines += ["", *filter_lines(result)]
-    return "\n".join(lines) + "\n"
+        _add_filter(document, result)
+    return tomlkit.dumps(document)
 
 
-def filter_lines(result: FitResult, prefix: str = "") -> list[str]:
-    """Lines of one filter of a table: parameters, their errors and correlations.
+def _add_filter(document: TOMLDocument, result: FitResult) -> None:
+    """Tables of one filter: parameters, and their errors and correlations."""
+    import tomlkit
 
-    Parameters
-    ----------
-    result : FitResult
-    prefix : str
-        Before ``filters``, such as ``QCMOS.``.
-    """
     errors = dict(zip(result.free, result.errors * result.error_scale, strict=True))
-    lines = [f'[{prefix}filters."{result.model.name}"]']
+    table = toml_table(document, "filters", result.model.name)
     for name, value in result.model.parameters.items():
-        note = f"  # +- {errors[name]:.4g}" if name in errors else ""
-        lines.append(f"{name} = {value:.6f}{note}")
+        note = f"+- {errors[name]:.4g}" if name in errors else ""
+        table.add(name, toml_number(f"{value:.6f}", note))
     own = [i for i, name in enumerate(result.free) if name not in NUISANCES]
-    correlation = result.correlation
-    lines += [
-        "",
-        f'[{prefix}filters."{result.model.name}".uncertainty]',
-        f"reduced_chi2 = {result.chi2 / max(result.dof, 1):.3f}",
-        f"residual_rms = {result.rms:.5f}",
-        f"names = [{', '.join(repr(result.free[i]) for i in own)}]".replace("'", '"'),
-        f"errors = [{', '.join(f'{errors[result.free[i]]:.4g}' for i in own)}]",
-        "correlation = [",
-        *(
-            f"  [{', '.join(f'{correlation[i, j]:.3f}' for j in own[: row + 1])}],"
-            for row, i in enumerate(own)
-        ),
-        "]",
-    ]
+    correlation = tomlkit.array()
+    for row, i in enumerate(own):
+        known = (f"{result.correlation[i, j]:.3f}" for j in own[: row + 1])
+        correlation.append(tomlkit.value(f"[{', '.join(known)}]"))
+    about = toml_table(document, "filters", result.model.name, "uncertainty")
+    about.add("reduced_chi2", toml_number(f"{result.chi2 / max(result.dof, 1):.3f}"))
+    about.add("residual_rms", toml_number(f"{result.rms:.5f}"))
+    about.add("names", tomlkit.item([result.free[i] for i in own]))
+    values = (f"{errors[result.free[i]]:.4g}" for i in own)
+    about.add("errors", tomlkit.value(f"[{', '.join(values)}]"))
+    about.add("correlation", correlation.multiline(True))
     if result.priors:
-        stated = ", ".join(f'"{n} {c:g} +- {s:g}"' for n, (c, s) in result.priors.items())
-        lines.append(f"priors = [{stated}]")
+        stated = [f"{n} {c:g} +- {s:g}" for n, (c, s) in result.priors.items()]
+        about.add("priors", tomlkit.item(stated))
     if result.nuisances:
-        stated = ", ".join(f'"{n} {v:.4f}"' for n, v in result.nuisances.items())
-        lines.append(f"lamp = [{stated}]")
-    return lines
+        about.add("lamp", tomlkit.item([f"{n} {v:.4f}" for n, v in result.nuisances.items()]))
 
 
 def fit_model(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vampires.errors import FileError
 from vampires.measure.quicklook import QuickLook
 from vampires.night.record import Record
+from vampires.utils.robust import robust_std
 
 SIGMAS = 6.0
 """Robust deviations from its like beyond which a file or frame is suggested."""
@@ -243,7 +244,7 @@ def _middle(values: NDArray[np.float64]) -> tuple[float, float]:
     if not len(seen):
         return float("nan"), float("nan")
     middle = float(np.median(seen))
-    return middle, 1.4826 * float(np.median(np.abs(seen - middle)))
+    return middle, robust_std(seen, middle)
 
 
 def _setup(record: Record) -> tuple[object, ...]:

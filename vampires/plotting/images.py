@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vampires.io.atomic import atomic_path
+from vampires.utils.robust import robust_std
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,6 +117,4 @@ def save_figure(figure: Figure, path: str | Path, dpi: float = 120) -> None:
 
 def _noise(data: np.ndarray) -> float:
     finite = data[np.isfinite(data)]
-    if not finite.size:
-        return 0.0
-    return float(1.4826 * np.median(np.abs(finite - np.median(finite))))
+    return robust_std(finite) if finite.size else 0.0

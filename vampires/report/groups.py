@@ -27,6 +27,7 @@ from vampires.report.parts import (
     median,
     png,
 )
+from vampires.utils.robust import robust_std
 
 if TYPE_CHECKING:
     from vampires.report.night import NightReport
@@ -115,7 +116,8 @@ class Measured:
     def scatter(self, values: np.ndarray) -> float:
         """Robust scatter of one field's values from frame to frame, percent of their median."""
         middle = float(median(values))
-        return 148.26 * float(median(np.abs(values - middle))) / abs(middle) if middle else np.nan
+        seen = values[np.isfinite(values)]
+        return 100 * robust_std(seen, middle) / abs(middle) if middle else np.nan
 
     def lost(self) -> float:
         """Fraction of frames in which no star was found in some field."""
