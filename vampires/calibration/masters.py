@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
@@ -58,6 +59,17 @@ def master_frame(data: NDArray[Any], error: NDArray[Any], bad: Mask, header: Hea
         mask=bad,
         meta=header.to_fits(),
     )
+
+
+def facts_of(master: CCDData) -> Header:
+    """Typed header of a master, read once however many cubes it calibrates."""
+    known = _FACTS.get(master)
+    if known is None:
+        known = _FACTS[master] = Header.of(master.header)
+    return known
+
+
+_FACTS: WeakKeyDictionary[CCDData, Header] = WeakKeyDictionary()
 
 
 def write_master(path: str | Path, master: CCDData) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
-from vampires.calibration.masters import read_master
+from vampires.calibration.masters import facts_of, read_master
 from vampires.canonical import Header
 from vampires.errors import CalibrationError
 from vampires.kernels.calibrate import PixelCalibration
@@ -59,7 +59,7 @@ def scaled_background(
             f"background {_name(background)} has {background.data.shape} "
             f"pixels, the frames have {shape}; leave it out of the calibrations"
         )
-    theirs = Header.of(background.header)
+    theirs = facts_of(background)
     factor = np.float32(theirs.effective_gain / header.effective_gain)
     if not same_exptime(header.exptime, theirs.exptime):
         factor *= np.float32(header.exptime / theirs.exptime)
@@ -137,7 +137,7 @@ def usable_flat(flat: MasterLike) -> CCDData | None:
     master = _master(flat)
     if master is None:
         return None
-    header = Header.of(master.header)
+    header = facts_of(master)
     if header.known(Header.flat_made, True):
         return master
     log.warning("goes on without flat", flat=_name(master), reason=header.flat_reason)
@@ -149,11 +149,11 @@ def _master(master: MasterLike) -> CCDData | None:
 
 
 def _name(master: CCDData) -> str:
-    return Header.of(master.header).known(Header.file, "?")
+    return facts_of(master).known(Header.file, "?")
 
 
 def _check_flat(flat: CCDData, header: Header, shape: tuple[int, int]) -> None:
-    theirs = Header.of(flat.header)
+    theirs = facts_of(flat)
     place = (Header.camera, Header.crop_x, Header.crop_y, Header.crop_nx, Header.crop_ny)
     differ = [fact.keyword for fact in place if theirs.known(fact) != header.known(fact)]
     if flat.data.shape != shape or differ:
