@@ -42,3 +42,23 @@ def test_a_killed_run_locks_nobody_out(project):
     first.kill()
     first.communicate()
     assert project.doit("coadd:b")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["clean", "ignore", "reset-dep", "forget"])
+def test_commands_that_change_the_records_wait_for_no_run(project, command):
+    project.write({"a": "1"})
+    first = project.start("coadd:a", PAUSE="600")
+    project.wait_for(1)
+    status, output = project.doit(command, "coadd:a")
+    first.kill()
+    first.communicate()
+    assert status == 3
+    assert "another doit works in this folder" in output[0]
+
+
+@pytest.mark.parametrize("command", ["run", "clean", "list", "forget", "new"])
+def test_a_command_explains_itself(project, command):
+    project.write({"a": "1"})
+    status, output = project.doit(command, "--help")
+    assert status == 0
+    assert output[0] == "PURPOSE"

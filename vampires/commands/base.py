@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from doit import doit_cmd
-from doit.cmd_base import Command
 from doit.cmdparse import CmdParseError
 
-from vampires.commands.pipe import quietly
+from vampires.commands.pipe import Explained, quietly
 from vampires.errors import VampiresError
 
 
-class PersonCommand(Command):
+class PersonCommand(Explained):
     """A doit sub-command that needs no task file and answers in plain sentences.
 
     A subclass implements `run`; an expected error becomes one line on standard error and exit
@@ -24,8 +23,8 @@ class PersonCommand(Command):
 
     def parse_execute(self, in_args: Sequence[str]) -> int:
         """Allow options after the positional arguments, which doit itself does not."""
-        status: int = super().parse_execute(self._options_first(in_args))
-        return status
+        asked = "--help" in in_args
+        return super().parse_execute(in_args if asked else self._options_first(in_args))
 
     def execute(self, opt_values: dict[str, Any], pos_args: list[str]) -> int:
         """Run, and turn expected errors into a message."""

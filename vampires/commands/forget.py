@@ -6,12 +6,13 @@ from pathlib import Path
 
 from doit.cmd_forget import Forget as DoitForget
 
+from vampires.commands.pipe import Explained
 from vampires.engine.lock import only_one
 from vampires.engine.recovery import recover_if_lost
 from vampires.engine.selection import expand
 
 
-class Forget(DoitForget):
+class Forget(Explained, DoitForget):
     """Forget that tasks were done; replaces doit's command of the same name."""
 
     name = "forget"

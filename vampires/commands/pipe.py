@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from doit.cmd_base import Command
 from doit.cmd_help import Help as DoitHelp
 from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
@@ -39,7 +40,18 @@ def quietly(work: Callable[[], Any]) -> int:
     return int(status or 0)
 
 
-class List(DoitList):
+class Explained(Command):
+    """A command that explains itself when asked by ``--help``, as ``doit help`` does."""
+
+    def parse_execute(self, in_args: Sequence[str]) -> int:
+        """Explain, or do the command."""
+        if "--help" in in_args:
+            return quietly(lambda: print(self.help()))  # noqa: T201
+        status: int = super().parse_execute(in_args)
+        return status
+
+
+class List(Explained, DoitList):
     """List tasks; replaces doit's command of the same name."""
 
     name = "list"
@@ -50,7 +62,7 @@ class List(DoitList):
         return quietly(lambda: super(List, self).execute(params, args))
 
 
-class Info(DoitInfo):
+class Info(Explained, DoitInfo):
     """Show one task; replaces doit's command of the same name."""
 
     name = "info"

@@ -20,7 +20,7 @@ from doit import cmd_run
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
-from vampires.commands.pipe import quietly
+from vampires.commands.pipe import Explained, quietly
 from vampires.engine import executor
 from vampires.engine.gathering import GatheringRunner, GatheringThreadRunner
 from vampires.engine.lock import only_one
@@ -30,7 +30,7 @@ from vampires.engine.selection import absolute_targets, unknown
 from vampires.log import configure_log, log_path
 
 
-class Run(DoitRun):
+class Run(Explained, DoitRun):
     """Run tasks; replaces doit's command of the same name."""
 
     name = "run"

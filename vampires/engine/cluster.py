@@ -8,6 +8,7 @@ reach it; once it is lost every task fails at once with the same error, and the 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import os
 import sys
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vampires.config.load import nearest
 from vampires.errors import VampiresError
 from vampires.log import get_logger
 from vampires.version import __version__
@@ -267,6 +269,22 @@ def _same_version_plugin() -> Any:
     return SameVersion()
 
 
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that no part of dask-jobqueue knows, before it is half begun."""
+    from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.core import Job
+    from dask_jobqueue.slurm import SLURMJob
+
+    known = {name for part in (SLURMCluster, SLURMJob, Job)
+             for name in inspect.signature(part.__init__).parameters}  # fmt: skip
+    for name in options:
+        if name not in known:
+            raise ClusterError(
+                f"[execution] cluster_options: {name!r} is no option of "
+                f"dask_jobqueue.SLURMCluster{nearest(name, known)}"
+            )
+
+
 def _queue_cluster(settings: ClusterSettings) -> Any:
     """Cluster of jobs in a queue, between the fewest and most workers as there is work.
 
@@ -288,6 +306,7 @@ def _queue_cluster(settings: ClusterSettings) -> Any:
         "log_directory": "slurm_logs",
     }
     options |= dict(settings.options)
+    _check_options(options)
     log_directory = Path(str(options["log_directory"]))
     log_directory.mkdir(parents=True, exist_ok=True)
     try:
