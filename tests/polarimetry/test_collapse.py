@@ -9,8 +9,9 @@ from vampires.kernels.resample import rotate
 from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.collapse import collapse, frame_row, stokes_table
 from vampires.polarimetry.inversion import difference_set, reduce_frames, reduce_set
+from vampires.polarimetry.planes import PRODUCTS
 from vampires.polarimetry.propagation import common_factor, median_variance_factor
-from vampires.polarimetry.stokes import PRODUCTS, StokesFrame
+from vampires.polarimetry.stokes import StokesFrame
 
 # The toy has no tertiary mirror.
 REAL = MuellerModel.from_table("750-50", "EMCCD").with_parameters({"m3_diattenuation": 0.0})

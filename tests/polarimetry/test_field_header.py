@@ -9,7 +9,7 @@ from astropy.io import fits
 from vampires.canonical import Header
 from vampires.mueller.model import MuellerModel
 from vampires.polarimetry.inversion import reduce_set
-from vampires.polarimetry.stokes import field_header
+from vampires.polarimetry.stokes_files import field_header
 
 MODEL = MuellerModel.from_table("750-50", "EMCCD")
 

@@ -11,8 +11,8 @@ from vampires.polarimetry.inversion import difference_set, reduce_set
 from vampires.polarimetry.leastsq import camera_gains, invert
 from vampires.polarimetry.modulation import response_matrix
 from vampires.polarimetry.photometry import Polarisation
-from vampires.polarimetry.planes import azimuth, azimuthal_stokes
-from vampires.polarimetry.stokes import PRODUCTS, StokesFrame
+from vampires.polarimetry.planes import PRODUCTS, azimuth, azimuthal_stokes
+from vampires.polarimetry.stokes import StokesFrame
 
 # The toy has no tertiary mirror.
 REAL = MuellerModel.from_table("750-50", "EMCCD").with_parameters({"m3_diattenuation": 0.0})

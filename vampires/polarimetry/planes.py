@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 # Standard deviation of an angle of polarisation about which nothing is known, deg.
 _UNKNOWN_ANGLE = 180.0 / np.sqrt(12.0)
 
+STOKES = ("I_Q", "I_U", "Q", "U")
+PRODUCTS = (*STOKES, "Q_PHI", "U_PHI", "LP_I", "AOLP")
+"""Planes of a Stokes product, in order."""
+
 
 def azimuth(shape: tuple[int, int], center: tuple[float, float] | None = None) -> NDArray:
     """Angle of each pixel about the star, from north through east.

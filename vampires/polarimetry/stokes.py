@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +12,10 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
 from vampires.canonical import Header
-from vampires.errors import FileError, PolarimetryError
+from vampires.errors import PolarimetryError
 from vampires.header.fields import field_index
 from vampires.images.derotate import rotate_planes
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
-from vampires.io.products import read_fits, write_fits
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.polarimetry import planes as pl
@@ -31,6 +29,7 @@ from vampires.polarimetry.propagation import (
 )
 from vampires.polarimetry.readouts import r2_scaled, radial_profile, snr_map
 from vampires.polarimetry.shares import MasterShares
+from vampires.polarimetry.stokes_files import read_stokes, write_stokes
 from vampires.sky.export import export_wcs
 from vampires.sky.wcs import turn_wcs
 from vampires.utils.html import facts_table
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vampires.plotting.stokes import StokesPlanes
-
-STOKES = ("I_Q", "I_U", "Q", "U")
-PRODUCTS = (*STOKES, "Q_PHI", "U_PHI", "LP_I", "AOLP")
 
 GEOMETRY_ONLY = "geometry only; instrumental polarisation is left in"
 
@@ -308,7 +304,7 @@ class StokesFrame:
         q_phi, u_phi = pl.azimuthal_stokes(Q, U, pl.azimuth(self.shape), radial=self.radial)
         derived = (q_phi, u_phi, pl.linear_polarisation(Q, U), pl.polarisation_angle(Q, U))
         values = (*self.data.swapaxes(0, 1), *derived)
-        return {k: v.astype(np.float32) for k, v in zip(PRODUCTS, values, strict=True)}
+        return {k: v.astype(np.float32) for k, v in zip(pl.PRODUCTS, values, strict=True)}
 
     def errors(self) -> dict[str, NDArray[np.float32]]:
         """One-sigma errors of `products`, masters' errors included where they do not cancel."""
@@ -322,7 +318,7 @@ class StokesFrame:
         )  # fmt: skip
         errors = [np.sqrt(np.maximum(v, 0)) for v in variances]
         errors.append(pl.angle_error(Q, U, var_q, var_u, cov))
-        return {k: v.astype(np.float32) for k, v in zip(PRODUCTS, errors, strict=True)}
+        return {k: v.astype(np.float32) for k, v in zip(pl.PRODUCTS, errors, strict=True)}
 
     def debiased_lp(self) -> NDArray[np.float32]:
         """LP_I with its positive noise bias removed, shape (nfields, ny, nx)."""
@@ -437,7 +433,7 @@ class StokesFrame:
     @classmethod
     def read(cls, path: str | Path) -> StokesFrame:
         """Read a frame written by `write`."""
-        return read_stokes(path)
+        return cls(**read_stokes(path))
 
     def plot(self, field_name: str | None = None) -> Figure:
         """Draw Q_phi and U_phi, in arcsec from the star."""
@@ -522,127 +518,6 @@ def _over_fields(
     total = np.where(seen, planes, 0).sum(axis=0, keepdims=True, dtype=planes.dtype)
     out = np.full(total.shape, np.nan, total.dtype)
     np.divide(total, divisor, out=out, where=divisor > 0, casting="unsafe")
-    return out
-
-
-_FIELD_FACTS = (
-    Header.star_degree, Header.star_angle, Header.efficiency_q, Header.efficiency_u,
-    Header.model_ip_q, Header.model_ip_u, Header.ip_q, Header.ip_u, Header.ip_q_error,
-    Header.ip_u_error,
-)  # fmt: skip
-_NUMBERED = "|".join(fact.keyword for fact in (Header.field_names, *_FIELD_FACTS))
-_OF_ALL_FIELDS = re.compile(rf"({Header.nfields.keyword}|({_NUMBERED})\d+)")
-
-
-def field_header(header: Header, fields: tuple[str, ...], index: int) -> Header:
-    """Header of one field of a Stokes frame.
-
-    Parameters
-    ----------
-    header : Header
-        Of the frame: north up, sums over all its exposures.
-    fields : tuple of str
-        Filter of each field.
-    index : int
-        Which field.
-
-    Returns
-    -------
-    Header
-        The same, with the field's filter as FILTER, its own efficiencies, polarisations and flux
-        scale without a number, and without those of the other fields.
-    """
-    out = header.copy()
-    own = [(fact, fact.of(index)) for fact in _FIELD_FACTS if header.has(fact.of(index))]
-    for key in [key for key in out if _OF_ALL_FIELDS.fullmatch(key)]:
-        del out[key]
-    for fact, numbered in own:
-        out.set(fact, header.need(numbered), header.comments[numbered.keyword])
-    out.put(filter=fields[index])
-    scale = FluxScale.of_header(header, len(fields))
-    if scale.unit != RATE:
-        FluxScale.clear(out, len(fields))
-        scale.part(index).stamp(out)
-    return out
-
-
-def write_stokes(frame: StokesFrame, path: str | Path) -> None:
-    """Write a Stokes frame; see `StokesFrame.write`."""
-    if not frame.corrected:
-        raise ValueError("a Stokes frame is corrected before it is written")
-    header = frame.header.copy()
-    names = sorted(set(frame.shares.masters))
-    convention = "radial" if frame.radial else "azimuthal"
-    header.put(
-        unit=(header.known(Header.unit, RATE), "AOLP: deg"), stokes_planes=",".join(PRODUCTS),
-        convention=(convention, "convention of Q_PHI, U_PHI"), nfields=len(frame.fields),
-        field_names=frame.fields, nmasters=len(names),
-    )  # fmt: skip
-    for index, name in enumerate(names):
-        header.set(Header.masters.of(index), name, "")
-    planes = frame.planes() | {"MASTERS": _shares_plane(frame.shares, names)}
-    fields = {
-        name: field_header(header, frame.fields, index) for index, name in enumerate(frame.fields)
-    }
-    write_fits(path, planes, header, fields)
-
-
-def read_stokes(path: str | Path) -> StokesFrame:
-    """Read a Stokes frame; see `StokesFrame.read`.
-
-    Of the covariances, those of the planes with themselves and of Q with U are kept in the file.
-    """
-    stored, header, _ = read_fits(path)
-    missing = {"", "ERR", "SYS", "COV", "MASTERS"} - set(stored)
-    if missing or not header.has(Header.nfields):
-        raise FileError(
-            f"{path}: not a Stokes frame (no {', '.join(sorted(missing)) or 'NFIELDS'})"
-        )
-    several = header.nfields > 1
-    shares = _shares(stored.pop("MASTERS"), header)
-    full = {name: plane if several else plane[None] for name, plane in stored.items()}
-    data = np.ascontiguousarray(full[""][:, :4], dtype=np.float32)
-    masters = full["SYS"] ** 2
-    for i, planes in enumerate(data):
-        error = ModelError.from_header(header, str(i) if several else "")
-        masters[i, 2:] = np.maximum(masters[i, 2:] - error.variance(planes), 0)
-    systematic = _diagonal(masters)
-    covariance = _diagonal(full["ERR"][:, :4] ** 2 - masters)
-    covariance[:, 2, 3] = covariance[:, 3, 2] = full["COV"]
-    return StokesFrame(
-        data=data,
-        covariance=covariance,
-        systematic=systematic,
-        shares=shares,
-        header=header,
-        fields=header.field_names,
-        count=full.get("COUNT"),
-    )
-
-
-def _shares_plane(shares: MasterShares, names: Sequence[str]) -> FloatArray:
-    """Table of the images as a plane: masters, angle, pixels, four weights per field."""
-    index = [names.index(name) for name in shares.masters]
-    weights = shares.weights.reshape(-1, len(index))
-    return np.vstack([index, shares.angles, shares.pixels, weights]).T
-
-
-def _shares(plane: FloatArray, header: Header) -> MasterShares:
-    index, angles, pixels, *weights = plane.T
-    return MasterShares(
-        tuple(header.masters[int(i)] for i in index),
-        angles,
-        pixels,
-        np.reshape(weights, (header.nfields, 4, len(index))),
-    )
-
-
-def _diagonal(planes: np.ndarray) -> np.ndarray:
-    """Covariance (nfields, k, k, ny, nx) with the variances (nfields, k, ny, nx)."""
-    nf, k, ny, nx = planes.shape
-    out = np.zeros((nf, k, k, ny, nx), dtype=np.float32)
-    for i in range(k):
-        out[:, i, i] = planes[:, i]
     return out
 
 

@@ -10,7 +10,6 @@ registration), so that a reduction reads as a sentence::
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,8 +23,9 @@ from astropy.nddata import CCDData, VarianceUncertainty
 from vampires.calibration.pixels import pixel_calibration, usable_flat
 from vampires.calibration.screen import screen
 from vampires.config import AnalysisSettings, CalibrateSettings
-from vampires.errors import CalibrationError, FileError, MeasurementError
-from vampires.header import Header, normalize_header
+from vampires.cube.opening import opened_ccd, opened_files
+from vampires.errors import CalibrationError, MeasurementError
+from vampires.header import Header
 from vampires.header.exposure import group_header
 from vampires.header.fields import field_centers, field_index, field_size
 from vampires.images.alignment import Alignment, align_frames
@@ -34,7 +34,7 @@ from vampires.images.counting import COUNTING, LIMIT, THRESHOLD
 from vampires.images.image import CameraImage
 from vampires.images.mean import mean_image
 from vampires.images.recenter import pad_to_diagonal, recenter_image
-from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
+from vampires.io.frames import DEFAULT_MEMORY, FrameSource
 from vampires.kernels.calibrate import PixelCalibration, calibrate
 from vampires.kernels.windows import brightest
 from vampires.log import get_logger
@@ -42,7 +42,7 @@ from vampires.measure.discs import MARGIN, PSF_SIZE, centre_of_limb, checked_rad
 from vampires.measure.frames import FrameMetrics, Locator, Measurement, measure_frames
 from vampires.measure.plausible import STRAY_SIGMA, impossible_frames, stray_pixels
 from vampires.measure.psf import header_psf
-from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
+from vampires.measure.star import RoughCentroid
 from vampires.measure.strehl import EDGE, FieldImage, with_strehl
 from vampires.night.raw import NO_INDEX, HeaderIndex
 from vampires.sky.export import export_wcs
@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from vampires.night.matching import Masters
 
 log = get_logger(__name__)
+
+ROUGH_FRAMES = 50
+"""Frames of each cube that enter the mean: enough to see the star, quick to read."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +140,8 @@ class CameraCube:
         FileError, HeaderError
             A file cannot be used; the message names it and says why.
         """
-        files = [index.file(path) for path in paths]
-        source = open_frames([file.layout for file in files])
-        if exclude_frames:
-            source = source.select(_not_excluded(source, exclude_frames))
-        return cls._of(source, tuple(file.header for file in files), target, memory)
+        source, headers = opened_files(paths, exclude_frames or {}, index)
+        return cls._of(source, headers, target, memory)
 
     @classmethod
     def from_ccddata(
@@ -183,20 +183,7 @@ class CameraCube:
         >>> raw = CCDData.read("VMPA00021001.fits", unit="adu")  # doctest: +SKIP
         >>> CameraCube.from_ccddata(raw).measure().register().coadd()  # doctest: +SKIP
         """
-        if ccd.unit != "adu" or ccd.uncertainty is not None:
-            raise FileError(
-                f"{name}: frames in {ccd.unit or 'no unit'}"
-                f"{'' if ccd.uncertainty is None else ' with an uncertainty'}; expected raw "
-                "numbers in adu, bias included, without one (it follows from the noise model)"
-            )
-        source = FrameSource.from_array(ccd.data, name)
-        raw = fits.Header(ccd.header, copy=True)
-        raw.update({"NAXIS": 3, "NAXIS1": source.nx, "NAXIS2": source.ny, "NAXIS3": source.n})
-        header = normalize_header(raw, name)
-        if ccd.mask is not None:
-            frames = ccd.data if ccd.data.dtype == np.uint16 else ccd.data.astype(np.float32)
-            masked = np.where(ccd.mask, frames.dtype.type(math.ceil(header.saturation)), frames)
-            source = FrameSource.from_array(masked, name)
+        source, header = opened_ccd(ccd, name)
         return cls._of(source, (header,), target, memory)
 
     @classmethod
@@ -666,68 +653,3 @@ class CameraCube:
             "has": ", ".join(k for k, v in done.items() if v is not None) or "raw frames only",
         }
         return facts_table("CameraCube", facts)
-
-
-def _not_excluded(source: FrameSource, exclude: Mapping[str, Sequence[int]]) -> np.ndarray:
-    keep = np.ones(source.n, dtype=bool)
-    for index, path in enumerate(source.paths):
-        for name, frames in exclude.items():
-            if path.name.startswith(name):
-                keep &= ~((source.file_index == index) & np.isin(source.frame_index, frames))
-    return keep
-
-
-ROUGH_FRAMES = 50
-"""Frames of each cube that enter the mean: enough to see the star, quick to read."""
-
-
-def find_in_cubes(
-    cubes: Sequence[CameraCube], kind: str = "star"
-) -> tuple[np.ndarray, dict[str, RoughCentroid]]:
-    """Find the star, or the satellite spots, without help.
-
-    Parameters
-    ----------
-    cubes : sequence of CameraCube
-        Of one camera and setup, calibrated.
-    kind : str
-        ``star``, ``spots`` (four satellite spots about a masked star) or ``planet``.
-
-    Returns
-    -------
-    image : ndarray, shape (ny, nx)
-        The mean image, e-/s, calibrated orientation.
-    centroids : dict of str to RoughCentroid
-        One per field.
-
-    Raises
-    ------
-    MeasurementError
-        No spots or planet were found; the message says how far the search came. Without a
-        star the centres of the fields are taken, and the log says so.
-    """
-    first = cubes[0]
-    means = [
-        mean_image(cube.source, cube.pixel_calibration, flip=cube.flip, frames=ROUGH_FRAMES,
-                   memory=cube.memory)
-        for cube in cubes
-    ]  # fmt: skip
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
-        image = np.nanmean(means, axis=0)  # a pixel that no cube shows stays without a value
-    several = len(first.fields) > 1
-    centers = [(float(y), float(x)) for y, x in first.rough.mean(axis=1)]
-    try:
-        found = rough_centroids(
-            image,
-            kind,
-            centers=centers if several else None,
-            width=first.crop(min(image.shape))[0] if several else None,
-            radii=[spot_radius(first.header, name) for name in first.fields],
-        )
-    except MeasurementError as error:
-        if kind != "star":
-            raise
-        # A star that is there but too faint to be sure of is near the centre of its field.
-        log.warning("no star found, looks at the centres of the fields", reason=str(error))
-        found = [RoughCentroid(center) for center in centers]
-    return image, dict(zip(first.fields, found, strict=True))
