@@ -118,11 +118,20 @@ def ladder_night(tmp_path_factory) -> tuple[Path, float]:
     return root, float(np.mean(rates))
 
 
-def test_unocculted_frames_calibrate_the_occulted_ones(ladder_night):
-    folder, rate = ladder_night
+@pytest.fixture(scope="module")
+def reduced_ladder(ladder_night) -> tuple[Path, float]:
+    """The same in a folder of its own, reduced."""
+    night, rate = ladder_night
+    folder = night.with_name(f"{night.name}_reduced")
+    shutil.copytree(night / "raw", folder / "raw")
     configure(folder, 'coronagraphic = true\n[specphot]\nunit = "contrast"\n')
     run = doit(folder, "coadd", "ladder")
     assert run.returncode == 0, run.stdout + run.stderr
+    return folder, rate
+
+
+def test_unocculted_frames_calibrate_the_occulted_ones(reduced_ladder):
+    folder, rate = reduced_ladder
     table = Table.read(folder / "products" / "n_ladder.ecsv")
     x = SPOTS["amplitude"] / 0.748
     polynomial = -0.043 * x + 7.634 * x**2
@@ -142,8 +151,8 @@ def test_unocculted_frames_calibrate_the_occulted_ones(ladder_night):
             assert aperture(fits.getdata(path), 8) == pytest.approx(1, rel=0.01)
 
 
-def test_in_a_notebook_alike(ladder_night):
-    folder, _ = ladder_night
+def test_in_a_notebook_alike(reduced_ladder):
+    folder, _ = reduced_ladder
     observation = Observation.from_config(folder / "night.toml")
     part = next(p for p in observation.parts if "CLC-3" in p.plan.setups[0].view.mask)
     image = part.coadd(0)
