@@ -29,7 +29,12 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "instrument_tables.md"]  # the latter is included by another page
+exclude_patterns = [
+    "_build",
+    "instrument_tables.md",
+    "strehl_table.md",
+    "adi_example.md",
+]  # included by others
 suppress_warnings = ["ref.python"]  # words of types, such as "shape", that name several things
 default_role = "py:obj"  # as the docstrings mean `name`
 

@@ -19,8 +19,9 @@ from vampires.calibration.set import CalibrationSet
 from vampires.config import Config, PolarimetrySettings, load_config
 from vampires.cube import CameraCube
 from vampires.errors import ConfigError, FileError, PolarimetryError
+from vampires.flux.adi_image import AdiImage
 from vampires.flux.ladder import Ladder
-from vampires.images.adi import adi_cube, combine_cameras
+from vampires.images.adi import AdiStack, adi_cube, combine_cameras
 from vampires.images.differences import DifferenceImage
 from vampires.images.image import CameraImage
 from vampires.images.sdi import multiband_sdi
@@ -40,6 +41,7 @@ from vampires.night.record import CALIBRATION_KINDS, Record
 from vampires.night.sets import StokesSet
 from vampires.polarimetry.hwp_mode import HwpMode
 from vampires.polarimetry.stokes import StokesFrame
+from vampires.steps.adi import adi_settings, images_of_stack
 from vampires.steps.cubes import header_index, open_cube, readable_cube
 from vampires.steps.differences import difference, double, star_region
 from vampires.steps.hwp_mode import decided, mode_of_night
@@ -481,6 +483,9 @@ class Observation:
         FileError
             There are no such exposures, or several filters and none is chosen.
         """
+        return adi_cube(self._adi_frames(camera, filter_name))
+
+    def _adi_frames(self, camera: int | None, filter_name: str | None) -> list[CameraImage]:
         groups = self._alone().plan.groups
         filters = sorted({group.filter for group in groups})
         if filter_name is None and len(filters) > 1:
@@ -494,7 +499,36 @@ class Observation:
             raise FileError(
                 f"no exposures of camera {camera or '1 and 2'} in {filter_name or filters}"
             )
-        return adi_cube(images)
+        return images
+
+    def adi_images(
+        self, camera: int | None = None, filter_name: str | None = None
+    ) -> list[AdiImage]:
+        """Images by angular differential imaging, as ``doit adi_image`` makes them.
+
+        Parameters
+        ----------
+        camera, filter_name
+            As of `adi`.
+
+        Returns
+        -------
+        list of AdiImage
+            With a plane a field; of multiband data a second one, of all fields together. The
+            coadds of a reference star, where ``[adi] reference`` names one, are made too.
+
+        Raises
+        ------
+        ConfigError
+            There is no [adi] table, or vip_hci is not installed.
+        """
+        stack = AdiStack.of_images(self._adi_frames(camera, filter_name))
+        named = adi_settings(self.config).reference
+        if named is None:
+            return images_of_stack(stack, self.config)
+        other = Observation.from_config(self.config.resolve(named))
+        library = AdiStack.of_images(other._adi_frames(camera, filter_name))
+        return images_of_stack(stack, self.config, library)
 
     def _alone(self) -> Observation:
         """The observation itself, once it is sure that it is of one setup."""

@@ -27,7 +27,7 @@ def consistency_problems(config: Config) -> list[Problem]:
     list of (table, key, sentence)
         Empty when all is well.
     """
-    checks = (_target, _measurements, _coadds, _fluxes, _polarimetry, _execution)
+    checks = (_target, _measurements, _coadds, _fluxes, _images, _polarimetry, _execution)
     return [problem for check in checks for problem in check(config)]
 
 
@@ -44,6 +44,8 @@ def _coadds(config: Config) -> Iterator[Problem]:
     needing = {
         "[polarimetry]": config.polarimetry is not None,
         "save_adi_cubes = true": config.save_adi_cubes,
+        "[adi]": config.adi is not None,
+        "[contrast]": config.contrast is not None,
         "[diff_images] make_diff = true": config.diff_images.make_diff,
         "[diff_images] multiband_sdi = true": config.diff_images.multiband_sdi,
     }
@@ -103,6 +105,20 @@ def _fluxes(config: Config) -> Iterator[Problem]:
     if needs_star and specphot.flux_metric == "photometry" and not config.analysis.photometry:
         what = '[specphot] flux_metric = "photometry": needs [analysis] photometry = true'
         yield "specphot", "flux_metric", what
+
+
+def _images(config: Config) -> Iterator[Problem]:
+    for table in ("adi", "contrast"):
+        if config.planetary and getattr(config, table) is not None:
+            what = f"[{table}]: planetary = true has no star to be subtracted; drop one of them"
+            yield table, "", what
+    if config.adi is not None and config.adi.reference is not None:
+        path = config.resolve(config.adi.reference)
+        what = f'[adi] reference = "{config.adi.reference}"'
+        if path == config.path:
+            yield "adi", "reference", f"{what}: is this reduction; name that of another star"
+        elif not path.is_file():
+            yield "adi", "reference", f"{what}: no such configuration file"
 
 
 def _polarimetry(config: Config) -> Iterator[Problem]:

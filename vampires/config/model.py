@@ -12,11 +12,13 @@ from typing import Any
 from vampires.config.option import options_of
 from vampires.config.schema import (
     SECTIONS,
+    AdiSettings,
     AlignSettings,
     AnalysisSettings,
     CalibrateSettings,
     CoaddSettings,
     CombineSettings,
+    ContrastSettings,
     DataSettings,
     DiffImagesSettings,
     ExecutionSettings,
@@ -41,8 +43,9 @@ however they were chosen."""
 class Config:
     """Validated, defaults-filled settings of one reduction; immutable.
 
-    Each TOML table is an attribute (``config.coadd.method``); ``target``, ``polarimetry`` and
-    ``nrm`` are None when the file has no such table. Made by `load_config` or `config_from_dict`.
+    Each TOML table is an attribute (``config.coadd.method``); ``target``, ``adi``, ``contrast``,
+    ``polarimetry`` and ``nrm`` are None when the file has no such table. Made by `load_config` or
+    `config_from_dict`.
 
     Attributes
     ----------
@@ -65,6 +68,8 @@ class Config:
     coadd: CoaddSettings = field(default_factory=CoaddSettings)
     specphot: SpecphotSettings = field(default_factory=SpecphotSettings)
     diff_images: DiffImagesSettings = field(default_factory=DiffImagesSettings)
+    adi: AdiSettings | None = None
+    contrast: ContrastSettings | None = None
     polarimetry: PolarimetrySettings | None = None
     nrm: NrmSettings | None = None
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)

@@ -357,6 +357,46 @@ class DiffImagesSettings:
 
 
 @dataclass(frozen=True)
+class AdiSettings:
+    """Images by angular differential imaging; without this table none are made."""
+
+    method: str = option(
+        "median",
+        "How the image of the star is modelled and subtracted; needs the extra adi (vip_hci).",
+        choices={
+            "median": "median of the frames",
+            "pca": "principal components of the frames",
+        },
+    )
+    components: int = option(
+        5, 'Principal components that are subtracted by "pca".', minimum=1, maximum=1000
+    )
+    reference: str | None = option(
+        None,
+        "Configuration (TOML) of a reduction of another star: its coadds of the same camera and "
+        "filter make the model of this one (reference-star differential imaging). Absent: the "
+        "frames themselves do.",
+    )
+    throughput: bool = option(
+        True, "Inject companions to measure how much of them the subtraction leaves."
+    )
+
+
+@dataclass(frozen=True)
+class ContrastSettings:
+    """Noise and contrast curves of coadds, ADI images and Stokes products; without it none."""
+
+    sigma: float = option(
+        5.0,
+        "Significance of the limit, as the normal distribution has it; near the star the limit is "
+        "that of the same false-alarm probability (Mawet et al. 2014).",
+        unit="sigma",
+        minimum=0.5,
+        maximum=8,
+    )
+
+
+@dataclass(frozen=True)
 class PolarimetrySettings:
     """Polarimetry; without this table none is done."""
 
@@ -508,11 +548,13 @@ SECTIONS: dict[str, type] = {
     "coadd": CoaddSettings,
     "specphot": SpecphotSettings,
     "diff_images": DiffImagesSettings,
+    "adi": AdiSettings,
+    "contrast": ContrastSettings,
     "polarimetry": PolarimetrySettings,
     "nrm": NrmSettings,
     "execution": ExecutionSettings,
 }
 """Settings class of every TOML table, in the order of the documentation."""
 
-OPTIONAL_SECTIONS = ("target", "polarimetry", "nrm")
+OPTIONAL_SECTIONS = ("target", "adi", "contrast", "polarimetry", "nrm")
 """Tables that mean something by their absence: the configuration then holds None."""

@@ -8,7 +8,7 @@ What the subtraction leaves of a companion is measured by injecting some.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -23,11 +23,13 @@ from vampires.kernels.aperture import circle_sum
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Subtract = Callable[[Float64], Float64]
+SpectralSubtract = Callable[[Float64], Float64]
 
 METHODS = ("median", "pca")
 _SEPARATION = 3.0  # FWHM between injected companions along a radius
+_HALO = (2.0, 12.0)  # FWHM
 _STRENGTH = 20.0  # times the noise, of injected companions
-_STEP = 4  # rows at a time that are tried when the NaN border is cut
+_CORE = 4.0  # pixels from the star within which a masked pixel is its core
 
 
 @dataclass(frozen=True)
@@ -54,26 +56,55 @@ class AdiCube:
         return int(self.frames.shape[-1])
 
 
-def without_nan(cubes: list[NDArray]) -> list[Float64]:
-    """Cut the largest centred square of odd side that has no NaN in any cube.
+def without_nan(cubes: list[NDArray]) -> tuple[list[Float64], float]:
+    """Cut the largest centred square of odd side that has no NaN in any cube, but at the star.
 
     Parameters
     ----------
     cubes : list of ndarray (..., ny, nx)
         The star on the central pixel of each.
 
+    Returns
+    -------
+    cubes : list of ndarray
+        Zero within the masked core.
+    core : float
+        Radius about the star that is masked in some frame, by saturation for instance; 0: none.
+
     Raises
     ------
     FileError
-        There are NaN at the star itself.
+        More than the inner half of the frames is masked.
     """
-    half = min(min(cube.shape[-2:]) // 2 for cube in cubes)
-    while half > 0:
-        cut = [_central(cube, half) for cube in cubes]
-        if all(np.isfinite(part).all() for part in cut):
-            return [np.ascontiguousarray(part, dtype=float) for part in cut]
-        half -= _STEP if half > _STEP else 1
-    raise FileError("ADI cube: the star itself is masked (saturated?) in some frames")
+    most = min(min(cube.shape[-2:]) // 2 for cube in cubes)
+    blank = np.zeros((2 * most + 1,) * 2, bool)
+    for cube in cubes:
+        blank |= ~np.isfinite(_central(cube, most)).reshape(-1, *blank.shape).all(axis=0)
+    y, x = np.indices(blank.shape) - most
+    radius = np.hypot(y, x)
+    core = _core(blank, radius)
+    outside = blank & (radius > core)
+    reach = np.maximum(np.abs(y), np.abs(x))[outside]
+    half = int(reach.min()) - 1 if reach.size else most
+    if half < 2 * core + 2:
+        raise FileError(
+            f"ADI cube: pixels are masked from {core:.0f} px about the star on, {half} px from it "
+            "others are; fix bad pixels, or exclude what is saturated"
+        )
+    cut = [np.ascontiguousarray(_central(cube, half), dtype=float) for cube in cubes]
+    if core:
+        hidden = _central(radius, half) <= core
+        for part in cut:
+            part[..., hidden] = 0.0
+    return cut, core
+
+
+def _core(blank: NDArray[np.bool_], radius: Float64) -> float:
+    """Radius of the masked pixels that hang together with the star's; 0: there are none."""
+    labels, _ = ndimage.label(ndimage.binary_dilation(blank, iterations=2))
+    middle = labels[radius < _CORE]
+    own = np.isin(labels, middle[middle > 0]) & blank
+    return float(radius[own].max()) + 1.0 if own.any() else 0.0
 
 
 def subtraction(
@@ -123,17 +154,20 @@ def derotated_mean(cube: AdiCube) -> Float64:
     return np.asarray(_vip().preproc.cube_derotate(cube.frames, cube.angles).mean(axis=0))
 
 
-def spectral_pca(
-    frames: Float64, cube: AdiCube, wavelengths: Float64, components: int = 5
-) -> Float64:
-    """Image of multiband frames (nfields, n, ny, nx), speckles told by rotation and wavelength.
+def spectral_subtraction(
+    method: str, cubes: Sequence[AdiCube], wavelengths: Float64, components: int = 5
+) -> SpectralSubtract:
+    """Make a function from multiband frames to the image of what neither turns nor scales.
+
+    The frames of a moment are magnified to the longest wavelength, where speckles coincide and
+    companions do not, and brought to one flux of the star; then those of a field through the night.
 
     Parameters
     ----------
-    frames : ndarray (nfields, n, ny, nx)
-        In order of wavelength.
-    cube : AdiCube
-        For the angles.
+    method : {'median', 'pca'}
+        How the star is modelled.
+    cubes : sequence of AdiCube
+        Of each field, in order of wavelength.
     wavelengths : ndarray (nfields,)
         Any unit.
     components : int
@@ -141,16 +175,43 @@ def spectral_pca(
 
     Returns
     -------
-    ndarray (ny, nx)
-        Mean over the fields, north up.
+    callable
+        From (nfields, n, ny, nx) to (ny, nx): mean over the fields, north up, in the unit of the
+        longest wavelength's flux.
     """
-    second = min(components, len(cube.angles) - 1)
+    vip = _vip()
     scale = wavelengths.max() / wavelengths
-    image = _vip().psfsub.pca(
-        frames, cube.angles, scale_list=scale, ncomp=(1, second), adimsdi="double",
-        crop_ifs=False, verbose=False,
-    )  # fmt: skip
-    return np.asarray(image)
+    level = spectral_levels(cubes)
+    angles = cubes[0].angles
+
+    def subtract(frames: Float64) -> Float64:
+        even = frames * level[:, None, None, None]
+        if method == "median":
+            image = vip.psfsub.median_sub(
+                even, angles, scale_list=scale, fwhm=cubes[-1].fwhm, verbose=False
+            )
+        else:
+            image = vip.psfsub.pca(
+                even, angles, scale_list=scale, ncomp=(1, min(components, len(angles) - 1)),
+                adimsdi="double", crop_ifs=False, verbose=False,
+            )  # fmt: skip
+        return np.asarray(image)
+
+    return subtract
+
+
+def spectral_levels(cubes: Sequence[AdiCube]) -> Float64:
+    """Factors that bring the star in each field to its brightness in the last, by its halo."""
+    halo = np.array([_halo(cube) for cube in cubes])
+    return halo[-1] / halo if (halo > 0).all() else np.ones(len(cubes))
+
+
+def _halo(cube: AdiCube) -> float:
+    """Flux of the mean frame from two to twelve FWHM, or as far as the frame goes."""
+    image = cube.frames.mean(axis=0)
+    y, x = np.indices(image.shape) - cube.size // 2
+    radius = np.hypot(y, x) / cube.fwhm
+    return float(image[(radius > _HALO[0]) & (radius < _HALO[1])].sum())
 
 
 def inject(cube: AdiCube, psf: Float64, companions: list[tuple[float, float, float]]) -> Float64:
@@ -182,45 +243,59 @@ def inject(cube: AdiCube, psf: Float64, companions: list[tuple[float, float, flo
     return out
 
 
-def throughput(cube: AdiCube, subtract: Subtract, psf: Float64, noise: Table) -> Table:
+def throughput(
+    cubes: Sequence[AdiCube],
+    subtract: Subtract,
+    psfs: Sequence[Float64],
+    noise: Table,
+    star: float,
+) -> Table:
     """Measure what the subtraction leaves of companions.
 
     Parameters
     ----------
-    cube : AdiCube
+    cubes : sequence of AdiCube
+        Of each field that makes the image: one, or all of multiband data.
     subtract : callable
-        From `subtraction`.
-    psf : ndarray (k, k)
-        Image of the star, odd side, centred: the shape of a companion.
+        From frames (nfields, n, ny, nx) to the image (ny, nx).
+    psfs : sequence of ndarray (k, k)
+        Image of the star in each field, odd side, centred: the shape of a companion.
     noise : Table
-        Columns ``radius`` and ``noise``: companions are 20 times as bright.
+        Columns ``radius`` and ``noise`` of the image: companions are 20 times as bright.
+    star : float
+        Flux of the star in the image, had nothing been subtracted, in an aperture of one FWHM.
 
     Returns
     -------
     Table
         Columns ``radius`` [px] and ``throughput``, by companions three FWHM apart along three
-        directions.
+        directions, the running median of three: one that meets a real source says less than the
+        truth, as the model of the star holds both.
     """
-    image = subtract(cube.frames)
-    own = _flux(psf, (len(psf) // 2,) * 2, cube.fwhm)
-    radii = np.arange(1.5 * cube.fwhm, cube.size / 2 - 2 * cube.fwhm, _SEPARATION * cube.fwhm)
-    level = np.interp(radii, np.asarray(noise["radius"]), np.asarray(noise["noise"]))
+    first = cubes[0]
+    fwhm, size = max(cube.fwhm for cube in cubes), first.size
+    image = subtract(np.stack([cube.frames for cube in cubes]))
+    at, spread = np.asarray(noise["radius"]), np.asarray(noise["noise"])
+    radii = np.arange(max(1.5 * fwhm, at[0]), size / 2 - 2 * fwhm, _SEPARATION * fwhm)
+    level = np.interp(radii, at, spread)
     measured = []
     for branch in range(3):
         # shifted from branch to branch, so that radii between are sampled too
-        shifted = radii + branch * cube.fwhm
-        shifted = shifted[shifted < cube.size / 2 - cube.fwhm]
-        factor = _STRENGTH * level[: len(shifted)] / own
+        shifted = radii + branch * fwhm
+        shifted = shifted[shifted < size / 2 - fwhm]
+        factor = _STRENGTH * level[: len(shifted)] / star
         companions = [
             (float(r), 120.0 * branch, float(f)) for r, f in zip(shifted, factor, strict=True)
         ]
-        found = subtract(inject(cube, psf, companions)) - image
+        frames = [inject(cube, psf, companions) for cube, psf in zip(cubes, psfs, strict=True)]
+        found = subtract(np.stack(frames)) - image
         for radius, position, scale in companions:
-            flux = _flux(found, place(cube.size, radius, position), cube.fwhm)
-            measured.append((radius, flux / (scale * own)))
+            flux = _flux(found, place(size, radius, position), cubes[-1].fwhm)
+            measured.append((radius, flux / (scale * star)))
     measured.sort()
     columns = np.array(measured).T if measured else np.zeros((2, 0))
-    return Table({"radius": columns[0], "throughput": np.clip(columns[1], 0, None)})
+    smooth = ndimage.median_filter(columns[1], 3, mode="nearest")
+    return Table({"radius": columns[0], "throughput": np.clip(smooth, 0, None)})
 
 
 def place(size: int, radius: float, position: float) -> tuple[float, float]:
@@ -236,9 +311,9 @@ def star_image(frames: Float64, fwhm: float) -> Float64:
     return np.asarray(_central(frames.mean(axis=0), min(half, frames.shape[-1] // 2)))
 
 
-def star_flux(psf: Float64, fwhm: float) -> float:
-    """Flux of a star's centred image in an aperture of one FWHM diameter."""
-    return _flux(psf, (len(psf) // 2,) * 2, fwhm)
+def star_flux(psf: Float64, fwhm: float, center: tuple[float, float] | None = None) -> float:
+    """Flux of a star's image in an aperture of one FWHM diameter; default: at its central pixel."""
+    return _flux(psf, center or (len(psf) // 2,) * 2, fwhm)
 
 
 def _flux(image: Float64, center: tuple[float, float], fwhm: float) -> float:

@@ -76,6 +76,8 @@ def fwhm_of(filter_name: str, pixel_scale_mas: float) -> float:
 def aperture_fluxes(image: Float64, radius: float, fwhm: float) -> Float64:
     """Fluxes in the apertures of one FWHM that fit on a circle about the image's centre.
 
+    They touch each other, from the right counter-clockwise, as those of VIP do.
+
     Parameters
     ----------
     image : ndarray (ny, nx)
@@ -88,8 +90,7 @@ def aperture_fluxes(image: Float64, radius: float, fwhm: float) -> Float64:
     ndarray
         Those without NaN.
     """
-    count = int(2 * np.pi * radius / fwhm)
-    angle = 2 * np.pi * np.arange(count) / max(count, 1)
+    angle = fwhm / radius * np.arange(int(2 * np.pi * radius / fwhm))
     middle = (np.array(image.shape) - 1) / 2
     y, x = middle[0] + radius * np.sin(angle), middle[1] + radius * np.cos(angle)
     sums = [circle_sum(image, image, yi, xi, fwhm / 2)[0] for yi, xi in zip(y, x, strict=True)]

@@ -138,6 +138,51 @@ def derotation_angles(headers: Sequence[Header]) -> Float32:
     return np.unwrap(angles, period=360).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class AdiStack:
+    """Frames of an ADI cube in memory.
+
+    Parameters
+    ----------
+    cube : ndarray of float32, shape (nfields, n, ny, nx)
+        In order of time; the star on the central pixel.
+    angles : ndarray of float32, shape (n,)
+        See `derotation_angles`.
+    header : fits.Header
+        See `adi_header`.
+    fields : tuple of str
+        Filter of each field.
+    """
+
+    cube: Float32
+    angles: Float32
+    header: fits.Header
+    fields: tuple[str, ...]
+
+    @classmethod
+    def read(cls, frames: Sequence[AdiFrame]) -> AdiStack:
+        """Read frames, in any order.
+
+        Raises
+        ------
+        FileError
+            They do not have the same fields.
+        """
+        ordered, fields, size = _ordered(frames)
+        planes = list(_planes(ordered, fields, size))
+        cube = np.stack(planes).reshape(len(fields), len(ordered), *size)
+        headers = [frame.header for frame in ordered]
+        return cls(cube, derotation_angles(headers), adi_header(headers, fields, size), fields)
+
+    @classmethod
+    def of_images(cls, images: Sequence[CameraImage]) -> AdiStack:
+        """Stack coadds in memory, in order of time; see `adi_cube`."""
+        cube, angles = adi_cube(images)
+        headers, fields = [image.header for image in images], images[0].fields
+        size = (cube.shape[-2], cube.shape[-1])
+        return cls(cube, angles, adi_header(headers, fields, size), fields)
+
+
 def adi_frame(data: Float32, size: tuple[int, int]) -> Float32:
     """Cut an image so that its centre falls on the central pixel.
 
@@ -245,16 +290,8 @@ def write_adi(
     FileError
         The frames do not have the same fields.
     """
-    ordered = sorted(frames, key=lambda frame: frame.header.known(Header.mjd, 0.0))
-    fields = ordered[0].fields
-    for frame in ordered:
-        if frame.fields != fields:
-            raise FileError(
-                f"frames of {'+'.join(fields)} and {'+'.join(frame.fields)} cannot be in one ADI "
-                "cube; exclude one of them with [data] exclude"
-            )
+    ordered, fields, size = _ordered(frames)
     angles = derotation_angles([frame.header for frame in ordered])
-    size = adi_size(plane for frame in ordered for plane in CameraImage.read(frame.paths[0]).data)
     shape = (*((len(fields),) if len(fields) > 1 else ()), len(ordered), *size)
     header = adi_header([frame.header for frame in ordered], fields, size)
     header = stamp(header, digest, [path for frame in ordered for path in frame.paths])
@@ -316,6 +353,22 @@ def _angles_header(header: Header) -> Header:
     out = header.copy()
     out.put(unit=("deg", "derotation angles of the frames of the cube"))
     return out
+
+
+def _ordered(
+    frames: Sequence[AdiFrame],
+) -> tuple[list[AdiFrame], tuple[str, ...], tuple[int, int]]:
+    """Frames in order of time, their fields, and the size that holds them all."""
+    ordered = sorted(frames, key=lambda frame: frame.header.known(Header.mjd, 0.0))
+    fields = ordered[0].fields
+    for frame in ordered:
+        if frame.fields != fields:
+            raise FileError(
+                f"frames of {'+'.join(fields)} and {'+'.join(frame.fields)} cannot be in one ADI "
+                "cube; exclude one of them with [data] exclude"
+            )
+    size = adi_size(plane for frame in ordered for plane in CameraImage.read(frame.paths[0]).data)
+    return ordered, fields, size
 
 
 def _planes(

@@ -70,8 +70,8 @@ class Measured:
     item : GroupReport
     fields : tuple of str
         Filter of each field.
-    flux, strehl : ndarray, shape (nfields, nframes)
-        Aperture flux (e-/s) and Strehl ratio.
+    flux, strehl, strehl_err : ndarray, shape (nfields, nframes)
+        Aperture flux (e-/s), Strehl ratio and its error.
     star : ndarray, shape (nfields, nframes, 2)
         (y, x) of the star, pixels.
     saturated : ndarray, shape (nframes,)
@@ -84,6 +84,7 @@ class Measured:
     fields: tuple[str, ...]
     flux: np.ndarray
     strehl: np.ndarray
+    strehl_err: np.ndarray
     star: np.ndarray
     saturated: np.ndarray
     header: Header
@@ -97,6 +98,7 @@ class Measured:
             metrics.fields,
             _mean(metrics.photf),
             _mean(metrics.strehl),
+            _mean(metrics.strehl_err),
             metrics.positions("dft"),
             metrics.frame_nsat,
             Header() if item.coadd is None else read_header(item.coadd),

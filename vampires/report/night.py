@@ -15,7 +15,7 @@ from typing import TypeAlias
 from vampires.io.atomic import atomic_path
 from vampires.night.record import Record
 from vampires.night.setups import Setup
-from vampires.report import groups, overview, polarimetry, products, sources, stages
+from vampires.report import contrast, flux, groups, overview, polarimetry, products, sources, stages
 from vampires.report.groups import GroupReport, Measured
 from vampires.report.page import render
 from vampires.report.parts import Section
@@ -99,6 +99,8 @@ SECTIONS: tuple[Builder, ...] = (
     polarimetry.sets,
     overview.setups,
     groups.conditions,
+    flux.scale,
+    contrast.curves,
     stages.stages,
     sources.calibration,
     sources.left_out,

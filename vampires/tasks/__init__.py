@@ -32,6 +32,8 @@ _HOMES = {
     "task_stokes": "polarimetry",
     "task_pdi": "polarimetry",
     "task_adi": "adi",
+    "task_adi_image": "adi",
+    "task_contrast": "contrast",
     "task_diff": "differences",
     "task_report": "report",
     "DOIT_CONFIG": "settings",

@@ -99,7 +99,8 @@ def task_report() -> Iterator[Task]:
 
 def _made(plan: Plan) -> Made:
     """Products of the other tasks: whatever they list as their targets."""
-    from vampires.tasks.adi import task_adi
+    from vampires.tasks.adi import task_adi, task_adi_image
+    from vampires.tasks.contrast import task_contrast
     from vampires.tasks.differences import task_diff
     from vampires.tasks.images import task_coadd, task_coadd_table
     from vampires.tasks.ladder import task_ladder
@@ -108,7 +109,7 @@ def _made(plan: Plan) -> Made:
 
     makers = (
         task_centroids, task_ladder, task_coadd, task_coadd_table, task_stokes,
-        task_pdi, task_adi, task_diff,
+        task_pdi, task_adi, task_adi_image, task_contrast, task_diff,
     )  # fmt: skip
     tasks = [task for maker in makers for task in maker()]
     files = [Path(target) for task in tasks for target in task.get("targets", ())]
