@@ -45,7 +45,7 @@ def alignment(raw: np.ndarray, **changes) -> Alignment:
 def test_unbiased_and_errors_true(electrons):
     """To 1 % from 0.01 to 1 electron a frame; the error plane is the scatter between pixels."""
     count = 600 if electrons > 0.02 else 2000
-    data, variance, seen = count_photons(alignment(frames(electrons, count)))
+    data, variance, seen, _ = count_photons(alignment(frames(electrons, count)))
     inner = data[0] * EXPTIME
     noise = np.std(inner)
     mean_error = noise / np.sqrt(inner.size)
@@ -78,10 +78,21 @@ def test_few_frames_have_no_bias_of_inversion():
 
 def test_bright_pixels_take_the_mean():
     raw = frames(5.0, 50, seed=2)
-    data, variance, _ = count_photons(alignment(raw))
+    data, variance, _, _ = count_photons(alignment(raw))
     mean = (raw.mean(axis=0) - 150) * GAIN / EM / EXPTIME
     np.testing.assert_allclose(data[0], mean, rtol=1e-4)
     assert np.sqrt(variance.mean()) == pytest.approx(data[0].std(), rel=0.07)
+
+
+def test_light_that_moves_is_noticed():
+    """Speckles that come and go count too low; steady light does not."""
+    steady = count_photons(alignment(frames(0.2, 400, seed=6))).bias
+    assert abs(steady.value) < 3 * steady.error < 0.03
+    assert not steady.significant
+    raw = np.concatenate([frames(0.02, 200, seed=7), frames(0.8, 200, seed=8)])
+    moving = count_photons(alignment(raw)).bias
+    assert moving.value < -0.01
+    assert moving.significant
 
 
 def test_refused_where_it_means_nothing():
@@ -94,6 +105,6 @@ def test_refused_where_it_means_nothing():
 def test_bad_pixels_are_left_out():
     bad = np.zeros((40, 40), bool)
     bad[20, 20] = True
-    data, _, seen = count_photons(alignment(frames(0.1, 30), bad=bad))
+    data, _, seen, _ = count_photons(alignment(frames(0.1, 30), bad=bad))
     assert np.isnan(data[0, 20, 20]) or seen[0, 20, 20] == 0
     assert np.isfinite(data[0, 5, 5])

@@ -43,6 +43,8 @@ class ProductFacts(FactCards):
     master_pixels = Known("MASTNPIX", float, "detector pixels averaged in each pixel")
     count_threshold = Known("PCTHRESH", float, "threshold of a photon count", "e-")
     count_limit = Known("PCLIMIT", float, "a frame, above which the mean is taken", "e-")
+    count_bias = Known("PCBIAS", float, "counted photons over the mean, less 1")
+    count_bias_error = Known("PCBIASER", float, "its error, upper limit")
     selected_by = Known("FRAMESEL", str, "what frames were selected by")
     selection_cutoff = Known("SELCUT", float, "quantile discarded")
     registered_by = Known("ALIGNMET", str, "centroid of registration")
@@ -90,6 +92,15 @@ class ProductFacts(FactCards):
     star_x = Known("PSFCENTX", int, "x of the star, 0-based", "pixel")
     star_y = Known("PSFCENTY", int, "y of the star, 0-based", "pixel")
     wavelength = Known("WAVE", float, "wavelength", "um")
+
+    # an ADI image
+    adi_method = Known("ADIMETH", str, "model of the star")
+    adi_components = Known("ADINCOMP", int, "principal components subtracted")
+    adi_reference = Known("ADIREF", str, "what the model is made of")
+    adi_frames = Known("ADIFRAME", int, "frames of the ADI cube")
+    adi_span = Known("ADISPAN", float, "field rotation between them", "deg")
+    fwhm = Known("FWHM", float, "of a diffraction-limited star", "pixel")
+    star_core = Known("STARCOR", float, "star in an aperture of 1 FWHM", "BUNIT")
 
     # a Stokes frame
     method = Known("METHOD", str, "how the images were combined")

@@ -35,6 +35,7 @@ from vampires.images.image import CameraImage
 from vampires.images.mean import mean_image
 from vampires.images.recenter import pad_to_diagonal, recenter_image
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource
+from vampires.io.products import read_header
 from vampires.kernels.calibrate import PixelCalibration, calibrate
 from vampires.kernels.windows import brightest
 from vampires.log import get_logger
@@ -92,6 +93,10 @@ class CameraCube:
         Bytes that any step may use.
     headers : tuple of Header
         Canonical header of each file.
+    masters : dict of str
+        Facts of the header about the masters.
+    sky_subtracted : bool
+        Whether the background is of the sky, not a dark.
     """
 
     source: FrameSource
@@ -106,6 +111,7 @@ class CameraCube:
     memory: int = DEFAULT_MEMORY
     headers: tuple[Header, ...] = ()
     masters: dict[str, str] = field(default_factory=dict)
+    sky_subtracted: bool = False
 
     @classmethod
     def open(
@@ -283,7 +289,10 @@ class CameraCube:
         calibration = replace(
             pixel_calibration(self.header, background, response), repair=settings.fix_bad_pixels
         )
-        cube = replace(self, calibration=calibration, masters=cards)
+        sky = background is not None and (
+            read_header(background).known(Header.data_type, "") == "SKYFLAT"
+        )
+        cube = replace(self, calibration=calibration, masters=cards, sky_subtracted=sky)
         if settings.outlier_sigma == 0:
             return cube
         return replace(cube, source=screen(self.source, calibration, settings.outlier_sigma))
@@ -463,12 +472,21 @@ class CameraCube:
         -------
         CameraImage
         """
+        if method == COUNTING and self.sky_subtracted:
+            raise MeasurementError(
+                f'{self.source.paths[0].name}: [coadd] method = "photon_counting": its background '
+                f"{self.masters['background_file']} holds the sky, whose photons would be counted; leave "
+                'the skies out with [data] exclude, so that darks are taken, or use "mean"'
+            )
         size = self.crop(crop_width)
         stack = coadd_frames(self.alignment(size), method, self.memory)
         header = self.product_header(method)
         header.update(celestial_wcs(header, size))
         if method == COUNTING:
             header.put(count_threshold=THRESHOLD, count_limit=LIMIT)
+            if stack.bias is not None and np.isfinite(stack.bias.value):
+                value, error = round(stack.bias.value, 5), round(stack.bias.error, 5)
+                header.put(count_bias=value, count_bias_error=error)
         header.put(master_pixels=round(stack.master_pixels, 4))
         image = CameraImage(
             stack.data, stack.variance, stack.systematic, stack.count, header, self.fields

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.images.alignment import Alignment
-from vampires.images.counting import COUNTING, count_photons
+from vampires.images.counting import COUNTING, Bias, count_photons
 from vampires.images.master_errors import systematic_variance
 from vampires.io.frames import DEFAULT_MEMORY
 from vampires.kernels.block import RawBlock
@@ -59,6 +59,8 @@ class Coadd:
         Frames that contribute to each pixel.
     master_pixels : float
         Detector pixels that each pixel averages, as the masters' errors see it.
+    bias : Bias or None
+        Of photon counting.
     """
 
     data: NDArray[np.float32]
@@ -66,6 +68,7 @@ class Coadd:
     systematic: NDArray[np.float32]
     count: NDArray[np.int32]
     master_pixels: float
+    bias: Bias | None = None
 
 
 def coadd_frames(
@@ -111,8 +114,9 @@ def coadd_frames(
     >>> coadd = coadd_frames(cube.alignment((536, 536)), "median")  # doctest: +SKIP
     """
     if method == COUNTING:
-        counted, errors, frames = count_photons(job)
-        return Coadd(counted, errors, systematic_variance(job, counted)[0], frames, 1.0)
+        counted, errors, frames, bias = count_photons(job)
+        systematic = systematic_variance(job, counted)[0]
+        return Coadd(counted, errors, systematic, frames, 1.0, bias)
     if method not in AVERAGES:
         known = ", ".join((*AVERAGES, COUNTING))
         raise ValueError(f"coadd method {method!r}: choose one of {known}")

@@ -24,15 +24,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import ndimage, special
 
 from vampires.errors import MeasurementError
 from vampires.images.alignment import Alignment
 from vampires.io.frames import CHUNK_BYTES
 from vampires.kernels.resample import shift
+from vampires.log import get_logger
+
+log = get_logger(__name__)
 
 Float64 = NDArray[np.float64]
 Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
@@ -48,6 +52,9 @@ LIMIT = 1.0
 """Electrons a frame above which the mean is taken."""
 
 LEAST_FRAMES = 20
+_COMPARED = (0.02, 0.7)  # e- a frame, where counted light and mean are compared
+_AROUND = 9
+_TOLERATED = 0.01
 _MOST_ELECTRONS = 40
 _GRID = np.concatenate([np.linspace(0, 0.1, 201), np.linspace(0.105, 4.0, 780)])
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
@@ -144,7 +151,35 @@ def counting_law(read_noise: float) -> CountingLaw:
     return CountingLaw(read_noise)
 
 
-def count_photons(job: Alignment) -> Planes:
+@dataclass(frozen=True)
+class Bias:
+    """Counted light over the mean of the same frames, less one: zero where the light is steady.
+
+    Parameters
+    ----------
+    value, error : float
+        Of all pixels between 0.02 and 0.7 e- a frame; NaN: there are none.
+    """
+
+    value: float
+    error: float
+
+    @property
+    def significant(self) -> bool:
+        """Beyond 1 %, and three times its error."""
+        return abs(self.value) > max(_TOLERATED, 3 * self.error)
+
+
+class Counted(NamedTuple):
+    """Result of `count_photons`."""
+
+    data: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    frames: NDArray[np.int32]
+    bias: Bias
+
+
+def count_photons(job: Alignment) -> Counted:
     """Count the photons of unshifted frames.
 
     Parameters
@@ -156,8 +191,10 @@ def count_photons(job: Alignment) -> Planes:
     -------
     data, variance : ndarray of float32, shape (nfields, ny, nx)
         e-/s; the mean position of the star comes to the centre, by one shift of the result.
-    count : ndarray of int32
-        Frames.
+    frames : ndarray of int32
+        Frames that see each pixel.
+    bias : Bias
+        How far the counted light is from the mean: the log warns where it is significant.
 
     Raises
     ------
@@ -176,28 +213,38 @@ def count_photons(job: Alignment) -> Planes:
             f'{name}: [coadd] method = "photon_counting" needs {LEAST_FRAMES} frames, found {n}; '
             'group more by [combine] method = "pdi", or use "mean"'
         )
-    rate, variance, seen = _detector_rate(job)
+    (rate, variance, seen), bias = _detector_rate(job)
+    if bias.significant:
+        log.warning(
+            "counted photons are not the mean of the frames: the light is not steady, or bias or "
+            "read noise are wrong; use mean",
+            file=name.name, percent=round(100 * bias.value, 2),
+        )  # fmt: skip
     fields = [_centred(rate, variance, seen, job, places) for places in job.centers]
     data, errors, count = (np.stack(planes) for planes in zip(*fields, strict=True))
-    return data, errors, count
+    return Counted(data, errors, count, bias)
 
 
-def _detector_rate(job: Alignment) -> tuple[Float64, Float64, NDArray[np.int32]]:
-    """e-/s, variance and frames of every detector pixel, calibrated orientation."""
+def _detector_rate(job: Alignment) -> tuple[tuple[Float64, Float64, NDArray[np.int32]], Bias]:
+    """e-/s, variance and frames of every detector pixel, calibrated orientation; the bias."""
     cal = job.cal
     above, total = np.zeros(cal.shape), np.zeros(cal.shape)
     seen = np.zeros(cal.shape, np.int32)
+    # Raw numbers are whole: what is k or more was above k - 1/2, which is not quite the threshold.
+    level = np.rint(THRESHOLD / cal.gain + cal.background + 0.5)
+    beyond = (level - 0.5 - cal.background) * cal.gain - THRESHOLD
     for start, stop in job.source.chunks(CHUNK_BYTES):
         raw = np.asarray(job.source.read(start, stop).native())
         good = raw < cal.saturation
         charge = (raw - cal.background) * np.float32(cal.gain)
-        above += ((charge > THRESHOLD) & good).sum(axis=0)
+        above += ((raw >= level) & good).sum(axis=0)
         total += np.where(good, charge, 0).sum(axis=0, dtype=float)
         seen += good.sum(axis=0, dtype=np.int32)
     frames = np.maximum(seen, 2)
-    counted, spread = counting_law(round(float(cal.read_noise), 4)).electrons(
-        above / frames, frames
-    )
+    # The charge of an electron falls as exp(-x) beyond the threshold.
+    part = np.minimum(above / frames * np.exp(beyond), 1.0)
+    law = counting_law(round(float(cal.read_noise), 4))
+    counted, spread = law.electrons(part, frames)
     mean = total / frames
     bright = ~(mean <= LIMIT) | ~np.isfinite(counted)
     noise = (cal.excess_noise**2 * np.maximum(mean, 0) + cal.read_noise**2) / frames
@@ -205,7 +252,19 @@ def _detector_rate(job: Alignment) -> tuple[Float64, Float64, NDArray[np.int32]]
     usable = ~cal.bad & (seen >= LEAST_FRAMES)
     rate = np.where(usable, np.where(bright, mean, counted) * per_second, np.nan)
     variance = np.where(bright, noise, spread) * per_second**2
-    return _oriented(rate, job), _oriented(variance, job), _oriented(seen, job)
+    # by the level about a pixel: its own would choose the fluctuations of the mean
+    level = ndimage.uniform_filter(np.where(usable, mean, 0.0), _AROUND)
+    compared = usable & np.isfinite(counted) & (level > _COMPARED[0]) & (level < _COMPARED[1])
+    bias = _bias(counted[compared], mean[compared], (spread + noise)[compared])
+    return (_oriented(rate, job), _oriented(variance, job), _oriented(seen, job)), bias
+
+
+def _bias(counted: Float64, mean: Float64, variance: Float64) -> Bias:
+    """Of pixels; the two are positively correlated, so that the error is an upper limit."""
+    total = float(mean.sum())
+    if not total > 0:
+        return Bias(np.nan, np.nan)
+    return Bias(float(counted.sum()) / total - 1, float(np.sqrt(variance.sum())) / total)
 
 
 def _oriented(plane: NDArray, job: Alignment) -> NDArray:
