@@ -41,17 +41,17 @@ def main() -> None:
         observation = Observation.from_directory(Path(folder) / "raw", config=config)
         (found,) = observation.adi_images()
     header, planes = found.header, found.planes
-    header["ADIMETH"] = "median"
+    header.put(adi_method="median")
     single = {"": planes["SCI"][0], "MEAN": planes["MEAN"][0]}
     curves = curves_of_adi(single, header, config, found.throughput)
     figure = draw_residuals(
-        planes["SCI"], planes["SNR"], found.fields, header["PXSCALE"] / 1000,
+        planes["SCI"], planes["SNR"], found.fields, header.pixel_scale / 1000,
         "10 exposures, both cameras, median", "e-/s",
     )  # fmt: skip
     save_figure(figure, HERE / "images" / "adi_image.png", 90)
     save_figure(draw_curves(curves, "5 sigma"), HERE / "images" / "adi_contrast.png", 90)
     image = planes["SCI"][0].astype(float)
-    radius = COMPANION.separation / header["PXSCALE"] * 1000
+    radius = COMPANION.separation / header.pixel_scale * 1000
     y, x = place(len(image), radius, COMPANION.position_angle)
     flux = circle_sum(image, image, y, x, header["FWHM0"] / 2)[0]
     assert found.throughput is not None

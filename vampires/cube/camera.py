@@ -475,8 +475,8 @@ class CameraCube:
         if method == COUNTING and self.sky_subtracted:
             raise MeasurementError(
                 f'{self.source.paths[0].name}: [coadd] method = "photon_counting": its background '
-                f"{self.masters['background_file']} holds the sky, whose photons would be counted; leave "
-                'the skies out with [data] exclude, so that darks are taken, or use "mean"'
+                f"{self.masters['background_file']} holds the sky, whose photons would be counted; "
+                'leave the skies out with [data] exclude, so that darks are taken, or use "mean"'
             )
         size = self.crop(crop_width)
         stack = coadd_frames(self.alignment(size), method, self.memory)

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.config import AdiSettings
 from vampires.errors import FileError
 from vampires.flux.adi import (
@@ -50,7 +50,7 @@ class AdiImage:
     planes : mapping of str to ndarray, shape (nfields, ny, nx)
         ``SCI``, its noise ``ERR`` (of the ring that a pixel is in), its signal-to-noise ratio
         ``SNR``, and ``MEAN``, the mean of the turned frames, nothing subtracted.
-    header : fits.Header
+    header : Header
         With ``FWHM0`` [px] and ``STARCOR0``, the flux of the star in an aperture of one FWHM.
     fields : tuple of str
         Filter of each plane; ``SDI`` for all fields together.
@@ -59,7 +59,7 @@ class AdiImage:
     """
 
     planes: Mapping[str, NDArray[np.float32]]
-    header: fits.Header
+    header: Header
     fields: tuple[str, ...]
     throughput: Table | None
 
@@ -137,7 +137,7 @@ def _check_fit(stack: AdiStack, reference: AdiStack) -> None:
             f"[adi] reference: its coadds are in {'+'.join(reference.fields)}, those of the target "
             f"in {'+'.join(stack.fields)}"
         )
-    ratio = reference.header["PXSCALE"] / stack.header["PXSCALE"]
+    ratio = reference.header.pixel_scale / stack.header.pixel_scale
     if abs(ratio - 1) > _SAME_SCALE:
         raise FileError(
             f"[adi] reference: its pixels are {ratio:.4f} times those of the target; the optics "
@@ -147,7 +147,7 @@ def _check_fit(stack: AdiStack, reference: AdiStack) -> None:
 
 def _field(stack: AdiStack, index: int, cubes: Sequence[Float64], hidden: bool) -> _Field:
     name, header = stack.fields[index], stack.header
-    fwhm = fwhm_of(name, header["PXSCALE"])
+    fwhm = fwhm_of(name, header.pixel_scale)
     cube = AdiCube(cubes[0][index], stack.angles.astype(float), fwhm)
     reference = cubes[1][index] if len(cubes) > 1 else None
     if not hidden:
@@ -155,10 +155,10 @@ def _field(stack: AdiStack, index: int, cubes: Sequence[Float64], hidden: bool) 
         return _Field(cube, psf, star_flux(psf, fwhm), reference)
     shape = header_psf(header, name, 2 * int(np.ceil(4 * fwhm)) + 1).astype(float)
     shape /= star_flux(shape, fwhm)
-    if f"COREFLX{index}" not in header:
+    rate = header.known(Header.core_flux.of(index))
+    if rate is None:
         return _Field(cube, shape, np.nan, reference)
-    factor = FluxScale.of_header(header, len(stack.fields)).factors[index]
-    star = float(header[f"COREFLX{index}"]) * factor
+    star = rate * FluxScale.of_header(header, len(stack.fields)).factors[index]
     return _Field(cube, shape * star, star, reference)
 
 
@@ -242,38 +242,30 @@ def _joined(
     header = _header(stack, fields, planes["SCI"].shape[-2:])
     for index, star in enumerate(stars):
         name = fields[index] if fields[index] != SDI else _longest(stack.fields)
-        fwhm = fwhm_of(name, stack.header["PXSCALE"])
-        header[f"FWHM{index}"] = (round(fwhm, 4), "[pixel] of a diffraction-limited star")
+        fwhm = fwhm_of(name, stack.header.pixel_scale)
+        header.set(Header.fwhm.of(index), round(fwhm, 4))
         if np.isfinite(star):
-            header[f"STARCOR{index}"] = (
-                float(f"{star:.6g}"), "[BUNIT] star in an aperture of 1 FWHM",
-            )  # fmt: skip
+            header.set(Header.star_core.of(index), float(f"{star:.6g}"))
     tables = [_named(part.throughput, name) for part, name in zip(parts, fields, strict=True)]
     kept = [table for table in tables if table is not None]
     return AdiImage(planes, header, tuple(fields), vstack(kept) if kept else None)
 
 
-def _header(stack: AdiStack, fields: Sequence[str], size: tuple[int, ...]) -> fits.Header:
+def _header(stack: AdiStack, fields: Sequence[str], size: tuple[int, ...]) -> Header:
     header = north_up(stack.header, (size[0], size[1]))
-    header.remove("DEROTANG", ignore_missing=True)
-    header.remove("COMMENT", ignore_missing=True, remove_all=True)
-    header["DEROTATE"] = (True, "north up; F: as the pupil was")
-    header["PSFCENTX"], header["PSFCENTY"] = size[1] // 2, size[0] // 2
-    span = float(np.ptp(stack.angles))
-    header["ADIFRAME"] = (len(stack.angles), "frames of the ADI cube")
-    header["ADISPAN"] = (round(span, 3), "[deg] field rotation between them")
-    for index in range(len(stack.fields)):
-        header.remove(f"FIELD{index}", ignore_missing=True)
-        if fields[0] == SDI:
-            header.remove(f"WAVE{index}", ignore_missing=True)
+    header.drop(Header.derotation)
+    header.prose = []
+    header.put(
+        north_up=True, star_x=size[1] // 2, star_y=size[0] // 2, adi_frames=len(stack.angles),
+        adi_span=round(float(np.ptp(stack.angles)), 3),
+    )  # fmt: skip
+    header.drop(*(Header.field_names.of(index) for index in range(len(stack.fields))))
     if fields[0] == SDI:
         scale = FluxScale.of_header(stack.header, len(stack.fields))
-        last = stack.fields.index(_longest(stack.fields))
+        header.drop(*(Header.wavelength.of(index) for index in range(len(stack.fields))))
         FluxScale.clear(header, len(stack.fields))
-        scale.part(last).stamp(header)
-    header["NFIELDS"] = (len(fields), "number of planes")
-    for index, name in enumerate(fields):
-        header[f"FIELD{index}"] = (name, f"name of field {index}")
+        scale.part(stack.fields.index(_longest(stack.fields))).stamp(header)
+    header.put(nfields=len(fields), field_names=fields)
     return header
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy import units as u
-from astropy.io import fits
 from astropy.table import QTable, Table, vstack
 from numpy.typing import NDArray
 
+from vampires.canonical import Header
 from vampires.errors import FileError
 from vampires.flux.adi import star_flux
 from vampires.flux.curves import CurveSettings, contrast_curve, fwhm_of
-from vampires.images.units import ASTROPY_UNITS, FluxScale
+from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
 
 Float64 = NDArray[np.float64]
 
@@ -57,20 +57,20 @@ class FluxUnit:
     factor: float
 
     @classmethod
-    def of_header(cls, header: fits.Header) -> FluxUnit:
+    def of_header(cls, header: Header) -> FluxUnit:
         """Unit of an image; a surface brightness is summed to a flux by the area of a pixel."""
-        unit = ASTROPY_UNITS[str(header["BUNIT"])]
+        unit = ASTROPY_UNITS[header.known(Header.unit, RATE)]
         if unit.is_equivalent(u.Jy / u.arcsec**2):
-            return cls(u.Jy, float(header["PXAREA"]))
+            return cls(u.Jy, header.pixel_area)
         return cls(unit, 1.0)
 
 
-def settings_of(header: fits.Header, field: str, star: float, sigma: float) -> CurveSettings:
+def settings_of(header: Header, field: str, star: float, sigma: float) -> CurveSettings:
     """Settings of a curve of an image with this header.
 
     Parameters
     ----------
-    header : fits.Header
+    header : Header
         With PXSCALE.
     field : str
         Filter.
@@ -79,12 +79,12 @@ def settings_of(header: fits.Header, field: str, star: float, sigma: float) -> C
     sigma : float
         Significance of a detection.
     """
-    scale = float(header["PXSCALE"])
+    scale = header.pixel_scale
     return CurveSettings(fwhm_of(field, scale), scale / 1000, star, sigma)
 
 
 def star_of(
-    data: NDArray, header: fits.Header, fields: Sequence[str], index: int, *, covered: bool
+    data: NDArray, header: Header, fields: Sequence[str], index: int, *, covered: bool
 ) -> float:
     """Sum of the star's pixels in an aperture of one FWHM, in the unit of the image.
 
@@ -92,7 +92,7 @@ def star_of(
     ----------
     data : ndarray (ny, nx)
         Total intensity, the star at its centre.
-    header : fits.Header
+    header : Header
         Of the image.
     fields : sequence of str
         Filters of the image.
@@ -107,9 +107,9 @@ def star_of(
         NaN where it is not known: saturated, or covered without a measured spot.
     """
     if covered:
-        rate = header.get(f"COREFLX{index}", np.nan)
-        return float(rate) * FluxScale.of_header(header, len(fields)).factors[index]
-    fwhm = fwhm_of(fields[index], float(header["PXSCALE"]))
+        rate = header.known(Header.core_flux.of(index), np.nan)
+        return rate * FluxScale.of_header(header, len(fields)).factors[index]
+    fwhm = fwhm_of(fields[index], header.pixel_scale)
     half = int(np.ceil(_BOX * fwhm))
     y, x = ((side - 1) / 2 for side in data.shape)
     top, left = max(0, round(y) - half), max(0, round(x) - half)

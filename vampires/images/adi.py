@@ -148,7 +148,7 @@ class AdiStack:
         In order of time; the star on the central pixel.
     angles : ndarray of float32, shape (n,)
         See `derotation_angles`.
-    header : fits.Header
+    header : Header
         See `adi_header`.
     fields : tuple of str
         Filter of each field.
@@ -156,7 +156,7 @@ class AdiStack:
 
     cube: Float32
     angles: Float32
-    header: fits.Header
+    header: Header
     fields: tuple[str, ...]
 
     @classmethod

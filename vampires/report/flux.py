@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 
+from vampires.canonical import Fact, Header
 from vampires.images.units import RATE
 from vampires.report.groups import Measured
 from vampires.report.parts import NONE, Number, Part, Section, Table, Text, median
@@ -15,19 +15,19 @@ from vampires.report.parts import NONE, Number, Part, Section, Table, Text, medi
 if TYPE_CHECKING:
     from vampires.report.night import NightReport
 
-_COLUMNS = (
-    ("unit per e-/s", "FLUXCON", 4),
-    ("photon error", "FLUXSTA", 2),
-    ("calibration error", "FLUXSYS", 2),
-    ("zero point [mag]", "ZPMAG", 5),
-    ("Jy of mag 0", "ZPJY", 5),
-    ("instrumental mag", "INSTMAG", 5),
-    ("star [mag]", "STARMAG", 5),
-    ("star [Jy]", "STARJY", 4),
-    ("e- per photon", "THROUGH", 3),
-    ("spot over star", "CONTRST", 3),
+_COLUMNS: tuple[tuple[str, Fact[float], int], ...] = (
+    ("unit per e-/s", Header.flux_factors, 4),
+    ("photon error", Header.photon_errors, 2),
+    ("calibration error", Header.calibration_errors, 2),
+    ("zero point [mag]", Header.zero_point, 5),
+    ("Jy of mag 0", Header.vega_flux, 5),
+    ("instrumental mag", Header.instrumental_magnitude, 5),
+    ("star [mag]", Header.star_magnitude, 5),
+    ("star [Jy]", Header.star_flux, 4),
+    ("e- per photon", Header.total_throughput, 3),
+    ("spot over star", Header.spot_contrast, 3),
 )
-"""Heading, card without the number of the field, and digits."""
+"""Heading, fact of each field, and digits."""
 
 
 def scale(report: NightReport) -> Section | None:
@@ -53,31 +53,31 @@ def _row(camera: int, name: str, own: Sequence[tuple[Measured, int]]) -> list[ob
         for key in ("strehl", "strehl_err")
     )
     values = [
-        Number(_median([header.get(f"{key}{index}") for header, (_, index) in
+        Number(_median([header.known(fact.of(index)) for header, (_, index) in
                         zip(headers, own, strict=True)]), digits)
-        for _, key, digits in _COLUMNS
+        for _, fact, digits in _COLUMNS
     ]  # fmt: skip
     return [
-        camera, name, len(own), _one_of(headers, "BUNIT", RATE), _one_of(headers, "FLUXSRC", NONE),
-        *values, Number(float(median(strehl)), 3), Number(float(median(error)), 2),
+        camera, name, len(own), _one_of(headers, Header.unit, RATE),
+        _one_of(headers, Header.flux_source, NONE), *values, Number(float(median(strehl)), 3), Number(float(median(error)), 2),
     ]  # fmt: skip
 
 
-def _median(values: Sequence[object]) -> float:
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
+def _median(values: Sequence[float | None]) -> float:
+    numbers = [value for value in values if value is not None]
     return float(median(np.array(numbers))) if numbers else float("nan")
 
 
-def _one_of(headers: Sequence[fits.Header], key: str, default: str) -> str:
-    return ", ".join(sorted({str(header.get(key, default)) for header in headers}))
+def _one_of(headers: Sequence[Header], fact: Fact[str], default: str) -> str:
+    return ", ".join(sorted({header.known(fact, default) for header in headers}))
 
 
-def _remarks(headers: Sequence[fits.Header]) -> list[str]:
+def _remarks(headers: Sequence[Header]) -> list[str]:
     """The magnitude that was given, and every doubt once."""
     given = {
-        f"Reference: {header['REFMAG']:g} mag in {header['REFBAND']}."
+        f"Reference: {header.reference_magnitude:g} mag in {header.reference_band}."
         for header in headers
-        if "REFMAG" in header
+        if header.reference_magnitude is not None
     }
-    doubts = {f"In doubt: {header['FLUXWARN']}." for header in headers if "FLUXWARN" in header}
+    doubts = {f"In doubt: {header.flux_doubts}." for header in headers if header.flux_doubts}
     return [*sorted(given), *sorted(doubts)]

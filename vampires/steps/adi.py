@@ -38,5 +38,5 @@ def images_of_stack(
     settings = adi_settings(config)
     if settings.reference is not None and reference is None:
         raise ConfigError(f'[adi] reference = "{settings.reference}": its frames were not given')
-    covered = config.coronagraphic and not is_unocculted(stack.header.get("U_FLDSTP"))
+    covered = config.coronagraphic and not is_unocculted(stack.header.field_stop)
     return adi_images(stack, settings, reference, covered=covered)

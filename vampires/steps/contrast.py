@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import QTable, Table, vstack
 
+from vampires.canonical import Header
 from vampires.config import Config, ContrastSettings
 from vampires.errors import ConfigError
 from vampires.flux.curves import CurveSettings
@@ -54,7 +54,7 @@ def curves_of_coadds(images: Iterable[CameraImage], config: Config) -> QTable:
 
 
 def curves_of_adi(
-    planes: Mapping[str, np.ndarray], header: fits.Header, config: Config, passed: Table | None
+    planes: Mapping[str, np.ndarray], header: Header, config: Config, passed: Table | None
 ) -> QTable:
     """Curves of an ADI image: of the turned frames, and after the subtraction.
 
@@ -62,7 +62,7 @@ def curves_of_adi(
     ----------
     planes : mapping of str to ndarray
         Of a product: the residuals under the empty name, and ``MEAN``.
-    header : fits.Header
+    header : Header
         Its header.
     config : Config
         Settings.
@@ -71,14 +71,13 @@ def curves_of_adi(
     """
     sigma = contrast_settings(config).sigma
     made = []
-    for index in range(header["NFIELDS"]):
-        name = str(header[f"FIELD{index}"])
+    for index, name in enumerate(header.field_names):
         settings = CurveSettings(
-            float(header[f"FWHM{index}"]), float(header["PXSCALE"]) / 1000,
-            float(header.get(f"STARCOR{index}", np.nan)), sigma,
+            header.need(Header.fwhm.of(index)), header.pixel_scale / 1000,
+            header.known(Header.star_core.of(index), np.nan), sigma,
         )  # fmt: skip
         own = None if passed is None else passed[passed["field"] == name]
-        what = f"ADI {header['ADIMETH']}"
+        what = f"ADI {header.adi_method}"
         for key, label, table in (("MEAN", "derotated mean", None), ("", what, own)):
             data = planes[key] if planes[key].ndim == 2 else planes[key][index]
             made.append(Plane(label, name, data, settings, table))
@@ -112,6 +111,6 @@ def curves_of_stokes(frame: StokesFrame, config: Config) -> QTable:
     return curves(made, FluxUnit.of_header(frame.header))
 
 
-def covered(header: fits.Header, config: Config) -> bool:
+def covered(header: Header, config: Config) -> bool:
     """Whether the star of an image is behind a coronagraph."""
-    return config.coronagraphic and not is_unocculted(header.get("U_FLDSTP"))
+    return config.coronagraphic and not is_unocculted(header.field_stop)

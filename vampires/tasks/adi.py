@@ -17,7 +17,7 @@ from vampires.night.plan import Plan, make_plan
 from vampires.tasks.plan import current_plan
 
 if TYPE_CHECKING:
-    from astropy.io import fits
+    from vampires.canonical import Header
 
 Task = dict[str, Any]
 Frame = tuple[Path, ...]
@@ -63,6 +63,7 @@ def make_adi_image(
     """Subtract the star, and write images, pictures and throughput."""
     from astropy.table import vstack
 
+    from vampires.canonical import Header
     from vampires.images.adi import AdiFrame, AdiStack
     from vampires.io.products import stamp, write_fits, write_table
     from vampires.plotting.adi import draw_residuals
@@ -80,10 +81,11 @@ def make_adi_image(
             key: plane[0] if len(plane) == 1 else plane for key, plane in image.planes.items()
         }
         write_fits(path, planes, header)
-        title = f"{header.get('OBJECT', '')} {' '.join(image.fields)}, {header['ADIMETH']}".strip()
+        star = header.known(Header.object, "")
+        title = f"{star} {' '.join(image.fields)}, {header.adi_method}".strip()
         figure = draw_residuals(
-            image.planes["SCI"], image.planes["SNR"], image.fields, header["PXSCALE"] / 1000,
-            title, str(header["BUNIT"]),
+            image.planes["SCI"], image.planes["SNR"], image.fields, header.pixel_scale / 1000,
+            title, header.known(Header.unit, ""),
         )  # fmt: skip
         save_figure(figure, picture)
     if targets.throughput is not None:
@@ -92,15 +94,16 @@ def make_adi_image(
     return {"frames": len(frames), "reference": len(reference)}
 
 
-def _say_method(header: fits.Header, config: Config) -> None:
+def _say_method(header: Header, config: Config) -> None:
     """Cards of how the star was subtracted."""
     from vampires.steps.adi import adi_settings
 
     settings = adi_settings(config)
-    header["ADIMETH"] = (settings.method, "model of the star")
-    if settings.method == "pca":
-        header["ADINCOMP"] = (settings.components, "principal components subtracted")
-    header["ADIREF"] = (Path(settings.reference or "own frames").name, "what the model is made of")
+    header.put(
+        adi_method=settings.method,
+        adi_components=settings.components if settings.method == "pca" else None,
+        adi_reference=Path(settings.reference or "own frames").name,
+    )
 
 
 def report_none(reason: str) -> dict[str, Any]:
