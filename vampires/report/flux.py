@@ -57,9 +57,10 @@ def _row(camera: int, name: str, own: Sequence[tuple[Measured, int]]) -> list[ob
                         zip(headers, own, strict=True)]), digits)
         for _, fact, digits in _COLUMNS
     ]  # fmt: skip
+    unit, source = _one_of(headers, Header.unit, RATE), _one_of(headers, Header.flux_source, NONE)
     return [
-        camera, name, len(own), _one_of(headers, Header.unit, RATE),
-        _one_of(headers, Header.flux_source, NONE), *values, Number(float(median(strehl)), 3), Number(float(median(error)), 2),
+        camera, name, len(own), unit, source, *values,
+        Number(float(median(strehl)), 3), Number(float(median(error)), 2),
     ]  # fmt: skip
 
 
