@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.images.alignment import Alignment
-from vampires.images.counting import COUNTING, Bias, count_photons
+from vampires.images.counting import COUNTING, Bias, background_weight, count_photons
 from vampires.images.master_errors import systematic_variance
 from vampires.io.frames import DEFAULT_MEMORY
 from vampires.kernels.block import RawBlock
@@ -115,7 +115,7 @@ def coadd_frames(
     """
     if method == COUNTING:
         counted, errors, frames, bias = count_photons(job)
-        systematic = systematic_variance(job, counted)[0]
+        systematic = systematic_variance(job, counted, background_weight(counted, job.cal))[0]
         return Coadd(counted, errors, systematic, frames, 1.0, bias)
     if method not in AVERAGES:
         known = ", ".join((*AVERAGES, COUNTING))

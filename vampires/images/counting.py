@@ -33,6 +33,7 @@ from scipy import ndimage, special
 from vampires.errors import MeasurementError
 from vampires.images.alignment import Alignment
 from vampires.io.frames import CHUNK_BYTES
+from vampires.kernels.calibrate import PixelCalibration
 from vampires.kernels.resample import shift
 from vampires.log import get_logger
 
@@ -54,6 +55,7 @@ LIMIT = 1.0
 LEAST_FRAMES = 20
 _COMPARED = (0.02, 0.7)  # e- a frame, where counted light and mean are compared
 _AROUND = 9
+_FALSE = 0.002  # e- a frame: what false counts change for a threshold an electron lower
 _TOLERATED = 0.01
 _MOST_ELECTRONS = 40
 _GRID = np.concatenate([np.linspace(0, 0.1, 201), np.linspace(0.105, 4.0, 780)])
@@ -223,6 +225,24 @@ def count_photons(job: Alignment) -> Counted:
     fields = [_centred(rate, variance, seen, job, places) for places in job.centers]
     data, errors, count = (np.stack(planes) for planes in zip(*fields, strict=True))
     return Counted(data, errors, count, bias)
+
+
+def background_weight(counted: NDArray[np.float32], cal: PixelCalibration) -> Float64:
+    """How much of the variance of the background is in that of counted light.
+
+    An error of the background moves the threshold: of the light, and of the few false counts, only
+    a fraction like it is gained or lost. Where the mean is taken, all of it is in.
+
+    Parameters
+    ----------
+    counted : ndarray
+        e-/s.
+    cal : PixelCalibration
+        For the exposure time.
+    """
+    per_frame = counted / np.nanmedian(cal.scale / cal.gain)
+    moved = np.clip(np.nan_to_num(per_frame), 0, None) + _FALSE
+    return np.where(per_frame > LIMIT, 1.0, np.minimum(moved, 1.0) ** 2)
 
 
 def _detector_rate(job: Alignment) -> tuple[tuple[Float64, Float64, NDArray[np.int32]], Bias]:

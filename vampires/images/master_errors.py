@@ -17,7 +17,9 @@ Shares = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 def systematic_variance(
-    alignment: Alignment, data: NDArray[np.float32]
+    alignment: Alignment,
+    data: NDArray[np.float32],
+    background_weight: NDArray[np.floating] | float = 1.0,
 ) -> tuple[NDArray[np.float32], float]:
     """Variance that the masters' errors leave in an average of registered frames.
 
@@ -27,6 +29,9 @@ def systematic_variance(
         The frames, whose calibration holds the variances of background and flat.
     data : ndarray of float32, shape (nfields, ny, nx)
         Their average, e-/s.
+    background_weight : ndarray, shape (nfields, ny, nx)
+        What the variance of the background is multiplied by, where the average does not follow
+        its error one to one.
 
     Returns
     -------
@@ -49,9 +54,11 @@ def systematic_variance(
         background, flat = background[::-1], flat[::-1]
     shares = [pixel_shares(places, alignment.size) for places in alignment.centers]
     planes = [
-        _weighted(background, own, alignment.size)
+        _weighted(background, own, alignment.size) * weight
         + _weighted(flat, own, alignment.size) * image.astype(float) ** 2
-        for own, image in zip(shares, data, strict=True)
+        for own, image, weight in zip(
+            shares, data, np.broadcast_to(background_weight, data.shape), strict=True
+        )
     ]
     variance = np.where(np.isnan(data), np.nan, np.stack(planes)).astype(np.float32)
     return variance, float(np.mean([1 / squares.sum() for _, squares in shares]))
