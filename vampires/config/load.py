@@ -245,7 +245,11 @@ def nearest(word: str, known: Any) -> str:
 
 def _shown(value: Any) -> str:
     """Show a value as it stands in the file, shortened; a message is one line whatever it holds."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in as_toml(value))
+    try:
+        text = as_toml(value)
+    except (TypeError, ValueError):
+        text = repr(value)  # given in Python: no TOML file holds it
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
