@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import QTable, Table
 from fixtures.doit import doit
 
+from vampires.flux.curves import fwhm_of
 from vampires.instrument.filters import FILTERS
 from vampires.kernels.aperture import circle_sum
 from vampires.observation import Observation
@@ -57,11 +58,11 @@ def test_known_star_in_every_unit(star):
     """Camera, atmosphere and splitter undone, within 1 %; the errors follow the data."""
     folder, truth = star
     coadds: dict[str, dict[str, tuple[np.ndarray, np.ndarray, fits.Header]]] = {}
-    for unit in ("e-/s", "Jy", "Jy/arcsec^2", "contrast"):
-        goal = "pdi" if unit == "Jy/arcsec^2" else "coadd"
-        polarimetry = '[polarimetry]\nmethod = "doublediff"\n'
-        configure(folder, f'[specphot]\nunit = "{unit}"\n{polarimetry}')
-        run = doit(folder, goal)
+    for unit in ("e-/s", "Jy", "contrast", "Jy/arcsec^2"):
+        goals = ("pdi", "contrast", "report") if unit == "Jy/arcsec^2" else ("coadd",)
+        tables = '[polarimetry]\nmethod = "doublediff"\n[contrast]\n'
+        configure(folder, f'[specphot]\nunit = "{unit}"\n{tables}')
+        run = doit(folder, *goals)
         assert run.returncode == 0, run.stdout + run.stderr
         coadds[unit] = {}
         for path in sorted((folder / "coadded").glob("*_coll.fits")):
@@ -90,6 +91,33 @@ def test_known_star_in_every_unit(star):
     loss = np.mean([10 ** (-0.4 * FILTERS["750-50"].extinction * h["AIRMASS"])
                     for _, _, h in coadds["Jy"].values()])  # fmt: skip
     assert total == pytest.approx(np.mean(both) / (np.mean(list(PBS.values())) * loss), rel=0.02)
+
+
+def test_curves_of_its_products_and_the_report(star):
+    """Of the night above, in Jy/arcsec^2: sums over an aperture are Jy."""
+    folder, _ = star
+    tables = {
+        name: QTable.read(folder / "products" / "contrast" / f"n_contrast_{name}.ecsv")
+        for name in ("cam1", "cam2", "stokes")
+    }
+    stokes = tables["stokes"]
+    assert set(stokes["image"]) == {"I_Q", "Q", "U", "Q_PHI", "U_PHI"}
+    for table in tables.values():
+        assert table["limit"].unit == table["noise"].unit == "Jy"
+        assert np.isfinite(table["contrast"]).all()
+        np.testing.assert_allclose(
+            table["limit"].value, (table["factor"] * table["noise"]).value, rtol=0.3
+        )
+    star_jy = stokes["limit"].value / stokes["contrast"]  # within one FWHM: most of its core
+    with fits.open(folder / "pdi" / "n_stokes_coll.fits") as hdus:
+        image, header = hdus[0].data[0], hdus[0].header
+    expected = aperture(image, fwhm_of("750-50", header["PXSCALE"]) / 2) * header["PXAREA"]
+    np.testing.assert_allclose(star_jy, expected, rtol=1e-3)
+    page = (folder / "products" / "n_report.html").read_text()
+    assert "Flux scale, median over the coadds" in page
+    zero_points = [fits.getheader(p)["ZPMAG0"] for p in (folder / "coadded").glob("*_coll.fits")]
+    assert f"{zero_points[0]:.3f}"[:4] in page
+    assert "Limits of detection" in page
 
 
 SPOTS = {"amplitude": 0.05, "separation": 15.5, "angle": -6.6}
@@ -124,8 +152,8 @@ def reduced_ladder(ladder_night) -> tuple[Path, float]:
     night, rate = ladder_night
     folder = night.with_name(f"{night.name}_reduced")
     shutil.copytree(night / "raw", folder / "raw")
-    configure(folder, 'coronagraphic = true\n[specphot]\nunit = "contrast"\n')
-    run = doit(folder, "coadd", "ladder")
+    configure(folder, 'coronagraphic = true\n[specphot]\nunit = "contrast"\n[contrast]\n')
+    run = doit(folder, "coadd", "ladder", "contrast")
     assert run.returncode == 0, run.stdout + run.stderr
     return folder, rate
 
@@ -148,7 +176,12 @@ def test_unocculted_frames_calibrate_the_occulted_ones(reduced_ladder):
             assert header["CONTERR0"] < 0.03
         else:
             assert "CONTRST0" not in header
-            assert aperture(fits.getdata(path), 8) == pytest.approx(1, rel=0.01)
+            unocculted = fits.getdata(path)
+            assert aperture(unocculted, 8) == pytest.approx(1, rel=0.01)
+    # The spots tell what the star would have in a small aperture, where it can be seen too.
+    masked = QTable.read(next((folder / "products" / "contrast").glob("*CLC-3*cam1.ecsv")))
+    core = aperture(unocculted, fwhm_of("750-50", header["PXSCALE"]) / 2)
+    np.testing.assert_allclose(masked["limit"] / masked["contrast"], core, rtol=0.05)
 
 
 def test_in_a_notebook_alike(reduced_ladder):

@@ -23,6 +23,7 @@ Float64 = NDArray[np.float64]
 
 _CLEAR = 2.0  # reaches of the aperture between background and spots
 _LEAST = 4  # apertures of background
+_STEPS = 21  # along a spot
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,36 @@ def star_rate(image: CameraImage, index: int, aperture: Aperture) -> StarRate | 
     plane, variance = image.data[index], image.variance[index]
     value, spread = aperture.flux(plane, variance, (np.array(plane.shape) - 1) / 2)
     return StarRate(value, spread**0.5 / value, str(aperture)) if value > 0 else None
+
+
+def kept_in_core(psf: Float64, radius: float, length: float) -> float:
+    """What a small aperture keeps of a spot that the width of the band draws out to a line.
+
+    Parameters
+    ----------
+    psf : ndarray (k, k)
+        Image of a star, odd side, centred.
+    radius : float
+        Of the aperture, pixels.
+    length : float
+        Of the line, pixels: the distance from the star times the relative width of the band.
+
+    Returns
+    -------
+    float
+        Over what it holds of the star.
+
+    Examples
+    --------
+    >>> y, x = np.indices((41, 41)) - 20
+    >>> psf = np.exp(-0.5 * (y**2 + x**2) / 1.4**2)
+    >>> round(kept_in_core(psf, 1.7, 3.4), 2), round(kept_in_core(psf, 1.7, 0.0), 6)
+    (0.85, 1.0)
+    """
+    middle = len(psf) // 2
+    along = (np.arange(_STEPS) + 0.5) / _STEPS - 0.5
+    sums = [circle_sum(psf, psf, middle, middle + shift * length, radius)[0] for shift in along]
+    return float(np.mean(sums) / circle_sum(psf, psf, middle, middle, radius)[0])
 
 
 class _Field:

@@ -16,14 +16,16 @@ from vampires.flux.calibration import Calibration, Cards, FluxSource, calibrate_
 from vampires.flux.curves import fwhm_of
 from vampires.flux.ladder import Ladder, ladder_cards
 from vampires.flux.rates import FluxReference, StarRate, star_rates
-from vampires.flux.spot_photometry import Aperture, spot_rates, star_rate
+from vampires.flux.spot_photometry import Aperture, kept_in_core, spot_rates, star_rate
 from vampires.images.bias import coadd_is_biased, halo_level
 from vampires.images.image import CameraImage
 from vampires.images.recenter import pad_to_diagonal
 from vampires.images.reproject import camera_1, reproject
 from vampires.images.units import RATE, FluxScale
 from vampires.instrument.field_stops import is_unocculted
+from vampires.instrument.filters import FILTERS
 from vampires.log import get_logger
+from vampires.measure.psf import header_psf
 
 log = get_logger(__name__)
 
@@ -36,6 +38,7 @@ def registered(cube: CameraCube, config: Config) -> CameraCube:
 
 
 NO_LADDER = Ladder()
+_PSF_SIZE = 61
 
 
 def coadd(cube: CameraCube, config: Config, ladder: Ladder = NO_LADDER) -> CameraImage:
@@ -192,7 +195,11 @@ def _core_cards(image: CameraImage, offsets: np.ndarray, ratios: Sequence[float]
             )  # fmt: skip
         except MeasurementError:
             continue  # then there is no contrast in small apertures
-        value = float(f"{spot.value / ratio:.6g}")
+        distance = float(np.nanmean(np.hypot(*offsets[index].T)))
+        low, high = FILTERS[name].edges
+        shape = header_psf(image.header, name, _PSF_SIZE).astype(float)
+        kept = kept_in_core(shape, radius, distance * (high - low) / FILTERS[name].mean)
+        value = float(f"{spot.value / ratio / kept:.6g}")
         fact = Header.core_flux.of(index)
         cards[fact.keyword] = (value, fact.comment)
     return cards

@@ -126,7 +126,7 @@ def _coadd_task(plan: Plan, group: Group) -> Task:
     return make_task(
         "coadd", group.key, make_coadd, (group, masters, metrics, target, plan.config, ladder),
         file_dep=[*group.paths, *masters.paths, metrics, *([ladder] if ladder else [])],
-        targets=[target], version=4,
+        targets=[target], version=5,
         settings={
             **plan.settings(*FLUX_SECTIONS),
             "excluded": excluded_frames(plan.config, group.paths),
