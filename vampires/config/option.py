@@ -209,7 +209,7 @@ def _check_limits(value: Any, about: Option) -> None:
 
 
 def as_toml(value: Any) -> str:
-    """Write a value as it would stand in a TOML file; what TOML lacks, as Python shows it.
+    """Write a value as it would stand in a TOML file.
 
     Examples
     --------
@@ -217,13 +217,9 @@ def as_toml(value: Any) -> str:
     ('true', '"a"', '[1, 2.5]', '{}')
     """
     import tomlkit  # slow to load for those who only plan
-    from tomlkit.exceptions import ConvertError
 
-    try:
-        if isinstance(value, Mapping):
-            table = tomlkit.inline_table()
-            table.update(value)
-            return table.as_string()
-        return tomlkit.item(value).as_string()
-    except ConvertError:  # for messages about settings that came from Python
-        return str(value)
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table.as_string()
+    return tomlkit.item(value).as_string()
