@@ -10,8 +10,9 @@ from vampires.engine import executor
 from vampires.engine.cluster import ClusterError, ClusterSettings
 
 SBATCH = """#!/bin/sh
-# the job's own output is of no interest; it is a session of its own, as a job is
-setsid sh "$1" > /dev/null 2>&1 &
+# The script is gone when this returns. The job is a session of its own, its output of no interest.
+cp "$1" "$1.job"
+setsid sh -c 'sh "$0"; rm "$0"' "$1.job" > /dev/null 2>&1 &
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh
