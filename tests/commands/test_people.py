@@ -10,11 +10,11 @@ from vampires.commands.version import version_line
 from vampires.config import load_config
 from vampires.errors import ConfigError
 from vampires.night.plan import make_plan
-from vampires.tasks.plan import only_files
+from vampires.tasks.plan import only_files, without_files
 from vampires.version import __version__
 
 OURS = ("new", "upgrade", "sort", "table", "bench", "mueller_fit", "run", "redo", "why", "forget",
-        "select", "centroid", "missing", "list", "info", "version")  # fmt: skip
+        "select", "centroid", "missing", "target", "watch", "list", "info", "version")  # fmt: skip
 
 
 def test_our_version_is_told(tmp_path):
@@ -65,5 +65,10 @@ def test_a_list_of_files_on_the_command_line(spotty_night, monkeypatch):
     listed = only_files(config, "@list.txt")
     assert [group.key for group in make_plan(listed).groups] == ["VMPA00021009", "VMPA00021010"]
     assert listed.digest == config.digest  # what is chosen changes no product
+    fewer = without_files(config, "@list.txt")
+    keys = [group.key for group in make_plan(fewer).groups]
+    assert len(keys) == len(make_plan(config).groups) - 2
+    assert not {"VMPA00021009", "VMPA00021010"} & set(keys)
+    assert fewer.digest == config.digest
     with pytest.raises(ConfigError, match=r"files=@none\.txt: cannot be read"):
         only_files(config, "@none.txt")

@@ -10,6 +10,7 @@ from vampires.errors import FileError
 
 if TYPE_CHECKING:
     from vampires.night.missing import Need
+    from vampires.night.plan import Plan
 
 
 class Missing(PersonCommand):
@@ -27,7 +28,9 @@ class Missing(PersonCommand):
     def run(self, options: dict[str, Any], arguments: list[str]) -> int:  # noqa: ARG002
         """Look and say."""
         # Imported here: every doit command loads this module.
-        found = of_files(arguments) if arguments else _of_reduction()
+        from vampires.commands.night import night_plan
+
+        found = of_files(arguments) if arguments else of_plan(night_plan())
         for need in found:
             say(str(need))
         if not found:
@@ -35,11 +38,10 @@ class Missing(PersonCommand):
         return 1 if found else 0
 
 
-def _of_reduction() -> list[Need]:
-    from vampires.commands.night import night_plan
+def of_plan(plan: Plan) -> list[Need]:
+    """What a reduction needs, as its configuration has it."""
     from vampires.night.missing import needs
 
-    plan = night_plan()
     polarimetry = plan.config.polarimetry
     return needs(
         plan.setups, plan.calibrations, flats=plan.config.calibrate.flat_correct,

@@ -37,7 +37,7 @@ class Run(Explained, DoitRun):
     doc_description = (
         "Plain `doit` runs everything that is out of date; names, wildcards in quotes and paths of "
         "products choose. files=PATTERN (or files=@LIST, one path a line) takes these science "
-        "files only; config=NAME.toml chooses the configuration.\n\n"
+        "files only, exclude= leaves files out; config=NAME.toml chooses the configuration.\n\n"
         "Example: doit -n 4 'coadd:*cam1*' files=@filelist_select.txt"
     )
     sel_tasks: list[str]

@@ -35,6 +35,8 @@ def current_plan() -> Plan:
         config = load_config(path if path is not None else demo_config(Path.cwd()))
         if listed := get_var("files"):
             config = only_files(config, listed)
+        if listed := get_var("exclude"):
+            config = without_files(config, listed)
         execution = config.execution
         executor.set_cluster(
             ClusterSettings(
@@ -60,17 +62,42 @@ def only_files(config: Config, listed: str) -> Config:
     ConfigError
         The list cannot be read or names nothing.
     """
+    paths = tuple(str(Path(n).expanduser().absolute()) for n in _names("files", listed))
+    data = replace(config.data, raw=(*config.data.raw, *paths), include=paths)
+    return replace(config, data=data)
+
+
+def without_files(config: Config, listed: str) -> Config:
+    """Configuration of a reduction without some files, as ``exclude=`` names them.
+
+    Parameters
+    ----------
+    config : Config
+        Its own exclude list stays.
+    listed : str
+        Name or pattern, as in ``[data] exclude``, or ``@`` and a file with one a line.
+
+    Raises
+    ------
+    ConfigError
+        The list cannot be read or names nothing.
+    """
+    exclude = (*config.data.exclude, *_names("exclude", listed))
+    return replace(config, data=replace(config.data, exclude=exclude))
+
+
+def _names(variable: str, listed: str) -> list[str]:
+    """Names that a variable of the command line lists: itself, or the lines of a file."""
     names = [listed]
     if listed.startswith("@"):
         try:
             names = Path(listed[1:]).expanduser().read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"files={listed}: cannot be read: {error}") from error
-    paths = tuple(str(Path(n.strip()).expanduser().absolute()) for n in names if n.strip())
-    if not paths:
-        raise ConfigError(f"files={listed}: names no file")
-    data = replace(config.data, raw=(*config.data.raw, *paths), include=paths)
-    return replace(config, data=data)
+            raise ConfigError(f"{variable}={listed}: cannot be read: {error}") from error
+    names = [name.strip() for name in names if name.strip()]
+    if not names:
+        raise ConfigError(f"{variable}={listed}: names no file")
+    return names
 
 
 def demo_config(folder: Path) -> Path:

@@ -71,10 +71,10 @@ def product_layout(layout: Layout, filter_name: str | None) -> Layout:
 @functools.cache
 def sets_of_parts() -> tuple[tuple[Plan, NightSets], ...]:
     """Sets of each setup of the night."""
-    return tuple((part, _sets_of(part)) for part in current_plan().parts)
+    return tuple((part, sets_of(part)) for part in current_plan().parts)
 
 
-def _sets_of(part: Plan) -> NightSets:
+def sets_of(part: Plan) -> NightSets:
     """Sets of one setup: as a person wants them, or as they are found."""
     settings = polarimetry_settings(part.config)
     found = sets_of_groups(part.groups, settings.method, max_rotation=settings.set_max_rotation)
