@@ -14,7 +14,7 @@ from pathlib import Path
 from vampires.errors import FileError
 from vampires.io.layout import headers_of
 
-STALLED = 60.0
+STALLED = 300.0
 """Seconds after which a half-written file that does not grow is no longer waited for."""
 
 Stamp = tuple[int, int]
