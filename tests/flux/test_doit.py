@@ -17,6 +17,7 @@ from vampires.instrument.filters import FILTERS
 from vampires.kernels.aperture import circle_sum
 from vampires.observation import Observation
 from vampires.simulate import NightSpec, simulate_night
+from vampires.steps.images import flux_scale
 
 CLEAN = {
     "mode": "qcmos", "cycles": 1, "frames": 2, "exptime": 0.05, "ring": None, "mueller": "ideal",
@@ -191,6 +192,33 @@ def test_in_a_notebook_alike(reduced_ladder):
     image = part.coadd(0)
     path = part.plan.layout.coadd(part.plan.groups[0].key)
     np.testing.assert_array_equal(image.data[0], fits.getdata(path))
+    # of frames that are subtracted one by one there is no coadd: its scale is the same
+    scale = flux_scale(part.registered(0), observation.config, part.ladder)
+    assert scale.factors[0] == pytest.approx(fits.getheader(path)["FLUXCON0"], rel=2e-3)
+
+
+def test_the_polynomial_where_nothing_else_tells(ladder_night):
+    """The star comes back within 3 % by the published ratio of its spots, in contrast and Jy."""
+    folder, rate = ladder_night
+    data = """
+        coronagraphic = true
+        [data]
+        exclude = ["VMPA0003*"]
+        [[data.fix]]
+        files = ["VMPA0002*"]
+        set = { X_GRDSEP = 15.5 }
+        """
+    known = 'source = "pickles"\nsptype = "A0V"\nmag = 7.0\nmag_band = "V"\n'
+    for unit, source in (("contrast", ""), ("Jy", known)):
+        configure(folder, f'{data}[specphot]\nunit = "{unit}"\n{source}')
+        run = doit(folder, "coadd")
+        assert run.returncode == 0, run.stdout + run.stderr
+        for path in sorted((folder / "coadded").glob("n_VMPA0002*_coll.fits")):
+            header = fits.getheader(path)
+            assert header["CONTSRC0"] == "polynomial of L24"
+            expected = 1.0 if unit == "contrast" else header["STARJY0"]
+            assert header["FLUXCON0"] * rate == pytest.approx(expected, rel=0.03)
+            assert 0.1 < header["FLUXSYS0"] < 0.6
 
 
 def test_without_them_the_error_says_what_is_missing(ladder_night):
