@@ -100,7 +100,7 @@ class ProductFacts(FactCards):
     adi_frames = Known("ADIFRAME", int, "frames of the ADI cube")
     adi_span = Known("ADISPAN", float, "field rotation between them", "deg")
     fwhm = Known("FWHM", float, "of a diffraction-limited star", "pixel")
-    star_core = Known("STARCOR", float, "star in an aperture of 1 FWHM", "BUNIT")
+    star_core = Known("STARCOR", float, "star in an aperture of 1 FWHM, in BUNIT")
 
     # a Stokes frame
     method = Known("METHOD", str, "how the images were combined")

@@ -19,7 +19,6 @@ from vampires.utils.cards import STANDARD_KEYWORD, Cards, astropy_card, plain_ca
 
 BLOCK = 2880
 _CARD = 80
-_ONE_CARD = 68  # characters of a string that fit on one card; longer ones take several
 _LONGEST_HEADER = 16 << 20  # bytes; a file without an end of its header is not read through
 
 _PLAIN = re.compile(
@@ -129,9 +128,6 @@ def _image(keyword: str, value: Any, comment: str) -> str:
     image = f"{keyword:8}= {text}{f' / {comment}' if comment else ''}" if plain else ""
     if plain and len(image) <= _CARD and image.isascii():
         return image.ljust(_CARD)
-    if isinstance(value, str) and len(value) <= _ONE_CARD:
-        room = _ONE_CARD - len(" / ") - len(value) - value.count("'")
-        comment = comment if len(comment) <= room else ""
     return str(astropy_card(keyword, value, comment))
 
 

@@ -234,9 +234,17 @@ class _Comments:
         self._cards[keyword.upper()] = (self._cards[keyword.upper()][0], comment)
 
 
+ONE_CARD = 68
+"""Characters of the longest text that one card holds."""
+
+
 def astropy_card(keyword: str, value: Any, comment: str) -> fits.Card:
-    """One card as astropy knows it."""
+    """One card as astropy knows it; a comment that finds no room beside a text is left out."""
     from astropy.io import fits
+
+    if isinstance(value, str) and len(value) <= ONE_CARD:
+        room = ONE_CARD - len(" / ") - len(value) - value.count("'")
+        comment = comment if len(comment) <= room else ""
 
     if not STANDARD_KEYWORD.fullmatch(keyword):
         keyword = f"HIERARCH {keyword}"
