@@ -94,7 +94,7 @@ def test_mistakes_are_one_line(spotty_night, tmp_path_factory):
 
 
 @needs_window
-def test_keys_and_drags_in_the_window(spotty_night, display):
+def test_keys_and_drags_in_the_window(spotty_night, display, request):
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     journal = spotty_night / ".vampires_select.json"
     arguments = command("select", "raw/VMPA0002100[1-6].fits")
@@ -102,6 +102,8 @@ def test_keys_and_drags_in_the_window(spotty_night, display):
 
     def start():
         process = subprocess.Popen(arguments, cwd=spotty_night, env=environment)
+        request.addfinalizer(process.wait)
+        request.addfinalizer(process.kill)  # before that: a failure leaves no window behind
         window = xdo(display, "search", "--sync", "--onlyvisible", "--name", "vampires select")
         xdo(display, "mousemove", "--window", window.split()[0], 300, 300)
         return process, window.split()[0]
@@ -110,7 +112,9 @@ def test_keys_and_drags_in_the_window(spotty_night, display):
     xdo(display, "key", "--delay", 50, "x", "Right", "x", "u", "Right", "x")
     wait_for(lambda: journal.exists() and journal.read_text().count("VMPA0002100") == 3, "keys")
     # From the left end of the curves to their middle: about the first half of six frames.
-    left, right, y = 13 * 100 * 0.545, 13 * 100 * 0.76, 700 * 0.4
+    # The display decides how large the window is; its canvas keeps 13 to 7.
+    width = int(xdo(display, "getwindowgeometry", "--shell", window).split("WIDTH=")[1].split()[0])
+    left, right, y = width * 0.545, width * 0.76, width * 7 / 13 * 0.5
     xdo(display, "key", "Right")
     for what in (("mousemove", "--window", window, left, y), ("mousedown", 1),
                  ("mousemove", "--window", window, (left + right) / 2, y),
