@@ -90,6 +90,8 @@ class CommittingSqliteDB(SqliteDB):
             if isinstance(cause, sqlite3.OperationalError):
                 raise cause from None
             raise _Damaged from error
+        except UnicodeDecodeError as error:  # of its own tables' definitions
+            raise _Damaged from error
         try:
             connection.execute(f"pragma busy_timeout = {_WAIT * 1000:.0f}")
             connection.execute("pragma journal_mode = wal")
@@ -100,7 +102,7 @@ class CommittingSqliteDB(SqliteDB):
         except sqlite3.OperationalError:
             connection.close()
             raise
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             connection.close()
             raise _Damaged from error
         if sound != "ok":

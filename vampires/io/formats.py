@@ -172,9 +172,14 @@ class _AstropyFile:
     def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
         numbers = np.arange(self.ny)[rows]
         band = slice(int(numbers[0]), int(numbers[-1]) + 1)
-        with fits.open(self.path, memmap=False) as hdus:
-            section = hdus[self._hdu].section
-            data = section[start:stop, band] if self._cube else section[band][None]
+        try:
+            with fits.open(self.path, memmap=False) as hdus:
+                section = hdus[self._hdu].section
+                data = section[start:stop, band] if self._cube else section[band][None]
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders of astropy's have exceptions of their own
+            raise FileError(f"{self.path}: its pixels cannot be decoded ({error})") from error
         data = data[:, numbers - band.start]
         if data.dtype == np.uint16:
             return RawBlock(np.ascontiguousarray(data), big_endian=False)
