@@ -171,7 +171,7 @@ def read_fits(
                       if hdu.data is not None}  # fmt: skip
             fields = {hdu.name: Header.of(hdu.header) for hdu in hdus[1:] if hdu.data is None}
             return planes, Header.of(hdus[0].header), fields
-    except (OSError, TypeError, ValueError, KeyError, VerifyError) as error:
+    except (OSError, TypeError, ValueError, KeyError, AttributeError, VerifyError) as error:
         raise FileError(
             f"{path}: cannot be read as a FITS product ({error}); "
             "delete it and run doit again to remake it"

@@ -250,7 +250,7 @@ class FrameMetrics:
                     zero_level=float(file.attrs.get("zero_level", np.nan)),
                     full_level=float(file.attrs.get("full_level", np.nan)),
                 )
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise FileError(f"{path}: not a file of frame measurements ({error})") from error
 
     def spots(self, method: str = "dft") -> NDArray[np.float64]:

@@ -126,7 +126,7 @@ def read_hdf5(path: str | Path) -> MuellerRecord:
                     _uncertainty(file[f"uncertainty{i}"]) for i in range(len(file["fields"]))
                 ),
             )
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileError(
             f"{path}: not a file of Mueller matrices ({error}); delete it and run doit again"
         ) from error
