@@ -82,7 +82,7 @@ def task_of(path: str | Path) -> str | None:
             found = _MARK.search(path.read_text(encoding="utf-8", errors="replace"))
             return found[1] if found else None
         return _of_fits(path)
-    except OSError:
+    except (OSError, TypeError, ValueError, RuntimeError):  # damaged, in the words of h5py
         return None
 
 
