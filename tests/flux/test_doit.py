@@ -27,6 +27,9 @@ CLEAN = {
 PBS = {1: 0.3676, 2: 0.4288}
 ZERO, VEGA = 7.7e9, 2589.0  # e-/s and Jy of magnitude 0 in 750-50
 
+# The second test looks at what the first has made: both belong to one worker.
+pytestmark = pytest.mark.xdist_group("flux")
+
 
 def configure(folder: Path, text: str) -> None:
     (folder / "night.toml").write_text(f'name = "n"\n{text}')
