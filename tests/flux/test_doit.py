@@ -27,9 +27,6 @@ CLEAN = {
 PBS = {1: 0.3676, 2: 0.4288}
 ZERO, VEGA = 7.7e9, 2589.0  # e-/s and Jy of magnitude 0 in 750-50
 
-# The second test looks at what the first has made: both belong to one worker.
-pytestmark = pytest.mark.xdist_group("flux")
-
 
 def configure(folder: Path, text: str) -> None:
     (folder / "night.toml").write_text(f'name = "n"\n{text}')
@@ -95,11 +92,11 @@ def test_known_star_in_every_unit(star):
     loss = np.mean([10 ** (-0.4 * FILTERS["750-50"].extinction * h["AIRMASS"])
                     for _, _, h in coadds["Jy"].values()])  # fmt: skip
     assert total == pytest.approx(np.mean(both) / (np.mean(list(PBS.values())) * loss), rel=0.02)
+    check_curves_and_report(folder)
 
 
-def test_curves_of_its_products_and_the_report(star):
-    """Of the night above, in Jy/arcsec^2: sums over an aperture are Jy."""
-    folder, _ = star
+def check_curves_and_report(folder: Path) -> None:
+    """Of a night in Jy/arcsec^2: sums over an aperture are Jy."""
     tables = {
         name: QTable.read(folder / "products" / "contrast" / f"n_contrast_{name}.ecsv")
         for name in ("cam1", "cam2", "stokes")
