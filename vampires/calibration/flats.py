@@ -19,6 +19,7 @@ from vampires.calibration.badpixels import (
 from vampires.calibration.flat_fields import cells, find_fields
 from vampires.calibration.masters import (
     TemporalStatistics,
+    facts_of,
     master_frame,
     master_header,
     read_master,
@@ -101,7 +102,7 @@ def make_flat(
     _warn_if_noisy(path, error[usable])
     header = master_header(header, path, "FLAT", "", method, statistics.nframes, bad)
     header.update(lamp.cards)
-    name = "none" if master is None else Header.of(master.header).file
+    name = "none" if master is None else facts_of(master).file
     header.put(
         lit_fraction=round(float(lamp.lit.mean()), 4),
         background_file=(name, "background subtracted"),

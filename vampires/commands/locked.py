@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,33 @@ from vampires.commands.pipe import Explained
 from vampires.engine.lock import only_one
 
 
+def _alone(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Run doit's method with the lock of the folder."""
+
+    @functools.wraps(execute)  # doit passes the options named in its signature
+    def locked(*args: Any, **options: Any) -> Any:
+        with only_one(Path.cwd()):
+            return execute(*args, **options)
+
+    return locked
+
+
 class Clean(Explained, DoitClean):
     """Remove what tasks made; replaces doit's command of the same name."""
 
     name = "clean"
-
-    @functools.wraps(DoitClean._execute)  # doit passes the options named in this signature
-    def _execute(self, *args: Any, **options: Any) -> Any:
-        with only_one(Path.cwd()):
-            return super()._execute(*args, **options)
+    _execute = _alone(DoitClean._execute)
 
 
 class Ignore(Explained, DoitIgnore):
     """Leave tasks alone from now on; replaces doit's command of the same name."""
 
     name = "ignore"
-
-    @functools.wraps(DoitIgnore._execute)
-    def _execute(self, *args: Any, **options: Any) -> Any:
-        with only_one(Path.cwd()):
-            return super()._execute(*args, **options)
+    _execute = _alone(DoitIgnore._execute)
 
 
 class ResetDep(Explained, DoitResetDep):
     """Take products as they are for made today; replaces doit's command of the same name."""
 
     name = "reset-dep"
-
-    @functools.wraps(DoitResetDep._execute)
-    def _execute(self, *args: Any, **options: Any) -> Any:
-        with only_one(Path.cwd()):
-            return super()._execute(*args, **options)
+    _execute = _alone(DoitResetDep._execute)
