@@ -10,6 +10,7 @@ about the median shrinks until one sample is left.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def median_tile(
             row, line = bits[i, first : first + out.size], keys[i]
             for p in range(out.size):
                 line[p] = _key_or_missing(row[p])
-        _sort_columns(keys, out.size)
+        sort_columns(keys, out.size)
         for p in range(out.size):
             out[p] = _middle_of_sorted(keys, p)
     else:
@@ -101,7 +102,7 @@ def median_tile(
 
 
 @kernel
-def _sort_columns(keys: NDArray[np.int32], width: int) -> None:
+def sort_columns(keys: NDArray[Any], width: int) -> None:
     """Sort columns by exchanges of neighbours in alternate pairs (odd-even transposition)."""
     n = keys.shape[0]
     for turn in range(n):

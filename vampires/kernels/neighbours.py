@@ -6,20 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
+from vampires.kernels.median import sort_columns
 
 _TILE = 512  # pixels sorted together: their samples stay in the processor's first cache
-
-
-@kernel
-def _sorted_middle(samples: NDArray[np.float32], width: int) -> None:
-    """Sort samples (size, tile) along the first axis by exchanges of neighbours (odd-even)."""
-    size = samples.shape[0]
-    for turn in range(size):
-        for k in range(turn % 2, size - 1, 2):
-            one, two = samples[k], samples[k + 1]
-            for p in range(width):
-                low, high = min(one[p], two[p]), max(one[p], two[p])
-                one[p], two[p] = low, high
 
 
 @kernel
@@ -35,7 +24,7 @@ def _running_medians(
             for k in range(size):
                 start = first + k * dx
                 samples[k, :width] = padded[y + k * dy, start : start + width]
-            _sorted_middle(samples, width)
+            sort_columns(samples, width)
             out[y, first : first + width] = samples[size // 2, :width]
 
 
