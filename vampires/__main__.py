@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from doit.cmd_base import DodoTaskLoader
 from doit.doit_cmd import DoitMain
 
 from vampires.commands.version import version_line
@@ -22,7 +23,7 @@ class Main(DoitMain):
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(Main().run(sys.argv[1:]))
+    sys.exit(Main(DodoTaskLoader()).run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

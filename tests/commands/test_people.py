@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from fixtures.doit import command, doit_here, surroundings
+from fixtures.doit import command, doit, doit_here, surroundings
 
 from vampires.commands.version import version_line
 from vampires.config import load_config
@@ -25,6 +25,24 @@ def test_our_version_is_told(tmp_path):
         [sys.executable, "-m", "vampires", "--version"], capture_output=True, text=True, check=True
     )
     assert ours.stdout.strip() == version_line()
+
+
+def test_doit_itself_says_our_version_where_a_reduction_is(tmp_path):
+    assert version_line() not in doit(tmp_path, "--version").stdout
+    doit_here(tmp_path, "new", "night.toml", "--yes")
+    said = doit(tmp_path, "--version").stdout.splitlines()
+    assert said[:2] == [version_line(), "0.37.0"]
+    there = subprocess.run(
+        [sys.executable, "-m", "vampires", "--version"], cwd=tmp_path, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert there.stdout.splitlines() == [version_line()]
+
+
+def test_settings_of_doit_that_are_there_stay(tmp_path):
+    (tmp_path / "doit.cfg").write_text("[list]\nstatus = True\n")
+    doit_here(tmp_path, "new", "night.toml", "--yes")
+    assert (tmp_path / "doit.cfg").read_text() == "[list]\nstatus = True\n"
 
 
 @pytest.mark.parametrize("words", ["help run", "table --help"])

@@ -31,18 +31,20 @@ from vampires.night.setups import find_setups
 
 DODO = '"""VAMPIRES reduction: `doit list` shows the tasks, `doit` runs them."""\n'
 DODO += "from vampires.tasks import *  # noqa: F403\n"
+SETTINGS = "# Settings of doit; with this loader, `doit --version` says that of vampires too.\n"
+SETTINGS += "[GLOBAL]\nloader = vampires\n"
 DEFAULT_TEMPLATE = "pdi"
 
 
 class New(PersonCommand):
-    """Write a configuration and a two-line dodo.py."""
+    """Write a configuration, a two-line dodo.py and a doit.cfg."""
 
     name = "new"
     doc_purpose = "begin a VAMPIRES reduction: write a commented configuration"
     doc_usage = "NAME.toml [--template T] [--raw GLOB]... [--set key=value]... [--yes] [--edit]"
     doc_description = (
-        "Writes NAME.toml, and dodo.py beside it. On a terminal it asks the few things that "
-        "matter, led by what the headers say, and says what calibrations are still missing; "
+        "Writes NAME.toml, with dodo.py and doit.cfg beside it. On a terminal it asks what "
+        "matters, led by what the headers say, and says what calibrations are still missing; "
         "otherwise, or with --yes, it asks nothing.\n\n"
         "Values of --set are TOML and checked; texts may go without quotes: "
         "--set coadd.method=median --set align.crop_width=256 --set analysis.phot_ann_rad=[10,15]"
@@ -121,7 +123,7 @@ class New(PersonCommand):
         text = apply_settings(read_template(name), [*initial, *settings])
         config = write_config(path, text)
         say(f"wrote {_shown(path)} (template {name})")
-        _write_dodo(path.parent / "dodo.py")
+        _write_dodo(path.parent)
         if asking:
             say(f"without questions: {answers.command(path, self._settings)}")
         _choose_setups(config, path)
@@ -174,11 +176,13 @@ def _relative_to(folder: Path, pattern: str) -> str:
     return os.path.relpath(Path.cwd() / pattern, folder)
 
 
-def _write_dodo(path: Path) -> None:
-    if not path.exists():
-        replace_text(path, DODO)
-        say(f"wrote {_shown(path)}")
-    elif "vampires.tasks" not in path.read_text(encoding="utf-8", errors="replace"):
+def _write_dodo(folder: Path) -> None:
+    path, settings = folder / "dodo.py", folder / "doit.cfg"
+    for new, text in ((path, DODO), (settings, SETTINGS)):
+        if not new.exists():
+            replace_text(new, text)
+            say(f"wrote {_shown(new)}")
+    if "vampires.tasks" not in path.read_text(encoding="utf-8", errors="replace"):
         say(
             f"{_shown(path)} is somebody else's and stays as it is; the reduction needs this "
             "line in it: from vampires.tasks import *"
