@@ -1,4 +1,4 @@
-"""Loader of ``dodo.py``, named in ``doit.cfg``: the first of ours that doit makes, so it can answer.
+"""Loader of ``dodo.py``, named in ``doit.cfg``: the first of ours that doit makes.
 
 doit answers ``--version`` itself, before it looks for a command; its loader it makes still earlier.
 """
