@@ -180,7 +180,9 @@ def _timed(function: executor.Function, args: tuple[object, ...], task: Any) -> 
     log.debug("started", targets=len(task.targets))
     start = time.monotonic()
     targets = tuple(task.targets)
-    result = executor.run(produce, function, args, targets, recipe_digest(targets))
+    # What is made without some of its inputs is not what the recipe says.
+    digest = None if task.meta.get(MISSING) else recipe_digest(targets)
+    result = executor.run(produce, function, args, targets, digest)
     json.dumps(result)  # doit will save it; better to fail here, where the task is named
     said = {key: value for key, value in result.items() if key != TARGETS_KEY}
     log.info("finished", seconds=round(time.monotonic() - start, 3), result=said)

@@ -1,7 +1,8 @@
 """Tasks that gather what there is: the failure of one input does not stop them.
 
-The table of the coadds and the report of a night are wanted most when something failed. Such a
-task (``meta["gathers"]``) runs once all that it depends on has ended, well or not; of its files
+One bad exposure must not take the night: its Stokes product is made of the other sets, and the
+table of the coadds and the report are wanted most when something failed. Such a task
+(``meta["gathers"]``) runs once all that it depends on has ended, well or not; of its files
 it reads those that are there and whose tasks did not fail, and it is told of the others.
 """
 
@@ -9,9 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from doit.runner import MThreadRunner, Runner
+
+from vampires.errors import FileError
 
 GATHERS = "gathers"
 MISSING = "missing"
@@ -34,6 +38,34 @@ def without_missing(task: Any, failed: Iterable[str] = ()) -> None:
     gone |= {path for path in task.file_dep if not os.path.exists(path)}  # noqa: PTH110
     task.file_dep = task.file_dep - gone
     task.meta[MISSING] = sorted({*task.meta.get(MISSING, ()), *gone})
+
+
+Inputs = TypeVar("Inputs", Path, tuple[Path, ...])
+
+
+def there_of(inputs: Iterable[Inputs], missing: Iterable[str], what: str) -> list[Inputs]:
+    """What a gathering task can be made of.
+
+    Parameters
+    ----------
+    inputs : iterable of Path, or of tuple of Path
+        Files, or what needs several files each.
+    missing : iterable of str
+        Files that are not there.
+    what : str
+        The inputs in words.
+
+    Raises
+    ------
+    FileError
+        None of the inputs is there.
+    """
+    gone = set(missing)
+    files = [(one, one if isinstance(one, tuple) else (one,)) for one in inputs]
+    found = [one for one, paths in files if gone.isdisjoint(map(str, paths))]
+    if not found:
+        raise FileError(f"no {what} could be made ({len(files)} failed)")
+    return found
 
 
 class _Gathers:

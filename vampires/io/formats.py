@@ -157,7 +157,7 @@ class _RiceFile:
             row = numbers[part[failed] % len(numbers)]
             raise FileError(
                 f"{self.path}: compressed row {row} cannot be decoded; "
-                "the file is damaged, copy it again"
+                "the file is damaged: copy it again, or leave it out with [data] exclude"
             )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import AdiSettings, Config, load_config
 from vampires.engine.actions import make_task
+from vampires.engine.gathering import there_of
 from vampires.errors import ConfigError
 from vampires.night.pairing import pair_cameras
 from vampires.night.plan import Plan, make_plan
@@ -25,11 +26,17 @@ Frame = tuple[Path, ...]
 IMAGE_SECTIONS = ("general", "adi")
 
 
-def make_adi(frames: list[Frame], cube: Path, angles: Path, config: Config) -> dict[str, Any]:
-    """Write one ADI cube and its derotation angles."""
+def make_adi(
+    frames: list[Frame],
+    cube: Path,
+    angles: Path,
+    config: Config,
+    missing: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Write one ADI cube and its derotation angles, of the frames that there are."""
     from vampires.images.adi import AdiFrame, write_adi
 
-    opened = [AdiFrame.open(*frame) for frame in frames]
+    opened = [AdiFrame.open(*frame) for frame in there_of(frames, missing, "frame")]
     shape = write_adi(opened, cube, angles, config.digest_of("general"))
     return {"shape": list(shape)}
 
@@ -58,7 +65,11 @@ class ImageTargets:
 
 
 def make_adi_image(
-    frames: list[Frame], reference: list[Frame], targets: ImageTargets, config: Config
+    frames: list[Frame],
+    reference: list[Frame],
+    targets: ImageTargets,
+    config: Config,
+    missing: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Subtract the star, and write images, pictures and throughput."""
     from astropy.table import vstack
@@ -70,6 +81,7 @@ def make_adi_image(
     from vampires.plotting.images import save_figure
     from vampires.steps.adi import images_of_stack
 
+    frames = there_of(frames, missing, "frame")
     stack = AdiStack.read([AdiFrame.open(*frame) for frame in frames])
     library = [AdiFrame.open(*frame) for frame in reference]
     images = images_of_stack(stack, config, AdiStack.read(library) if library else None)
@@ -205,7 +217,7 @@ def _image_task(sequence: AdiSequence, settings: AdiSettings) -> Task:
         file_dep=[path for frame in (*frames, *reference) for path in frame],
         targets=targets.files, version=1,
         settings={**plan.settings("adi"), "coronagraphic": plan.config.coronagraphic},
-        doc=f"ADI image of {len(frames)} frames, {' '.join(sequence.names)}",
+        doc=f"ADI image of {len(frames)} frames, {' '.join(sequence.names)}", gathers=True,
     )  # fmt: skip
 
 
@@ -275,5 +287,5 @@ def _adi_task(sequence: AdiSequence) -> Task:
         "adi", sequence.task, make_adi, (frames, cube, angles, config),
         file_dep=[path for frame in frames for path in frame], targets=[cube, angles],
         settings={}, version=1,
-        doc=f"ADI cube of {len(frames)} frames, {' '.join(sequence.names)}",
+        doc=f"ADI cube of {len(frames)} frames, {' '.join(sequence.names)}", gathers=True,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vampires.config import AdiSettings, Config
 from vampires.engine.actions import make_task
+from vampires.engine.gathering import there_of
 from vampires.log import get_logger
 from vampires.night.plan import Plan
 from vampires.tasks.plan import current_plan
@@ -38,11 +39,14 @@ class CurveTargets:
         return [self.table, self.table.with_suffix(".csv"), self.picture]
 
 
-def make_coadd_curves(coadds: list[Path], table: Path, config: Config) -> dict[str, Any]:
-    """Write the median of the curves of a camera's coadds."""
+def make_coadd_curves(
+    coadds: list[Path], table: Path, config: Config, missing: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Write the median of the curves of those of a camera's coadds that there are."""
     from vampires.images.image import CameraImage
     from vampires.steps.contrast import curves_of_coadds
 
+    coadds = there_of(coadds, missing, "coadd")
     found = curves_of_coadds(map(CameraImage.read, coadds), config)
     return _write(found, table, f"{len(coadds)} coadds, median", config)
 
@@ -115,7 +119,7 @@ def _of_coadds(plan: Plan) -> Iterator[Task]:
             parts = [*([name] if len(filters) > 1 else []), f"cam{camera}"]
             coadds = [plan.layout.coadd(group.key) for group in own]
             if coadds:
-                yield _task(plan, parts, make_coadd_curves, coadds, coadds)
+                yield _task(plan, parts, make_coadd_curves, coadds, coadds, gathers=True)
 
 
 def _of_adi(night: Plan, settings: AdiSettings) -> Iterator[Task]:
@@ -145,7 +149,12 @@ def _of_stokes(plan: Plan) -> Iterator[Task]:
 
 
 def _task(
-    plan: Plan, parts: list[str], function: Any, files: list[Path], *arguments: object
+    plan: Plan,
+    parts: list[str],
+    function: Any,
+    files: list[Path],
+    *arguments: object,
+    gathers: bool = False,
 ) -> Task:
     name = "_".join(parts)
     targets = CurveTargets(plan.layout.contrast(name))
@@ -153,5 +162,5 @@ def _task(
         "contrast", plan.named(name), function, (*arguments, targets.table, plan.config),
         file_dep=files, targets=targets.files, version=1,
         settings={**plan.settings("contrast"), "coronagraphic": plan.config.coronagraphic},
-        doc=f"noise and contrast of {' '.join(parts)}",
+        doc=f"noise and contrast of {' '.join(parts)}", gathers=gathers,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vampires.canonical import Header
 from vampires.config import Config
 from vampires.engine.actions import make_task
-from vampires.errors import FileError
+from vampires.engine.gathering import there_of
 from vampires.log import get_logger
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
@@ -85,9 +85,7 @@ def make_table(coadds: list[Path], target: Path, missing: tuple[str, ...] = ()) 
     """Write one line per coadd that there is; the table's ``missing`` names the others."""
     from vampires.io.products import product_table, write_table
 
-    found = [path for path in coadds if str(path) not in missing]
-    if not found:
-        raise FileError(f"no coadd could be made ({len(missing)} failed): there is no table")
+    found = there_of(coadds, missing, "coadd")
     table = product_table(found)
     if missing:
         table.meta["missing"] = [Path(path).name for path in missing]

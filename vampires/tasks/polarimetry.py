@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from vampires.canonical import Header
 from vampires.config import Config, PolarimetrySettings
 from vampires.engine.actions import make_task
+from vampires.engine.gathering import there_of
 from vampires.night.grouping import Group
 from vampires.night.matching import Masters
 from vampires.night.plan import Plan
@@ -49,14 +50,17 @@ class Stream:
     metrics: Path
 
 
-def make_hwp_mode(coadds: list[Path], target: Path, config: Config) -> dict[str, Any]:
+def make_hwp_mode(
+    coadds: list[Path], target: Path, config: Config, missing: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Decide whether the half-wave plate followed the pupil, by headers or by the star."""
     from vampires.images.image import CameraImage
     from vampires.io.products import read_header, write_table
     from vampires.steps.hwp_mode import mode_of_night
 
-    headers = [read_header(path) for path in coadds]
-    mode = mode_of_night(headers, lambda: map(CameraImage.read, coadds), config)
+    found = there_of(coadds, missing, "coadd")
+    headers = [read_header(path) for path in found]
+    mode = mode_of_night(headers, lambda: map(CameraImage.read, found), config)
     write_table(target, mode.to_table())
     return {"synchronised": mode.synchronised, "reason": mode.reason}
 
@@ -130,8 +134,10 @@ def _write_stokes(
     return {"fields": list(frame.fields)}
 
 
-def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> dict[str, Any]:
-    """Combine the Stokes frames of the night; write product, footprint, table, pictures."""
+def make_pdi(
+    stokes: list[Path], targets: dict[str, Path], config: Config, missing: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Combine the Stokes frames that there are; write product, footprint, table, pictures."""
     from vampires.io.products import stamp, write_fits, write_table
     from vampires.plotting.images import save_figure
     from vampires.plotting.stokes import plot_ip
@@ -141,6 +147,7 @@ def make_pdi(stokes: list[Path], targets: dict[str, Path], config: Config) -> di
     from vampires.steps.stokes import product_of
 
     settings = polarimetry_settings(config)
+    stokes = there_of(stokes, missing, "Stokes frame")
     product = product_of(map(StokesFrame.read, stokes), config)
     product = replace(product, header=stamp(product.header, config.digest, stokes))
     radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
@@ -211,7 +218,7 @@ def task_mueller() -> Iterator[Task]:
                 "mueller", part.named("hwp_mode"), make_hwp_mode, (coadds, mode, part.config),
                 file_dep=[*coadds, *tables], targets=[mode, mode.with_suffix(".csv")],
                 settings={k: values[k] for k in (*keys, "ip_method", "ip_radius", "ip_radius2")},
-                version=1, doc="whether the half-wave plate followed the pupil",
+                version=1, doc="whether the half-wave plate followed the pupil", gathers=True,
             )  # fmt: skip
     for part, group in plan.groups_of_parts():
         coadd, target = part.layout.coadd(group.key), part.layout.mueller(group.key)
@@ -277,7 +284,7 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
             *targets.values(), *(targets[k].with_suffix(".csv") for k in ("table", "star")),
         ],
         settings=plan.settings("polarimetry"), version=4, doc=str(task_pdi.__doc__),
-        task_dep=[sets_name(plan)],
+        task_dep=[sets_name(plan)], gathers=True,
     )  # fmt: skip
 
 
