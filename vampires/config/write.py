@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -193,12 +195,20 @@ def write_config(path: Path, text: str) -> Config:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a text file by way of a temporary name, so that it is never half there."""
+    """Write a text file by way of a temporary name, so that it is never half there.
+
+    A person wrote what it replaces: the new text is on the disk before it takes the name.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
         part.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 

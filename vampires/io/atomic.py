@@ -110,6 +110,12 @@ def clean_stale_temporaries(folder: Path | str) -> list[Path]:
     return stale
 
 
+def flush_names(folder: Path) -> None:
+    """Wait until the names of a folder's files are on the disk, where the file system can."""
+    with contextlib.suppress(OSError):
+        _flush_to_disk(folder)
+
+
 def _temporary_name(target: Path) -> Path:
     """Hidden sibling of `target` that tells which process writes it."""
     suffix = "".join(target.suffixes[-2:] if target.suffix in {".fz", ".gz"} else [target.suffix])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
+from vampires.io.atomic import atomic_path
 from vampires.measure.quicklook import QuickLook
 from vampires.night.record import Record
 from vampires.utils.robust import robust_std
@@ -143,7 +144,8 @@ def write_lists(folder: Path, paths: Iterable[Path], selection: Selection) -> tu
     targets = []
     for what, names in lists.items():
         target = folder / f"filelist_{what}.txt"
-        target.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        with atomic_path(target) as temporary:
+            temporary.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
         targets.append(target)
     return targets[0], targets[1]
 

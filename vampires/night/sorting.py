@@ -23,7 +23,7 @@ from pathlib import Path
 
 from vampires.errors import FileError, VampiresError
 from vampires.header import Header
-from vampires.io.atomic import atomic_path
+from vampires.io.atomic import atomic_path, clean_stale_temporaries, flush_names
 from vampires.io.frames import open_frames
 from vampires.io.layout import image_and_header
 from vampires.io.paths import safe_name
@@ -126,6 +126,8 @@ def sort_files(
             results.append(_left(path, str(error)))
         except BROKEN_HEADER as error:
             results.append(_left(path, f"{path}: its header cannot be read ({error})"))
+    for folder in {result.target.parent for result in results if result.target is not None}:
+        clean_stale_temporaries(folder)
     return results
 
 
@@ -189,11 +191,10 @@ def _transfer(path: Path, target: Path, action: str) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     unpacked = target.suffix != path.suffix
-    if action in {"link", "move"} and not unpacked and not target.exists() and _link(path, target):
-        if action == "move":
-            path.unlink()
-        return
-    _copy(path, target, unpacked)
+    linked = action != "copy" and not unpacked and not target.exists() and _link(path, target)
+    if not linked:
+        _copy(path, target, unpacked)
+        flush_names(target.parent)  # it may be another disk, which a power cut finds later
     if action == "move":
         path.unlink()
 
