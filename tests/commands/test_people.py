@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from fixtures.doit import command, doit, doit_here, surroundings
+from fixtures.nights import spawn_doit
 
 from vampires.commands.version import version_line
 from vampires.config import load_config
@@ -56,6 +57,24 @@ def test_output_that_nobody_reads_is_no_traceback(tmp_path, words):
         errors = process.stderr.read()
     assert errors in ("", "ERROR: option --help not recognized; see `doit help table`\n")
     assert process.returncode in (141, 3)
+
+
+def test_ctrl_c_at_a_question_is_no_traceback(tmp_path):
+    child = spawn_doit(tmp_path, "new", "night.toml")
+    child.expect(": $")
+    child.sendintr()
+    said = child.read()
+    child.close()
+    assert "Traceback" not in said
+    assert child.exitstatus == 130
+    assert not list(tmp_path.glob("*.toml"))
+
+
+def test_a_file_in_the_way_is_one_line(spotty_night):
+    (spotty_night / "aux").write_text("not a folder")
+    done = doit_here(spotty_night, "select", "--yes", "--frames", "4")
+    assert done.returncode == 3
+    assert done.stderr == f"ERROR: {spotty_night / 'aux' / 'select'}: Not a directory\n"
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -10,7 +10,7 @@ from typing import Any
 from doit import doit_cmd
 from doit.cmdparse import CmdParseError
 
-from vampires.commands.pipe import Explained, quietly
+from vampires.commands.pipe import Explained
 from vampires.errors import VampiresError
 
 
@@ -29,7 +29,7 @@ class PersonCommand(Explained):
     def execute(self, opt_values: dict[str, Any], pos_args: list[str]) -> int:
         """Run, and turn expected errors into a message."""
         try:
-            return quietly(lambda: self.run(opt_values, pos_args))
+            return self.run(opt_values, pos_args)
         except VampiresError as error:
             for line in str(error).splitlines():
                 sys.stderr.write(f"ERROR: {line}\n")

@@ -1,4 +1,8 @@
-"""Output into a pipe that is closed early, as by ``head``, and doit's own commands that need it."""
+"""What every command shares: how it explains itself, and how it ends when it cannot go on.
+
+Nobody reads its output any more (``head``), Ctrl-C, a disk that is full or read-only: none of these
+is a traceback. doit's own commands are replaced by the same with these cares.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from doit.cmd_base import Command
 from doit.cmd_help import Help as DoitHelp
 from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
+
+from vampires.utils.text import shown
 
 CLOSED = 128 + signal.SIGPIPE
 """Exit status of a command whose reader has left, as the shell gives it."""
@@ -44,11 +50,17 @@ class Explained(Command):
     """A command that explains itself when asked by ``--help``, as ``doit help`` does."""
 
     def parse_execute(self, in_args: Sequence[str]) -> int:
-        """Explain, or do the command."""
+        """Explain, or do the command; status 130 for Ctrl-C, 3 and a line for a file's error."""
         if "--help" in in_args:
             return quietly(lambda: print(self.help()))  # noqa: T201
-        status: int = super().parse_execute(in_args)
-        return status
+        try:
+            return quietly(lambda: super(Explained, self).parse_execute(in_args))
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        except OSError as error:
+            where = "" if error.filename is None else f"{shown(str(error.filename))}: "
+            sys.stderr.write(f"ERROR: {where}{error.strerror or error}\n")
+            return 3
 
 
 class List(Explained, DoitList):
@@ -57,10 +69,6 @@ class List(Explained, DoitList):
     name = "list"
     doc_description = "Example: doit list --all --status | head"
 
-    def execute(self, params: Any, args: list[str]) -> int:
-        """List, however much of it is read."""
-        return quietly(lambda: super(List, self).execute(params, args))
-
 
 class Info(Explained, DoitInfo):
     """Show one task; replaces doit's command of the same name."""
@@ -68,16 +76,8 @@ class Info(Explained, DoitInfo):
     name = "info"
     doc_description = "Example: doit info coadd:VMPA00021001"
 
-    def execute(self, params: Any, args: list[str]) -> int:
-        """Show, however much of it is read."""
-        return quietly(lambda: super(Info, self).execute(params, args))
 
-
-class Help(DoitHelp):
+class Help(Explained, DoitHelp):
     """Explain commands; replaces doit's command of the same name."""
 
     name = "help"
-
-    def execute(self, params: Any, args: list[str]) -> int:
-        """Explain, however much of it is read."""
-        return quietly(lambda: super(Help, self).execute(params, args))

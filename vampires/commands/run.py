@@ -20,7 +20,7 @@ from doit import cmd_run
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
-from vampires.commands.pipe import Explained, quietly
+from vampires.commands.pipe import Explained
 from vampires.engine import executor
 from vampires.engine.gathering import GatheringRunner, GatheringThreadRunner
 from vampires.engine.lock import only_one
@@ -57,7 +57,7 @@ class Run(Explained, DoitRun):
             executor.start_early()  # nothing was ever made here
         try:
             with executor.graceful_termination():
-                return quietly(lambda: super(Run, self).execute(params, args))
+                return int(super().execute(params, args) or 0)
         except KeyboardInterrupt as interrupt:
             return 128 + getattr(interrupt, "signal", signal.SIGINT)
         finally:

@@ -9,7 +9,7 @@ from doit.cmd_base import DoitCmdBase
 from doit.control import TaskControl
 from doit.dependency import Dependency
 
-from vampires.commands.pipe import quietly
+from vampires.commands.pipe import Explained
 from vampires.engine.gathering import without_missing
 from vampires.engine.products import TargetsUnchanged
 from vampires.engine.recovery import recover_if_lost
@@ -25,7 +25,7 @@ _SENTENCES = {
 }
 
 
-class Why(DoitCmdBase):
+class Why(Explained, DoitCmdBase):
     """Explain what a run would do, without running anything."""
 
     name = "why"
@@ -50,8 +50,8 @@ class Why(DoitCmdBase):
             for name in shown
             if reasons[name] or not self.sel_default_tasks
         ]
-        text = "\n".join(lines or ["everything is up to date"]) + "\n"
-        return quietly(lambda: self.outstream.write(text) and 0)
+        self.outstream.write("\n".join(lines or ["everything is up to date"]) + "\n")
+        return 0
 
 
 def explain(tasks: Mapping[str, Any], state: Dependency) -> dict[str, list[str]]:
