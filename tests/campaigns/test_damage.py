@@ -16,6 +16,8 @@ from vampires.measure.metrics import FrameMetrics
 from vampires.night.index import build_index
 from vampires.night.scan import scan_file
 
+pytestmark = pytest.mark.campaign
+
 LIMIT = 300.0  # s; a trial that takes longer hangs
 
 

@@ -16,6 +16,8 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from vampires.io.atomic import atomic_path
+
+pytestmark = pytest.mark.campaign
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:

@@ -16,6 +16,8 @@ from vampires.io.products import stamp
 from vampires.night.index import build_index
 from vampires.utils.text import ascii_text, is_plain, shown
 
+pytestmark = pytest.mark.campaign
+
 NAMES = st.text(
     st.characters(exclude_characters="/\0", max_codepoint=0x2FFF), min_size=1, max_size=40
 )

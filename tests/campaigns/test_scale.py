@@ -14,6 +14,8 @@ from astropy.io import fits
 
 from vampires.night.index import build_index
 
+pytestmark = pytest.mark.campaign
+
 
 @pytest.fixture(name="files")
 def fixture_files(stars_night, tmp_path):
