@@ -250,6 +250,12 @@ def test_worker_killed_for_memory_fails_one_task(project):
     assert {path.name for path in (project.folder / "coadd").glob("[!.]*")} == {"a.dat", "c.dat"}
 
 
+def test_a_number_of_processes_that_is_none_is_refused(project):
+    status, output = project.doit("-n", "-3")
+    assert status == 3
+    assert "-n -3: a number of tasks at once, from 0" in "\n".join(output)
+
+
 def test_products_do_not_depend_on_the_number_of_processes(project):
     products = []
     for processes in ("1", "2"):

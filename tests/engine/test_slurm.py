@@ -1,10 +1,12 @@
 """Workers asked of Slurm: its two commands are scripts that start and end processes here."""
 
 import os
+import signal
 import stat
 import sys
 
 import pytest
+from fixtures.doit import PATIENCE, eventually, is_running
 
 from vampires.engine import executor
 from vampires.engine.cluster import ClusterError, ClusterSettings
@@ -20,8 +22,17 @@ for job in "$@"; do kill -- "-$job" 2> /dev/null; done
 """
 
 
+ON_SLURM = """
+from vampires.engine import executor
+from vampires.engine.cluster import ClusterSettings
+executor.set_cluster(ClusterSettings(
+    kind="slurm", workers=(1, 1),
+    options={"interface": "lo", "memory": "1 GB", "walltime": "00:10:00"}))
+"""
+
+
 def who():
-    return {"process": os.getpid(), "folder": os.getcwd()}  # noqa: PTH109
+    return {"process": os.getpid()}
 
 
 @pytest.fixture(name="slurm")
@@ -41,14 +52,27 @@ def fixture_slurm(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_a_task_runs_in_a_job_and_the_job_ends_with_the_run(slurm):
-    options = {"interface": "lo", "memory": "1 GB", "walltime": "00:10:00"}
-    executor.set_cluster(ClusterSettings(kind="slurm", options=options, workers=(1, 1)))
-    found = executor.run(who)
-    assert found["process"] != os.getpid()
-    assert found["folder"] == str(slurm)
+def test_tasks_run_in_a_job_and_the_job_ends_with_the_run(slurm, project):
+    """Several at once: the cluster is asked for in a thread."""
+    project.dodo = ON_SLURM + project.dodo
+    project.write({"a": "1", "b": "2"})
+    process = project.start("-n", "2", PYTHONPATH=os.pathsep.join([str(slurm), *sys.path]))
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+    assert (slurm / "stokes.dat").read_text() == "1122"
+    workers = {pid for _, pid in project.journal()}
+    assert process.pid not in workers
+    assert eventually(lambda: not any(map(is_running, workers)))
     assert (slurm / "slurm_logs").is_dir()
+
+
+@pytest.mark.slow
+def test_ctrl_c_stays_ours(slurm):
+    before = signal.getsignal(signal.SIGINT)
+    executor.set_cluster(ClusterSettings(kind="slurm"))
+    executor.prepare()
+    assert "dask_jobqueue" in sys.modules
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.filterwarnings("default")

@@ -76,7 +76,10 @@ class Run(Explained, DoitRun):
         if self.sel_tasks:  # None: all tasks
             self.sel_tasks = absolute_targets(self.sel_tasks, tasks)
         workers = options["num_process"]
+        if workers < 0:
+            raise InvalidCommand(f"-n {workers}: a number of tasks at once, from 0")
         executor.set_workers(workers)
+        executor.prepare()
         options["num_process"] = 0 if workers == 1 else workers  # one: in the main thread
         if log_path() is None:
             configure_log("debug.log")

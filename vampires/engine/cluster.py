@@ -8,9 +8,11 @@ reach it; once it is lost every task fails at once with the same error, and the 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -78,6 +80,18 @@ class ClusterConnection:
         self._lost: ClusterError | None = None
         self._progress = ""
         self._closed = threading.Event()
+
+    def prepare(self) -> None:
+        """Import, in the main thread, what can be imported only there.
+
+        dask-jobqueue takes Ctrl-C for itself when it is imported; that is undone.
+        """
+        if not self._settings.kind:
+            return
+        handler = signal.getsignal(signal.SIGINT)
+        with contextlib.suppress(ImportError):  # said when it is needed
+            importlib.import_module("dask_jobqueue")
+        signal.signal(signal.SIGINT, handler)
 
     def run(self, function: Callable[..., Any], *args: object) -> Any:
         """Run a function on a worker and wait for it.

@@ -82,6 +82,12 @@ def set_cluster(settings: ClusterSettings) -> None:
     _engine.cluster = ClusterConnection(settings) if settings else None
 
 
+def prepare() -> None:
+    """Make ready for tasks in threads; called in the main thread."""
+    if _engine.cluster is not None:
+        _engine.cluster.prepare()
+
+
 def cluster_progress() -> str:
     """What the cluster does, for the progress bar; empty on this machine."""
     return "" if _engine.cluster is None else _engine.cluster.progress
