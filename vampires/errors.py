@@ -37,3 +37,15 @@ class PolarimetryError(VampiresError):
 
 class CatalogueError(VampiresError):
     """A catalogue cannot be asked, or does not know the star."""
+
+
+def os_error_line(error: OSError) -> str:
+    """What the system says of a file, without its number.
+
+    Examples
+    --------
+    >>> os_error_line(OSError(2, "No such file or directory", "a.fits"))
+    'a.fits: No such file or directory'
+    """
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror or error}"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import vampires
 from vampires.canonical import Header
 from vampires.config import load_config
-from vampires.io.products import stamp
+from vampires.io.products import stamp, write_table
 from vampires.night.index import build_index
+from vampires.night.table import header_table
 from vampires.utils.text import ascii_text, is_plain, shown
 
 pytestmark = pytest.mark.campaign
@@ -56,6 +57,8 @@ def test_files_of_odd_names_are_indexed_or_refused_with_a_line(stars_night, tmp_
     assert any("\\n" in reason for reason in bad)
     again = build_index("*.fits", tmp_path, cache_path=tmp_path / "index.sqlite")
     assert again == records
+    write_table(tmp_path / "table.ecsv", header_table(tmp_path.glob("*.fits")))
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + len(odd)
 
 
 @pytest.mark.parametrize("value", ['x"\nmemory = "1 TB', "'''", "\\", "a = 1", "\x1b[31m"])

@@ -1,5 +1,6 @@
 """Commands as people type them: versions, pipes, help, lists of files, completion."""
 
+import shutil
 import subprocess
 import sys
 
@@ -109,3 +110,24 @@ def test_a_list_of_files_on_the_command_line(spotty_night, monkeypatch):
     assert fewer.digest == config.digest
     with pytest.raises(ConfigError, match=r"files=@none\.txt: cannot be read"):
         only_files(config, "@none.txt")
+    with pytest.raises(ConfigError, match=r"files=raw/none\*: no file matches .*/raw/none\*"):
+        only_files(config, "raw/none*")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("file=a.fits", ' (did you mean "files"?)'), ("a/b=c/d.fits", "")]
+)
+def test_a_word_that_would_reduce_everything_is_refused(tmp_path, word, hint):
+    (tmp_path / "dodo.py").write_text("from vampires.tasks import *\n")
+    done = doit(tmp_path, word)
+    assert done.returncode == 3
+    assert f"{word}: is taken for a variable, and none has that name{hint}; " in done.stderr
+
+
+def test_a_file_whose_name_holds_an_equals_sign(stars_night, tmp_path):
+    """doit takes such words for its variables."""
+    shutil.copy(sorted((stars_night / "raw").iterdir())[0], tmp_path / "x=y.fits")
+    assert doit_here(tmp_path, "sort", "x=y.fits", "-o", "out").returncode == 0
+    assert len(list(tmp_path.glob("out/*/*/x=y.fits"))) == 1
+    table = doit_here(tmp_path, "table", "x=y.fits")
+    assert "1 files, 0 of them unusable" in table.stdout

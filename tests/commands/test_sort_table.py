@@ -130,6 +130,8 @@ def test_a_killed_move_is_finished_by_the_next(night: Path, tmp_path: Path) -> N
         (("sort", "none*.fits"), "no file matches 'none*.fits'"),
         (("sort", ".", "--move", "--link"), "exclude each other"),
         (("sort", "x.fits", "--copy"), "doit help sort"),
+        (("sort", __file__, "-o", __file__), "File exists"),
+        (("sort", __file__, "-o", f"{__file__}/x"), "Not a directory"),
         (("table", "-o", "x.txt", "x.fits"), "end it with .ecsv"),
         (("table", "none*.fits"), "no file matches"),
     ],

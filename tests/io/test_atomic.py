@@ -58,6 +58,14 @@ def test_failure_keeps_the_old_file_and_leaves_nothing(tmp_path, error):
     assert listing(tmp_path) == ["image.fits"]
 
 
+def test_an_error_names_the_file_and_not_its_temporary(tmp_path):
+    target = tmp_path / "a.fits"
+    target.mkdir()
+    with pytest.raises(OSError, match="Is a directory") as caught, atomic_path(target) as path:
+        path.write_text("x")
+    assert caught.value.filename == str(target)
+
+
 def test_writing_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "image.fits"):
         pass

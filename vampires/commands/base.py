@@ -5,12 +5,13 @@ from __future__ import annotations
 import getopt
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from doit import doit_cmd
 from doit.cmdparse import CmdParseError
 
 from vampires.commands.pipe import Explained
+from vampires.engine.selection import assignments
 from vampires.errors import VampiresError
 
 
@@ -59,26 +60,13 @@ class PersonCommand(Explained):
         except getopt.GetoptError as error:
             raise CmdParseError(f"{error}; see `doit help {self.name}`") from None
         flags = {name for o in parser.options if o.type is bool for name in (o.short, o.long)}
+        rest += [word for word in assignments() if Path(word).exists()]  # a file called x=y.fits
         options = [
             word
             for name, value in found
             for word in ((name,) if name.lstrip("-") in flags else (name, value))
         ]
         return [*options, "--", *rest]
-
-
-def assignments() -> list[str]:
-    """Return the ``key=value`` arguments of this command line, in order.
-
-    doit takes every such argument for one of its variables wherever it stands, so also the one
-    after ``--set``, and removes it; here they are again.
-
-    Returns
-    -------
-    list of str
-        "key=value".
-    """
-    return [f"{key}={value}" for key, value in (doit_cmd._CMDLINE_VARS or {}).items()]
 
 
 def assigned(in_args: Sequence[str], option: str) -> tuple[list[str], list[str]]:

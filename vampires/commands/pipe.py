@@ -17,6 +17,7 @@ from doit.cmd_help import Help as DoitHelp
 from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 
+from vampires.errors import os_error_line
 from vampires.utils.text import shown
 
 CLOSED = 128 + signal.SIGPIPE
@@ -58,8 +59,7 @@ class Explained(Command):
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
         except OSError as error:
-            where = "" if error.filename is None else f"{shown(str(error.filename))}: "
-            sys.stderr.write(f"ERROR: {where}{error.strerror or error}\n")
+            sys.stderr.write(f"ERROR: {shown(os_error_line(error))}\n")
             return 3
 
 

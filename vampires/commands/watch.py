@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from doit import get_var
 
 from vampires.commands.base import PersonCommand, say
-from vampires.errors import ConfigError, FileError, VampiresError
+from vampires.errors import ConfigError, FileError, VampiresError, os_error_line
 
 if TYPE_CHECKING:
     from vampires.config import Config
@@ -189,7 +189,9 @@ def _say_news(memory: _Memory, moving: Collection[str]) -> None:
             _tell(f"  missing for the next: {need}")
         if plan.layout.report().exists():
             _tell(f"  report: {os.path.relpath(plan.layout.report())}")
-    except (VampiresError, OSError) as error:  # doit has said it too, and goes on
+    except OSError as error:  # doit has said it too, and goes on
+        _tell(f"  {os_error_line(error)}")
+    except VampiresError as error:
         _tell(f"  {error}")
 
 

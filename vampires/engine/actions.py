@@ -18,7 +18,7 @@ from vampires.engine.gathering import GATHERS, MISSING
 from vampires.engine.products import TARGETS_KEY, TargetsUnchanged, damage_of, produce
 from vampires.engine.recovery import recipe_digest, remember_recipe
 from vampires.engine.state import SettingsUnchanged
-from vampires.errors import VampiresError
+from vampires.errors import VampiresError, os_error_line
 from vampires.log import bound, collected_warnings, get_logger
 
 log = get_logger(__name__)
@@ -214,10 +214,8 @@ def _failure(error: Exception) -> TaskFailed | TaskError:
             return TaskFailed(
                 "not enough memory: set a smaller [execution] memory or use fewer processes (-n)"
             )
-        case OSError(filename=str(path), strerror=str(reason)):
-            return TaskFailed(f"{path}: {reason}")
         case OSError():
-            return TaskFailed(one_line(error) or type(error).__name__)
+            return TaskFailed(one_line(os_error_line(error)) or type(error).__name__)
         case _:
             return TaskError(
                 f"internal error, see debug.log ({type(error).__name__}: {one_line(error)})"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from doit import doit_cmd
 from doit.exceptions import InvalidCommand
 
 
@@ -106,3 +107,17 @@ def unknown(name: str, tasks: Mapping[str, Any]) -> str:
     ]
     exists = ", ".join(listed) or "none"
     return f"{what} {name!r}{hint}\nTasks: {exists}. 'doit list --all' shows every one."
+
+
+def assignments() -> list[str]:
+    """Return the ``key=value`` arguments of this command line, in order.
+
+    doit takes every such argument for one of its variables wherever it stands, so also the one
+    after ``--set``, and removes it; here they are again.
+
+    Returns
+    -------
+    list of str
+        "key=value".
+    """
+    return [f"{key}={value}" for key, value in (doit_cmd._CMDLINE_VARS or {}).items()]

@@ -61,8 +61,9 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         _flush_to_disk(temporary)
         temporary.replace(target)
     except OSError as error:
-        if error.errno in _NAMELESS and error.filename is None:
-            error.filename = str(target)  # a disk that is full does not say for which file
+        unnamed = error.filename is None and error.errno in _NAMELESS  # as of a full disk
+        if unnamed or error.filename == str(temporary):
+            error.filename = str(target)
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from astropy.io.fits.verify import VerifyError
 
-from vampires.errors import FileError, HeaderError, VampiresError
+from vampires.errors import FileError, HeaderError, VampiresError, os_error_line
 from vampires.header import Header, UnsupportedFileError
 from vampires.header.fields import field_centers
 from vampires.io.paths import stem
@@ -212,5 +212,6 @@ def _word(value: str | None) -> str | None:
 
 
 def _one_line(error: Exception, path: str = "") -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    said = os_error_line(error) if isinstance(error, OSError) else str(error)
+    text = " ".join(said.split()) or type(error).__name__
     return text if not path or path in text else f"{path}: {text}"

@@ -14,6 +14,7 @@ only once its copy is complete; a run that was interrupted is repeated to finish
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import shutil
 import warnings
@@ -21,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vampires.errors import FileError, VampiresError
+from vampires.errors import FileError, VampiresError, os_error_line
 from vampires.header import Header
 from vampires.io.atomic import atomic_path, clean_stale_temporaries, flush_names
 from vampires.io.frames import open_frames
@@ -40,6 +41,10 @@ ACTIONS = ("copy", "link", "move")
 
 FOLDERS = {"DARK": "darks", "FLAT": "flats", "SKYFLAT": "skies", "COMPARISON": "pinholes"}
 """Folder of calibration files by ``DATA-TYP``; science goes to one named by its target."""
+
+
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors that every file after would have as well."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def sort_files(
     ------
     FileError
         The action is unknown.
+    OSError
+        The output directory cannot be made, or its disk is full or read-only.
 
     Examples
     --------
@@ -116,14 +123,19 @@ def sort_files(
     """
     if action not in ACTIONS:
         raise FileError(f"sort: action {action!r}: allowed are {', '.join(ACTIONS)}")
+    Path(output).mkdir(parents=True, exist_ok=True)
     results = []
     for path in map(Path, paths):
         try:
             target = _target(path, Path(output), decompress)
             _transfer(path, target, action)
             results.append(Sorted(path, target))
-        except (VampiresError, OSError) as error:
+        except VampiresError as error:
             results.append(_left(path, str(error)))
+        except OSError as error:
+            if error.errno in _NO_PLACE:
+                raise
+            results.append(_left(path, os_error_line(error)))
         except BROKEN_HEADER as error:
             results.append(_left(path, f"{path}: its header cannot be read ({error})"))
     for folder in {result.target.parent for result in results if result.target is not None}:

@@ -10,6 +10,7 @@ from astropy.table import MaskedColumn, Table
 
 from vampires.night.scan import Scan, scan_file
 from vampires.utils.cards import Cards
+from vampires.utils.text import shown
 
 
 def header_table(paths: Iterable[str | Path]) -> Table:
@@ -36,7 +37,7 @@ def header_table(paths: Iterable[str | Path]) -> Table:
     records = [scan.record for scan in scans]
     headers = [Cards() if scan.raw is None else scan.raw.header for scan in scans]
     table = Table()
-    table["file"] = [Path(record["path"]).name for record in records]
+    table["file"] = [shown(Path(record["path"]).name) for record in records]
     table["kind"] = [record["kind"] for record in records]
     table["reason"] = [record["reason"] or "" for record in records]
     for key in dict.fromkeys(key for header in headers for key in header):

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from doit import get_var
 
 from vampires.config import Config, find_config, load_config
+from vampires.config.load import nearest
 from vampires.engine import executor
 from vampires.engine.actions import loading
 from vampires.engine.cluster import ClusterSettings
+from vampires.engine.selection import assignments
 from vampires.errors import ConfigError
+from vampires.night.index import NoMatchError, find_files
 from vampires.night.plan import Plan, make_plan
+
+VARIABLES = ("config", "files", "exclude")
+"""Variables of the command line, as in ``doit files='raw/*3.fits'``."""
 
 
 @functools.cache
@@ -31,6 +39,7 @@ def current_plan() -> Plan:
         without a traceback.
     """
     with loading():
+        check_variables()
         path = find_config(Path.cwd(), get_var("config"))
         config = load_config(path if path is not None else demo_config(Path.cwd()))
         if listed := get_var("files"):
@@ -63,6 +72,11 @@ def only_files(config: Config, listed: str) -> Config:
         The list cannot be read or names nothing.
     """
     paths = tuple(str(Path(n).expanduser().absolute()) for n in _names("files", listed))
+    with contextlib.suppress(NoMatchError):  # raw files that are away have no names to compare
+        find_files(config.data.raw, config.folder)
+        absent = [path for path in paths if not _is_there(path)]
+        if absent:
+            raise ConfigError(f"files={listed}: no file matches {absent[0]}")
     data = replace(config.data, raw=(*config.data.raw, *paths), include=paths)
     return replace(config, data=data)
 
@@ -84,6 +98,32 @@ def without_files(config: Config, listed: str) -> Config:
     """
     exclude = (*config.data.exclude, *_names("exclude", listed))
     return replace(config, data=replace(config.data, exclude=exclude))
+
+
+def check_variables() -> None:
+    """Refuse words such as ``file=a.fits``, which would reduce everything.
+
+    Raises
+    ------
+    ConfigError
+        The name is almost that of a variable of ours, or holds a path. Others may be those of
+        somebody's own tasks.
+    """
+    for word in assignments():
+        name = word.partition("=")[0]
+        hint = nearest(name, VARIABLES)
+        if name not in VARIABLES and (hint or os.sep in name):
+            raise ConfigError(
+                f"{word}: is taken for a variable, and none has that name{hint}; "
+                f"those of a reduction: {', '.join(VARIABLES)}"
+            )
+
+
+def _is_there(pattern: str) -> bool:
+    try:
+        return bool(find_files(pattern))
+    except NoMatchError:
+        return False
 
 
 def _names(variable: str, listed: str) -> list[str]:
