@@ -7,8 +7,11 @@ and hold nothing that depends on when they were written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -32,6 +35,7 @@ _STRUCTURAL = {
 }  # fmt: skip
 
 _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
+_TYPES = {bitpix: np.dtype(f">{name}") for name, bitpix in _BITPIX.items()}
 
 
 def product_header(header: Cards | fits.Header) -> Header:
@@ -166,16 +170,89 @@ def read_fits(
         The file is missing or is not FITS.
     """
     try:
+        with Path(path).open("rb") as stream:
+            hdus = list(_plain_hdus(stream))
+    except _OddError:
+        hdus = _odd_hdus(path)
+    except (OSError, EOFError) as error:
+        raise _unreadable(path, error) from error
+    if not hdus:
+        raise _unreadable(path, EOFError("no header"))
+    names = ["", *(str(header.get("EXTNAME", "")) for header, _ in hdus[1:])]
+    planes = {name: data for name, (_, data) in zip(names, hdus, strict=True) if data is not None}
+    fields = {
+        name: header
+        for name, (header, data) in list(zip(names, hdus, strict=True))[1:]
+        if data is None
+    }
+    return planes, hdus[0][0], fields
+
+
+class _OddError(Exception):
+    """A file holds something else than plain images: astropy knows how to read it."""
+
+
+_Hdu = tuple[Header, "np.ndarray | None"]
+
+
+def _plain_hdus(stream: BinaryIO) -> Iterator[_Hdu]:
+    """Headers and pixels of a file of plain images, in native byte order."""
+    size = os.fstat(stream.fileno()).st_size
+    while stream.tell() < size:
+        header = Header.of(read_cards(stream))
+        data = None
+        shape, dtype = _plain_layout(header)
+        if shape:
+            length = math.prod(shape) * dtype.itemsize
+            if stream.tell() + length + -length % BLOCK > size:
+                raise EOFError("it ends within its pixels, or the filling after them")
+            data = np.fromfile(stream, dtype, math.prod(shape)).reshape(shape)
+            data = data.astype(dtype.newbyteorder("="), copy=False)
+            stream.seek(-length % BLOCK, os.SEEK_CUR)
+        yield header, data
+
+
+def _plain_layout(header: Header) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape (empty: no pixels) and type of the pixels that follow a header.
+
+    Raises
+    ------
+    _OddError
+        They are scaled, compressed, a table, or described wrongly.
+    """
+    bitpix, naxis = header.get("BITPIX"), header.get("NAXIS")
+    if not (
+        (header.get("SIMPLE") is True or header.get("XTENSION") == "IMAGE")
+        and bitpix in _TYPES
+        and isinstance(naxis, int)
+        and (header.get("BSCALE", 1), header.get("BZERO", 0)) == (1, 0)
+        and not any(key in header for key in ("GROUPS", "BLANK", "INHERIT"))
+        and (header.get("PCOUNT", 0), header.get("GCOUNT", 1)) == (0, 1)
+    ):
+        raise _OddError
+    sides = tuple(header.get(f"NAXIS{axis}") for axis in range(naxis, 0, -1))
+    if not all(isinstance(side, int) and side > 0 for side in sides):
+        raise _OddError
+    return sides, np.dtype(_TYPES[bitpix])
+
+
+def _odd_hdus(path: str | Path) -> list[_Hdu]:
+    """Headers and pixels of a file that is not all plain images."""
+    try:
         with fits.open(path, memmap=False) as hdus:
-            planes = {hdu.name if i else "": _native(hdu.data) for i, hdu in enumerate(hdus)
-                      if hdu.data is not None}  # fmt: skip
-            fields = {hdu.name: Header.of(hdu.header) for hdu in hdus[1:] if hdu.data is None}
-            return planes, Header.of(hdus[0].header), fields
+            return [
+                (Header.of(hdu.header), None if hdu.data is None else _native(hdu.data))
+                for hdu in hdus
+            ]
     except (OSError, TypeError, ValueError, KeyError, AttributeError, VerifyError) as error:
-        raise FileError(
-            f"{path}: cannot be read as a FITS product ({error}); "
-            "delete it and run doit again to remake it"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | Path, error: Exception) -> FileError:
+    return FileError(
+        f"{path}: cannot be read as a FITS product ({error}); "
+        "delete it and run doit again to remake it"
+    )
 
 
 def read_header(path: str | Path) -> Header:
@@ -190,10 +267,7 @@ def read_header(path: str | Path) -> Header:
         with Path(path).open("rb") as stream:
             return Header.of(read_cards(stream))
     except (OSError, EOFError) as error:
-        raise FileError(
-            f"{path}: cannot be read as a FITS product ({error}); "
-            "delete it and run doit again to remake it"
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def write_table(path: str | Path, table: Table) -> None:

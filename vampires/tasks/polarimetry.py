@@ -76,16 +76,16 @@ def hwp_mode(path: Path) -> HwpMode:
 
 def make_mueller(coadd: Path, mode: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write the Mueller matrices of one coadd, from the angles in its header."""
-    from vampires.images.image import CameraImage
+    from vampires.io.products import read_header
     from vampires.mueller.files import write_hdf5
     from vampires.mueller.model import LightPathAngles
     from vampires.steps.stokes import light_path
 
-    image = CameraImage.read(coadd)
-    models = light_path(image.header, image.fields, config)
-    hwp_sync = hwp_mode(mode).synchronised
-    angles = LightPathAngles.from_header(image.header, hwp_sync=hwp_sync)
-    write_hdf5(target, models, image.fields, angles)
+    header = read_header(coadd)
+    fields = header.field_names
+    models = light_path(header, fields, config)
+    angles = LightPathAngles.from_header(header, hwp_sync=hwp_mode(mode).synchronised)
+    write_hdf5(target, models, fields, angles)
     return {"source": models[0].source}
 
 

@@ -1,4 +1,4 @@
-"""Products are written as astropy would write them, card by card and byte by byte."""
+"""Products are written and read as astropy would, card by card and byte by byte."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from vampires.errors import FileError
 from vampires.instrument.bandpass import bandpass_cards
 from vampires.io.products import read_fits, write_fits
 from vampires.utils.cards import Cards
@@ -78,3 +79,33 @@ def test_pixels_without_a_plain_form_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="uint16"):
         write_fits(tmp_path / "a.fits", {"": np.zeros(3, np.uint16)}, HEADER)
     assert not (tmp_path / "a.fits").exists()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda data: fits.ImageHDU(data),
+        lambda data: fits.ImageHDU(data.astype(np.uint16)),  # as BZERO = 32768
+        lambda data: fits.CompImageHDU(data, compression_type="RICE_1"),
+    ],
+    ids=["plain", "scaled", "compressed"],
+)
+def test_files_of_other_programs_are_read_as_astropy_reads_them(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    data = np.arange(35, dtype=np.int16).reshape(5, 7)
+    plane = make(data)
+    plane.header["EXTNAME"] = "Halpha"
+    fits.HDUList([fits.PrimaryHDU(data.astype(">f8")), plane]).writeto(tmp_path / "a.fits")
+    found, _, fields = read_fits(tmp_path / "a.fits")
+    assert not fields
+    for name in ("", "Halpha"):
+        np.testing.assert_array_equal(found[name], data)
+        assert found[name].dtype.isnative
+
+
+@pytest.mark.parametrize("kept", [0, 1000, 2880, 2900, 5000, -2880])
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "a.fits"
+    write_fits(path, planes(), HEADER, {"F670": HEADER})
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(FileError, match=r"a\.fits: cannot be read .*; delete it"):
+        read_fits(path)
