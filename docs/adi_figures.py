@@ -18,7 +18,7 @@ from vampires.kernels.aperture import circle_sum
 from vampires.observation import Observation
 from vampires.plotting.adi import draw_residuals
 from vampires.plotting.contrast import draw_curves
-from vampires.plotting.images import save_figure
+from vampires.plotting.figures import save_figure
 from vampires.simulate import NightSpec, simulate_night
 from vampires.simulate.scene import Companion
 from vampires.steps.contrast import curves_of_adi

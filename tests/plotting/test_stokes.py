@@ -17,7 +17,7 @@ def frame(toy):
 def test_azimuthal_panels_share_one_scale_with_east_left(frame, tmp_path):
     figure = frame.plot()
     images = [a.images[0] for a in figure.axes if a.images]
-    assert [a.get_title() for a in figure.axes[:2]] == [r"$Q_\phi$", r"$U_\phi$"]
+    assert [a.get_title() for a in figure.axes[:2]] == ["Qᵩ", "Uᵩ"]
     assert images[0].norm is images[1].norm
     assert isinstance(images[0].norm, AsinhNorm)
     left, right, bottom, top = images[0].get_extent()

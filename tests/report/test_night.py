@@ -13,8 +13,9 @@ from vampires.night.grouping import group_cubes
 from vampires.night.index import build_index
 from vampires.night.record import empty_record
 from vampires.night.setups import find_setups
-from vampires.report.groups import GroupReport
+from vampires.report.groups import GroupReport, write_conditions
 from vampires.report.night import NightReport
+from vampires.report.stages import write_coadd_pictures
 from vampires.simulate import NightSpec, simulate_night
 
 
@@ -84,9 +85,15 @@ def fixture_report(tmp_path_factory):
             )
         )
     settings = ("coadd.method = 'median'",)
+    write_conditions(parts, folder / "conditions.png")
+    firsts = {item.group.camera: item for item in reversed(parts)}
+    stages = tuple(folder / f"cam{camera}.png" for camera in sorted(firsts))
+    for (_, item), target in zip(sorted(firsts.items()), stages, strict=True):
+        write_coadd_pictures(item.coadd, item.group.key, {item.group.fields[0]: target})
     return NightReport(
-        "20240115_<test>", tuple(records), tuple(parts), settings, setups=find_setups(records)
-    )
+        "20240115_<test>", tuple(records), tuple(parts), settings, setups=find_setups(records),
+        stages=stages, conditions=folder / "conditions.png",
+    )  # fmt: skip
 
 
 def test_the_page_is_whole_and_refers_to_nothing_outside(report):
@@ -168,7 +175,7 @@ def test_unmeasured_numbers_are_dashes(report, tmp_path):
 
 def test_a_night_that_is_not_coadded(report):
     item = replace(report.groups[0], coadd=None)
-    page, text = parsed(replace(report, groups=(item,)).html())
+    page, text = parsed(replace(report, groups=(item,), stages=()).html())
     assert re.search(r"cam1 750-50 \S+ \S+ 0 – 4 ", text)
     assert "frames coadded" not in text
     assert len(page.images) == 1

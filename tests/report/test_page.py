@@ -8,6 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from vampires.plotting.figures import png
 from vampires.report.page import render
 from vampires.report.parts import (
     Facts,
@@ -20,7 +21,6 @@ from vampires.report.parts import (
     Text,
     Trace,
     Verdict,
-    png,
 )
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)

@@ -330,7 +330,7 @@ def _write(item: Places) -> None:
     """Write the file, and what is looked at beside it."""
     from vampires.io.atomic import atomic_path
     from vampires.measure.centroid_files import draw_centroids, format_centroids, write_regions
-    from vampires.plotting.images import save_figure
+    from vampires.plotting.figures import save_figure
 
     missing = [name for name in item.names if name not in item.fields]
     if missing:

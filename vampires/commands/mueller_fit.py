@@ -82,7 +82,7 @@ class MuellerFit(PersonCommand):
         # Imported here: every doit command loads this module, few fit.
         from vampires.io.atomic import atomic_path
         from vampires.mueller.fit import table_text
-        from vampires.plotting.images import save_figure
+        from vampires.plotting.figures import save_figure
 
         if not arguments:
             raise FileError(

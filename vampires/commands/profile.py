@@ -67,7 +67,7 @@ def _products() -> Sequence[Path]:
 
 def _read_off(frame: StokesFrame, path: Path, width: float, radius: float) -> None:
     from vampires.io.products import write_table
-    from vampires.plotting.images import save_figure
+    from vampires.plotting.figures import save_figure
     from vampires.plotting.stokes import plot_readouts
 
     stem = path.name.removesuffix(".fits").removesuffix("_coll").removesuffix("_stokes")

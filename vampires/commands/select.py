@@ -232,7 +232,7 @@ def _look_at(records: Sequence[Record], frames: int, config: Config) -> list[Qui
 def _sheets(session: Session) -> None:
     """Contact sheets of all files, twelve a page."""
     from vampires.measure.quicklook_plot import contact_sheet
-    from vampires.plotting.images import save_figure
+    from vampires.plotting.figures import save_figure
 
     folder = session.folder / "aux" / "select"
     folder.mkdir(parents=True, exist_ok=True)

@@ -215,8 +215,12 @@ class Layout:
         return self.folder / "pdi" / f"{self.name}_stokes_sets.ecsv"
 
     def stokes_picture(self, what: str) -> Path:
-        """Picture of the Stokes product: ``qphi`` or ``stokes``."""
+        """Picture of the Stokes product: ``qphi``, ``stokes`` or ``ip``."""
         return self.folder / "pdi" / f"{self.name}_{what}.png"
+
+    def picture(self, what: str) -> Path:
+        """Picture of a stage of the reduction, for the report."""
+        return self.folder / "products" / "pictures" / f"{self.name}_{what}.png"
 
     def report(self) -> Path:
         """The night on one page."""

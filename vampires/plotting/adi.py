@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.stats import mad_std
 
+from vampires.plotting.figures import colour_bar
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -52,7 +54,7 @@ def draw_residuals(
                 data, origin="lower", extent=extent, vmin=-top, vmax=top, cmap="RdBu_r"
             )
             panel.set(xlabel="east [arcsec]", ylabel="north [arcsec]")
-            figure.colorbar(shown, ax=panel, label=label)
+            colour_bar(figure, shown, panel, label)
     return figure
 
 

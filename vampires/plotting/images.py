@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vampires.io.atomic import atomic_path
+from vampires.plotting.figures import colour_bar, new_figure
 from vampires.utils.robust import robust_std
 
 if TYPE_CHECKING:
@@ -33,21 +32,20 @@ def draw_image(data: np.ndarray, scale: float, title: str, unit: str = "e-/s") -
         Not bound to any display; save it or show it in a notebook.
     """
     from matplotlib.colors import AsinhNorm
-    from matplotlib.figure import Figure
 
     ny, nx = data.shape
     half_x, half_y = nx * scale / 2, ny * scale / 2
     top = float(np.nanmax(data)) if np.isfinite(data).any() else 1.0
     data = thinned(data, 640)
     width = max(_noise(data), abs(top) * 1e-4, 1e-12)
-    figure = Figure(figsize=(5.2, 4.4))
+    figure = new_figure(5.2, 4.4)
     axes = figure.add_axes((0.13, 0.11, 0.76, 0.82))
     image = axes.imshow(
         data, origin="lower", cmap="inferno", interpolation="nearest",
         extent=(-half_x, half_x, -half_y, half_y), norm=AsinhNorm(width, -3 * width, top),
     )  # fmt: skip
     axes.set(title=title, xlabel="arcsec", ylabel="arcsec")
-    figure.colorbar(image, ax=axes, label=unit)
+    colour_bar(figure, image, axes, unit)
     return figure
 
 
@@ -107,12 +105,6 @@ def draw_metrics(
     place.set(xlabel="frame", ylabel="offset [pixel]")
     place.legend(loc="upper right")
     return figure
-
-
-def save_figure(figure: Figure, path: str | Path, dpi: float = 120) -> None:
-    """Save a figure as PNG, the same bytes for the same figure."""
-    with atomic_path(Path(path)) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
 
 
 def _noise(data: np.ndarray) -> float:

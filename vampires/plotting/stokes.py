@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from vampires.plotting.figures import Q_PHI, U_PHI, colour_bar, new_figure
 from vampires.plotting.images import thinned
 
 
@@ -61,35 +61,32 @@ def plot_azimuthal(stokes: StokesPlanes) -> Figure:
     noise = _typical(stokes.errors["Q_PHI"])
     top = _upper(stokes.planes["Q_PHI"])
     norm = AsinhNorm(linear_width=max(noise, 1e-3 * top), vmin=-top, vmax=top)
-    figure = _figure(9.0, 4.4)
+    figure = new_figure(9.0, 4.4)
     panels = figure.subplots(1, 2, sharex=True, sharey=True, gridspec_kw={
         "left": 0.07, "right": 0.91, "bottom": 0.11, "top": 0.88, "wspace": 0.08,
     })  # fmt: skip
-    for axes, name, label in zip(
-        panels, ("Q_PHI", "U_PHI"), (r"$Q_\phi$", r"$U_\phi$"), strict=True
-    ):
+    for axes, name, label in zip(panels, ("Q_PHI", "U_PHI"), (Q_PHI, U_PHI), strict=True):
         image = _show(axes, stokes.planes[name], stokes, norm, "RdBu_r")
         axes.set_title(label)
-        axes.label_outer()
-    figure.colorbar(image, ax=panels, label="e-/s per pixel", fraction=0.03, pad=0.02)
+        _keep_outer_axes(axes)
+    colour_bar(figure, image, list(panels), "e-/s per pixel", fraction=0.03, pad=0.02)
     figure.suptitle(stokes.title)
     return figure
 
 
 def plot_overview(stokes: StokesPlanes) -> Figure:
     """Draw all eight product planes."""
-    figure = _figure(13.0, 6.4)
+    figure = new_figure(13.0, 6.4)
     panels = figure.subplots(2, 4, sharex=True, sharey=True, gridspec_kw={
-        "left": 0.045, "right": 0.94, "bottom": 0.08, "top": 0.91, "wspace": 0.3, "hspace": 0.16,
+        "left": 0.055, "right": 0.95, "bottom": 0.08, "top": 0.91, "wspace": 0.3, "hspace": 0.16,
     })  # fmt: skip
     for axes, (name, plane) in zip(panels.ravel(), stokes.planes.items(), strict=True):
         norm, colours = _stretch(name, plane, _typical(stokes.errors[name]))
         image = _show(axes, plane, stokes, norm, colours, most=320)
         axes.set_title(name)
-        axes.label_outer()
-        figure.colorbar(
-            image, ax=axes, fraction=0.046, pad=0.04, label="deg" if name == "AOLP" else ""
-        )
+        _keep_outer_axes(axes)
+        unit = "deg" if name == "AOLP" else ""
+        colour_bar(figure, image, axes, unit, fraction=0.046, pad=0.04)
     figure.suptitle(stokes.title)
     return figure
 
@@ -105,7 +102,7 @@ def plot_ip(table: Table) -> Figure:
     table : Table
         From `vampires.polarimetry.collapse.stokes_table`.
     """
-    figure = _figure(9.0, 4.4)
+    figure = new_figure(9.0, 4.4)
     panels = figure.subplots(1, 2, sharey=True, gridspec_kw={
         "left": 0.08, "right": 0.98, "bottom": 0.12, "top": 0.96, "wspace": 0.06,
     })  # fmt: skip
@@ -147,9 +144,9 @@ def plot_readouts(
         Arcsec per pixel.
     title : str
     """
-    figure = _figure(14.0, 4.4)
+    figure = new_figure(14.0, 4.4)
     curve, left, right = (figure.add_axes((x, 0.14, 0.25, 0.74)) for x in (0.06, 0.39, 0.71))
-    for name, label in (("q_phi", r"$Q_\phi$"), ("u_phi", r"$U_\phi$")):
+    for name, label in (("q_phi", Q_PHI), ("u_phi", U_PHI)):
         curve.errorbar(
             profile["r_arcsec"], profile[name], profile["noise"], fmt=".-", lw=0.8, label=label
         )
@@ -158,14 +155,14 @@ def plot_readouts(
     curve.legend(fontsize="small")
     ny, nx = r2.shape
     half_x, half_y = nx * pixel_scale / 2, ny * pixel_scale / 2
-    panels = ((left, r2, _upper(r2), r"$Q_\phi\,r^2$"), (right, snr, 5.0, "S/N"))
+    panels = ((left, r2, _upper(r2), f"{Q_PHI} r²"), (right, snr, 5.0, "S/N"))
     for axes, values, top, label in panels:
         image = axes.imshow(
             values, origin="lower", norm=Normalize(-top, top), cmap="RdBu_r",
             interpolation="nearest", extent=(half_x, -half_x, -half_y, half_y),
         )  # fmt: skip
         axes.set(title=label, xlabel="east offset [arcsec]")
-        figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04)
+        colour_bar(figure, image, axes, fraction=0.046, pad=0.04)
     return figure
 
 
@@ -180,7 +177,7 @@ def plot_fit(curves: Sequence[LampCurve], title: str, most_labels: int = 12) -> 
     most_labels : int
         More curves than these are not named one by one.
     """
-    figure = _figure(9.0, 6.0)
+    figure = new_figure(9.0, 6.0)
     figure.set_layout_engine("constrained")  # for the legend beside the panels
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     named = len(curves) <= most_labels
@@ -200,13 +197,6 @@ def plot_fit(curves: Sequence[LampCurve], title: str, most_labels: int = 12) -> 
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
-    # Margins are given by hand: a layout engine draws everything several times to find them.
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _show(
     axes: Axes, data: NDArray, stokes: StokesPlanes, norm: Normalize, colours: str, most: int = 640
 ) -> AxesImage:
@@ -219,6 +209,14 @@ def _show(
         thinned(data, most), origin="lower", norm=norm, cmap=colours, interpolation="nearest",
         extent=(half_x, -half_x, -half_y, half_y),
     )  # fmt: skip
+
+
+def _keep_outer_axes(axes: Axes) -> None:
+    """Hide the axes between panels that share them: drawing them takes longer than the image."""
+    place = axes.get_subplotspec()
+    if place is not None:
+        axes.xaxis.set_visible(place.is_last_row())
+        axes.yaxis.set_visible(place.is_first_col())
 
 
 def _stretch(name: str, data: NDArray, noise: float) -> tuple[Normalize, str]:

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from vampires.canonical import Header
 from vampires.io.products import read_header
 from vampires.measure.metrics import FrameMetrics
 from vampires.night.grouping import Group
+from vampires.plotting.figures import new_figure, save_figure
 from vampires.report.parts import (
+    DPI,
     NONE,
     Number,
-    Picture,
     Pictures,
     Section,
     Strip,
@@ -25,7 +25,8 @@ from vampires.report.parts import (
     Trace,
     iso,
     median,
-    png,
+    picture_texts,
+    stored_picture,
 )
 from vampires.utils.robust import robust_std
 
@@ -127,16 +128,29 @@ class Measured:
 
 
 def conditions(report: NightReport) -> Section | None:
-    """Flux, Strehl ratio, place and jitter of the star against time.
+    """Flux, Strehl ratio, place and jitter of the star against time."""
+    if report.conditions is None:
+        return None
+    return Section("Conditions", (Pictures((stored_picture(report.conditions, wide=True),)),))
+
+
+def write_conditions(groups: Sequence[GroupReport], target: Path) -> None:
+    """Draw flux, Strehl ratio, place and jitter of the star against time.
 
     Jitter and the scatter of the flux within a file are what the data themselves tell of the
     seeing: the headers of most nights hold no seeing.
+
+    Parameters
+    ----------
+    groups : sequence of GroupReport
+        In order of time.
+    target : Path
+        PNG.
     """
-    if not report.measured:
-        return None
-    start = float(np.floor(report.measured[0].item.group.mjd))
-    series = _series(report.measured, start)
-    figure = Figure(figsize=(11, 8))
+    measured = [Measured.of(item) for item in groups]
+    start = float(np.floor(measured[0].item.group.mjd))
+    series = _series(measured, start)
+    figure = new_figure(11, 8)
     panels = figure.subplots(5, 1, sharex=True)
     labels = (
         "flux [e-/s]", "flux scatter [%]", "Strehl ratio", "place [px]", "jitter [px]",
@@ -154,13 +168,11 @@ def conditions(report: NightReport) -> Section | None:
     panels[0].legend(fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
     panels[-1].set_xlabel(f"UTC [h] from {iso(start)[:10]}")
     figure.subplots_adjust(0.08, 0.07, 0.86, 0.98, hspace=0.08)
-    picture = Picture(
-        png(figure), _in_words(series),
+    caption = (
         "A dot is the median over one exposure group. Place: x filled, y open, from their medians. "
-        "Jitter: rms of the star's place within the group. Scatter: of the flux within the group.",
-        wide=True,
-    )  # fmt: skip
-    return Section("Conditions", (Pictures((picture,)),))
+        "Jitter: rms of the star's place within the group. Scatter: of the flux within the group."
+    )
+    save_figure(figure, target, DPI, picture_texts(caption, _in_words(series)))
 
 
 def _series(measured: Sequence[Measured], start: float) -> dict[str, list[tuple[float, ...]]]:

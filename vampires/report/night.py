@@ -42,8 +42,10 @@ class NightReport:
         Tables of the Stokes frames, one per product.
     sets_tables : tuple of Path
         What became of every exposure in the polarimetry, one table a setup.
-    centroids : tuple of Path
-        Pictures (PNG) of the rough centroids.
+    stages : tuple of Path
+        Pictures (PNG) of masters, rough centroids and first coadds.
+    conditions : Path or None
+        Picture (PNG) of the measurements against time.
     products : tuple of Path
         Files that the reduction has made.
     folder : Path
@@ -61,7 +63,8 @@ class NightReport:
     pictures: tuple[Path, ...] = ()
     stokes_tables: tuple[Path, ...] = ()
     sets_tables: tuple[Path, ...] = ()
-    centroids: tuple[Path, ...] = ()
+    stages: tuple[Path, ...] = ()
+    conditions: Path | None = None
     products: tuple[Path, ...] = ()
     folder: Path = field(default_factory=Path.cwd)
     setups: tuple[Setup, ...] = ()

@@ -7,20 +7,22 @@ to say; see `vampires.report.night.SECTIONS`.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 from astropy.time import Time
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from PIL import Image
+
+from vampires.errors import FileError
 
 NONE = "–"
 """What stands for a value that there is not."""
 
-_DPI = 90
+DPI = 90
+"""Pixels per inch of the pictures."""
 
 Level = Literal["good", "look", "bad"]
 
@@ -200,12 +202,32 @@ def size_of(nbytes: int) -> str:
     return f"{nbytes} B"
 
 
-def png(figure: Figure) -> bytes:
-    """Draw a figure as a PNG file, the same bytes each time."""
-    FigureCanvasAgg(figure)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_DPI, metadata={"Software": None})
-    return stream.getvalue()
+def picture_texts(caption: str, alt: str) -> dict[str, str]:
+    """Texts that a PNG file carries for `stored_picture`."""
+    return {"Title": caption, "Description": alt}
+
+
+def stored_picture(path: Path, *, wide: bool = False) -> Picture:
+    """Picture of a PNG file with the texts that it carries, or its name.
+
+    Parameters
+    ----------
+    path : Path
+    wide : bool
+        See `Picture`.
+
+    Raises
+    ------
+    FileError
+        It is no picture.
+    """
+    try:
+        with Image.open(path) as image:
+            texts = image.info
+    except (OSError, SyntaxError, ValueError) as error:
+        raise FileError(f"{path}: is no picture ({error}); delete it and run doit again") from error
+    caption = str(texts.get("Title", path.name))
+    return Picture(path.read_bytes(), str(texts.get("Description", caption)), caption, wide)
 
 
 def median(values: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -221,10 +243,11 @@ _POINTS = 120  # of a small panel
 
 def _dots(trace: Trace) -> str:
     """Of long cubes the medians of consecutive frames are drawn: no more can be told apart."""
-    step = -(-len(trace.values) // _POINTS)
-    drawn = np.array(
-        [median(trace.values[k : k + step]) for k in range(0, len(trace.values), max(step, 1))]
-    )
+    step = max(-(-len(trace.values) // _POINTS), 1)
+    drawn = np.asarray(trace.values, dtype=float)
+    if step > 1:
+        drawn = np.append(drawn, np.full(-len(drawn) % step, np.nan)).reshape(-1, step)
+        drawn = np.array([median(some) for some in drawn])
     across = 128 * (trace.panel + np.linspace(0.04, 0.96, len(drawn)))
     down = 44 - 40 * _to_unit(drawn)
     seen = np.isfinite(down)

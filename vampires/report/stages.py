@@ -1,8 +1,12 @@
-"""What the data look like at each stage, one picture a camera and field."""
+"""What the data look like at each stage: pictures of masters, star and first coadds.
+
+Each picture is a file of its own, drawn as soon as its input is there, and carries its own
+caption and text alternative; the report only puts them together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +15,9 @@ import numpy as np
 from vampires.canonical import Header
 from vampires.images.image import CameraImage
 from vampires.io.products import read_fits
+from vampires.plotting.figures import save_figure
 from vampires.plotting.images import draw_image
-from vampires.report.groups import GroupReport
-from vampires.report.parts import Number, Picture, Pictures, Section, png
+from vampires.report.parts import DPI, Number, Pictures, Section, picture_texts, stored_picture
 
 if TYPE_CHECKING:
     from vampires.report.night import NightReport
@@ -21,60 +25,49 @@ if TYPE_CHECKING:
 
 def stages(report: NightReport) -> Section | None:
     """Masters, rough centroids and first coadds."""
-    first = list(_first_of_each(report.groups))
-    pictures = (*_masters(report.folder, first), *_centroids(report.centroids), *_coadds(first))
+    pictures = tuple(map(stored_picture, report.stages))
     return Section("Stage by stage", (Pictures(pictures),)) if pictures else None
 
 
-def _first_of_each(groups: Iterable[GroupReport]) -> Iterable[GroupReport]:
-    """First group of each camera and filter."""
-    first: dict[tuple[int, str], GroupReport] = {}
-    for item in groups:
-        first.setdefault((item.group.camera, item.group.filter), item)
-    return (item for _, item in sorted(first.items(), key=lambda found: found[0]))
+def write_master_picture(master: Path, camera: int, target: Path) -> None:
+    """Draw a master frame.
+
+    Parameters
+    ----------
+    master : Path
+        FITS file.
+    camera : int
+        That it is of.
+    target : Path
+        PNG.
+    """
+    planes, header, _ = read_fits(master)
+    data = np.asarray(planes[""], dtype=float)
+    kind, unit = master.parent.name, header.known(Header.unit, "")
+    figure = draw_image(data, header.pixel_scale / 1000, f"cam{camera} {kind}", unit)
+    seen = data[np.isfinite(data)]
+    says = f"median {Number(float(np.median(seen)), 4)} {unit}" if seen.size else "empty"
+    texts = picture_texts(
+        f"cam{camera} {kind}/{master.name}", f"Master {kind} of cam{camera}: {says}".rstrip()
+    )
+    save_figure(figure, target, DPI, texts)
 
 
-def _masters(folder: Path, first: Iterable[GroupReport]) -> list[Picture]:
-    """Masters of the first groups, each once."""
-    found: dict[str, str] = {}
-    for item in first:
-        for name in item.masters:
-            found.setdefault(name, f"cam{item.group.camera}")
-    pictures = []
-    for name, camera in sorted(found.items()):
-        path = folder / "master_cals" / name
-        if not path.exists():
-            continue  # masters made elsewhere are only named
-        planes, header, _ = read_fits(path)
-        data = np.asarray(planes[""], dtype=float)
-        if not np.isfinite(data).any():
-            continue  # a flat that could not be made
-        kind, unit = name.partition("/")[0], header.known(Header.unit, "")
-        figure = draw_image(data, header.pixel_scale / 1000, f"{camera} {kind}", unit)
-        middle = Number(float(np.nanmedian(data)), 4)
-        alt = f"Master {kind} of {camera}: median {middle} {unit}".rstrip()
-        pictures.append(Picture(png(figure), alt, f"{camera} {name}"))
-    return pictures
+def write_coadd_pictures(coadd: Path, key: str, targets: Mapping[str, Path]) -> None:
+    """Draw each field of a coadd.
 
-
-def _centroids(paths: Iterable[Path]) -> list[Picture]:
-    return [
-        Picture(path.read_bytes(), "Mean image with the star, or the satellite spots, marked",
-                path.name)
-        for path in paths
-    ]  # fmt: skip
-
-
-def _coadds(first: Iterable[GroupReport]) -> list[Picture]:
-    pictures = []
-    for item in first:
-        if item.coadd is None:
-            continue
-        image = CameraImage.read(item.coadd)
-        for index, name in enumerate(image.fields):
-            label = f"cam{item.group.camera} {name}"
-            peak = Number(float(np.nanmax(image.data[index])), 4)
-            alt = f"First coadd of {label}, star in the centre, brightest pixel {peak} e-/s"
-            caption = f"{label}, {item.group.key}"
-            pictures.append(Picture(png(image.plot(name)), alt, caption))
-    return pictures
+    Parameters
+    ----------
+    coadd : Path
+    key : str
+        Of its exposure group.
+    targets : mapping of str to Path
+        PNG of each field.
+    """
+    image = CameraImage.read(coadd)
+    for index, name in enumerate(image.fields):
+        label = f"cam{image.header.camera} {name}"
+        seen = image.data[index][np.isfinite(image.data[index])]
+        peak = Number(float(seen.max()) if seen.size else np.nan, 4)
+        alt = f"First coadd of {label}, star in the centre, brightest pixel {peak} e-/s"
+        save_figure(image.plot(name), targets[name], DPI, picture_texts(f"{label}, {key}", alt))

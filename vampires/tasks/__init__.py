@@ -35,6 +35,7 @@ _HOMES = {
     "task_adi_image": "adi",
     "task_contrast": "contrast",
     "task_diff": "differences",
+    "task_pictures": "pictures",
     "task_report": "report",
     "DOIT_CONFIG": "settings",
 }

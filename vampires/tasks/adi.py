@@ -78,7 +78,7 @@ def make_adi_image(
     from vampires.images.adi import AdiFrame, AdiStack
     from vampires.io.products import stamp, write_fits, write_table
     from vampires.plotting.adi import draw_residuals
-    from vampires.plotting.images import save_figure
+    from vampires.plotting.figures import save_figure
     from vampires.steps.adi import images_of_stack
 
     frames = there_of(frames, missing, "frame")

@@ -82,7 +82,7 @@ def _write(found: QTable, table: Path, title: str, config: Config) -> dict[str, 
 
     from vampires.io.products import write_table
     from vampires.plotting.contrast import draw_curves
-    from vampires.plotting.images import save_figure
+    from vampires.plotting.figures import save_figure
     from vampires.steps.contrast import contrast_settings
 
     if not np.isfinite(np.asarray(found["contrast"])).any():

@@ -14,6 +14,7 @@ from vampires.night.grouping import left_out
 from vampires.night.matching import match_background, match_flat
 from vampires.night.plan import Plan
 from vampires.tasks.plan import current_plan
+from vampires.tasks.polarimetry import pdi_name
 from vampires.tasks.sets import sets_of_parts
 
 Task = dict[str, Any]
@@ -87,6 +88,5 @@ def _all_of(part: Plan) -> list[str]:
     if config.polarimetry is not None:
         for other, found in sets_of_parts():
             if other.layout == part.layout:
-                names = (filter(None, (part.label, name)) for name in found.by_filter())
-                wanted += [":".join(filter(None, ("pdi", "_".join(parts)))) for parts in names]
+                wanted += [f"pdi:{pdi_name(part.label, name)}" for name in found.by_filter()]
     return wanted

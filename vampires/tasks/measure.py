@@ -72,7 +72,7 @@ def make_centroid(
 ) -> dict[str, Any]:
     """Find the star, or the satellite spots, in the mean of a few raw files."""
     from vampires.measure.centroid_files import draw_centroids, format_centroids, write_regions
-    from vampires.plotting.images import save_figure
+    from vampires.plotting.figures import save_figure
     from vampires.steps.cubes import readable_cube
     from vampires.steps.measure import find_star
 

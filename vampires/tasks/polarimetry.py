@@ -137,10 +137,8 @@ def _write_stokes(
 def make_pdi(
     stokes: list[Path], targets: dict[str, Path], config: Config, missing: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Combine the Stokes frames that there are; write product, footprint, table, pictures."""
+    """Combine the Stokes frames that there are; write product, footprint and tables."""
     from vampires.io.products import stamp, write_fits, write_table
-    from vampires.plotting.images import save_figure
-    from vampires.plotting.stokes import plot_ip
     from vampires.polarimetry.collapse import frame_row, stokes_table
     from vampires.polarimetry.star_summary import star_polarisation
     from vampires.polarimetry.stokes import StokesFrame
@@ -165,10 +163,28 @@ def make_pdi(
     table = stokes_table(rows)
     write_table(targets["table"], table)
     write_table(targets["star"], star_polarisation(table))
-    save_figure(product.plot(), targets["qphi"])
-    save_figure(product.plot_overview(), targets["stokes"])
-    save_figure(plot_ip(table), targets["ip"])
     return {"sets": len(stokes)}
+
+
+def make_stokes_picture(product: Path, what: str, target: Path) -> dict[str, Any]:
+    """Draw the Stokes product: ``qphi`` (azimuthal) or ``stokes`` (every plane)."""
+    from vampires.plotting.figures import save_figure
+    from vampires.polarimetry.stokes import StokesFrame
+
+    frame = StokesFrame.read(product)
+    save_figure(frame.plot() if what == "qphi" else frame.plot_overview(), target)
+    return {}
+
+
+def make_ip_picture(table: Path, target: Path) -> dict[str, Any]:
+    """Draw the polarisation of the star set by set."""
+    from astropy.table import Table
+
+    from vampires.plotting.figures import save_figure
+    from vampires.plotting.stokes import plot_ip
+
+    save_figure(plot_ip(Table.read(table)), target)
+    return {}
 
 
 def _say_polarisation(
@@ -245,24 +261,27 @@ def task_stokes() -> Iterator[Task]:
 def task_pdi() -> Iterator[Task]:
     """The Stokes product of the night, with footprint, table and pictures; one per filter."""
     plan = current_plan()
+    yield {"basename": "pdi", "name": None, "doc": task_pdi.__doc__}
     if plan.config.polarimetry is None:
         return
-    several = len(plan.parts) > 1
-    if several:
-        yield {"basename": "pdi", "name": None, "doc": task_pdi.__doc__}
     for part, found in sets_of_parts():
         for name, own in found.by_filter().items():
-            yield _pdi_task(part, own, name)
+            yield from _pdi_tasks(part, own, name)
     if not any(found.sets for _, found in sets_of_parts()):
         problem = "; ".join(found.problem for _, found in sets_of_parts()) or "no science exposures"
         yield make_task(
-            "pdi", "sets" if several else None, report_no_sets, (problem,), file_dep=[],
-            targets=[], settings={}, version=1, doc=str(task_pdi.__doc__),
+            "pdi", "sets", report_no_sets, (problem,), file_dep=[], targets=[], settings={},
+            version=1, doc=str(task_pdi.__doc__),
             task_dep=[sets_name(part) for part, _ in sets_of_parts()],
         )  # fmt: skip
 
 
-def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Task:
+def pdi_name(label: str, filter_name: str | None) -> str:
+    """Name of the task that makes the Stokes product of a setup and filter."""
+    return "_".join(part for part in (label, filter_name) if part) or "product"
+
+
+def _pdi_tasks(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Iterator[Task]:
     stokes = [plan.layout.stokes(item.number) for item in sets]
     layout = product_layout(plan.layout, filter_name)
     targets = {
@@ -270,21 +289,32 @@ def _pdi_task(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> Tas
         "footprint": layout.stokes_footprint(),
         "table": layout.stokes_table(),
         "star": layout.star_polarisation(),
-        "qphi": layout.stokes_picture("qphi"),
-        "stokes": layout.stokes_picture("stokes"),
-        "ip": layout.stokes_picture("ip"),
     }
     fields = next(group.fields for group in plan.groups if group.key == sets[0].keys[0])
     if len(fields) > 1:
         targets["cube"] = layout.stokes_cube()
-    name = "_".join(part for part in (plan.label, filter_name) if part)
-    return make_task(
-        "pdi", name or None, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
+    name = pdi_name(plan.label, filter_name)
+    yield make_task(
+        "pdi", name, make_pdi, (stokes, targets, plan.config), file_dep=stokes,
         targets=[
             *targets.values(), *(targets[k].with_suffix(".csv") for k in ("table", "star")),
         ],
-        settings=plan.settings("polarimetry"), version=4, doc=str(task_pdi.__doc__),
+        settings=plan.settings("polarimetry"), version=5, doc=str(task_pdi.__doc__),
         task_dep=[sets_name(plan)], gathers=True,
+    )  # fmt: skip
+    prefix = "" if name == "product" else f"{name}_"
+    for what in ("stokes", "qphi"):
+        picture = layout.stokes_picture(what)
+        yield make_task(
+            "pdi", f"{prefix}{what}", make_stokes_picture, (targets["product"], what, picture),
+            file_dep=[targets["product"]], targets=[picture], settings={}, version=1,
+            doc=f"picture of the Stokes product: {what}",
+        )  # fmt: skip
+    picture = layout.stokes_picture("ip")
+    yield make_task(
+        "pdi", f"{prefix}ip", make_ip_picture, (targets["table"], picture),
+        file_dep=[targets["table"]], targets=[picture], settings={}, version=1,
+        doc="picture of the polarisation of the star, set by set",
     )  # fmt: skip
 
 

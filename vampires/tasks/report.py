@@ -27,7 +27,8 @@ class Made:
     pictures: tuple[Path, ...]
     stokes_tables: tuple[Path, ...]
     sets_tables: tuple[Path, ...]
-    centroids: tuple[Path, ...]
+    stages: tuple[Path, ...]
+    conditions: tuple[Path, ...]
     files: tuple[Path, ...]
     setups: tuple[Setup, ...]
 
@@ -61,8 +62,8 @@ def make_report(
     report = NightReport(
         config.name, records, groups, settings, _there(made.pictures, absent),
         _there(made.stokes_tables, absent), _there(made.sets_tables, absent),
-        _there(made.centroids, absent), _there(made.files, absent), config.folder, made.setups,
-        tuple(sorted(absent)),
+        _there(made.stages, absent), next(iter(_there(made.conditions, absent)), None),
+        _there(made.files, absent), config.folder, made.setups, tuple(sorted(absent)),
     )  # fmt: skip
     report.write(target)
     return {"groups": len(groups)}
@@ -91,7 +92,7 @@ def task_report() -> Iterator[Task]:
     target = layout.report()
     yield make_task(
         "report", None, make_report, (plan.records, parts, made, target, plan.config),
-        file_dep=[*measured, *made.files], targets=[target], version=3,
+        file_dep=[*measured, *made.files], targets=[target], version=4,
         doc=str(task_report.__doc__), gathers=True,
         settings={"config": plan.config.digest, "files": _digest(plan.records)},
     )  # fmt: skip
@@ -105,23 +106,23 @@ def _made(plan: Plan) -> Made:
     from vampires.tasks.images import task_coadd, task_coadd_table
     from vampires.tasks.ladder import task_ladder
     from vampires.tasks.measure import task_centroids
+    from vampires.tasks.pictures import task_pictures
     from vampires.tasks.polarimetry import task_pdi, task_stokes
 
     makers = (
         task_centroids, task_ladder, task_coadd, task_coadd_table, task_stokes,
-        task_pdi, task_adi, task_adi_image, task_contrast, task_diff,
+        task_pdi, task_adi, task_adi_image, task_contrast, task_diff, task_pictures,
     )  # fmt: skip
-    tasks = [task for maker in makers for task in maker()]
-    files = [Path(target) for task in tasks for target in task.get("targets", ())]
-    centroids = [
-        Path(target)
-        for task in tasks
-        if task["basename"] == "centroids"
-        for target in task.get("targets", ())
-        if str(target).endswith(".png")
-    ]
+    files = [Path(path) for maker in makers for task in maker() for path in task.get("targets", ())]
+    drawn = [path for path in files if path.parent == plan.layout.picture("any").parent]
+    conditions = tuple(path for path in drawn if path == plan.layout.picture("conditions"))
+    centroids = [Path(path) for task in task_centroids() for path in task.get("targets", ())]
+    stages = (
+        *(path for path in drawn if path not in conditions),
+        *(path for path in centroids if path.suffix == ".png"),
+    )
     pictures, tables, sets = _stokes_products(plan)
-    return Made(tuple(pictures), tuple(tables), sets, tuple(centroids), tuple(files), plan.setups)
+    return Made(tuple(pictures), tuple(tables), sets, stages, conditions, tuple(files), plan.setups)
 
 
 def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path], tuple[Path, ...]]:
