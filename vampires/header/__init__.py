@@ -9,8 +9,7 @@ A raw header is never altered. Which era it belongs to is told by the header alo
 from __future__ import annotations
 
 from pathlib import Path
-
-from astropy.io import fits
+from typing import TYPE_CHECKING
 
 from vampires.canonical import Header
 from vampires.errors import HeaderError
@@ -20,6 +19,9 @@ from vampires.header.copying import notes_of
 from vampires.header.emccd import EMCCDHeader
 from vampires.header.qcmos import QCMOSAfterNBSHeader, QCMOSHeader
 from vampires.utils.cards import Cards
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = [
     "EMCCDHeader",

@@ -13,8 +13,6 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from astropy.io import fits
-
 from vampires.utils.cards import STANDARD_KEYWORD, Cards, astropy_card, plain_card
 
 BLOCK = 2880
@@ -76,9 +74,7 @@ def parse_cards(text: str) -> Cards:
         if prose is not None:
             cards.append(prose[1].strip(), prose[2].rstrip(), "")
         else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what is unreadable is said by whoever needs it
-                cards.append(*plain_card(fits.Card.fromstring(card)))
+            cards.append(*_odd_card(card))
     return cards
 
 
@@ -88,7 +84,7 @@ def format_cards(cards: Cards) -> bytes:
     The same bytes as astropy makes of the same values.
     """
     images = [_image(key, value, comment) for key, value, comment in cards.cards]
-    images += [str(fits.Card(key, text)) for key, text in cards.prose]
+    images += [_prose(key, text) for key, text in cards.prose]
     text = "".join(images) + "END".ljust(_CARD)
     return text.ljust(-(-len(text) // BLOCK) * BLOCK).encode("ascii")
 
@@ -108,6 +104,25 @@ def _joined(text: str) -> Iterator[str]:
             return
     if found:
         yield found
+
+
+def _prose(keyword: str, text: str) -> str:
+    """Card, or cards, of a text without a value."""
+    from astropy.io import fits  # slow to load, and seldom needed
+
+    return str(fits.Card(keyword, text))
+
+
+def _odd_card(text: str) -> tuple[str, Any, str]:
+    """Keyword, value and comment of a card that is not of the fixed kind."""
+    from astropy.io import fits  # slow to load, and seldom needed
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is unreadable is said by whoever needs it
+        try:
+            return plain_card(fits.Card.fromstring(text))
+        except fits.VerifyError as error:
+            raise ValueError(f"card {text[:8].strip()!r} breaks the FITS standard") from error
 
 
 def _value(match: re.Match[str]) -> Any:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.errors import FileError
@@ -170,6 +169,8 @@ class _AstropyFile:
         self.n, self.ny, self.nx = layout.n, layout.ny, layout.nx
 
     def read(self, start: int, stop: int, rows: Rows) -> RawBlock:
+        from astropy.io import fits  # slow to load, and seldom needed
+
         numbers = np.arange(self.ny)[rows]
         band = slice(int(numbers[0]), int(numbers[-1]) + 1)
         try:

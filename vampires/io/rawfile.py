@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from vampires.io.stream import StreamedImage, write_images
 from vampires.utils.cards import Cards
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 
 def write_raw(
@@ -38,6 +41,6 @@ def write_raw(
     ValueError
         The blocks do not hold the number of frames announced.
     """
-    cards = Cards.from_fits(header) if isinstance(header, fits.Header) else header
+    cards = header if isinstance(header, Cards) else Cards.from_fits(header)
     image = StreamedImage(shape, cards, unsigned=True)
     write_images(path, [image], ((block,) for block in blocks))

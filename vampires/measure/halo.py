@@ -22,6 +22,7 @@ adaptive-optics-corrected short-exposure Strehl ratio".
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,6 +189,7 @@ def _halo(x: Float64, core: float, slope: float) -> Float64:
     return shape
 
 
+@functools.lru_cache(maxsize=1024)  # the same few for all files of a night
 def _integral(shape: tuple[float, float], resolution: float, radius: float) -> float:
     """Integral of the halo over the plane beyond a radius, for unit h."""
     r = np.geomspace(radius, _FAR, 2000)

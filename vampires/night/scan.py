@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from astropy.io.fits.verify import VerifyError
-
 from vampires.errors import FileError, HeaderError, VampiresError, os_error_line
 from vampires.header import Header, UnsupportedFileError
 from vampires.header.fields import field_centers
@@ -35,7 +33,7 @@ KINDS = {
 }
 """Kind of a record by its canonical ``DATA-TYP``."""
 
-BROKEN_HEADER = (ValueError, KeyError, TypeError, IndexError, ArithmeticError, VerifyError)
+BROKEN_HEADER = (ValueError, KeyError, TypeError, IndexError, ArithmeticError)
 """What astropy and arithmetic raise on headers that are no headers."""
 
 
