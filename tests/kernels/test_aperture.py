@@ -11,7 +11,14 @@ from photutils.aperture import (
     aperture_photometry,
 )
 
-from vampires.kernels.aperture import annulus_mean, circle_sum, measure_apertures, overlap
+from vampires.kernels.aperture import (
+    annulus_mean,
+    circle_sum,
+    circle_weights,
+    measure_apertures,
+    overlap,
+)
+from vampires.polarimetry.photometry import region_weights
 
 POSITION = st.floats(17.0, 23.0)
 
@@ -90,3 +97,17 @@ def test_scatter_of_realisations_is_the_error():
     flux, error, _ = measure_apertures(stars, stars, centres, 6.0, 0.0, 0.0).T
     # w v instead of w^2 v at the rim: slightly more than the scatter
     assert 0.9 < flux.std() / error.mean() < 1.02
+
+
+@settings(deadline=None)
+@given(st.floats(-5, 35), st.floats(-5, 45), st.floats(0.2, 20))
+def test_weights_are_the_masks_of_photutils(y, x, r):
+    shape = (30, 41)
+    mask = CircularAperture((x, y), r).to_mask(method="exact").to_image(shape)
+    expected = np.zeros(shape) if mask is None else mask
+    np.testing.assert_allclose(circle_weights(*shape, y, x, r), expected, atol=1e-9)
+
+
+def test_weights_of_an_annulus_about_the_centre_are_those_of_photutils():
+    mask = CircularAnnulus((20.0, 14.5), 3.3, 9.1).to_mask(method="exact").to_image((30, 41))
+    np.testing.assert_allclose(region_weights((30, 41), 3.3, 9.1), mask, atol=1e-9)

@@ -11,7 +11,7 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 # Nothing that is imported becomes garbage: looking for it takes a sixth of the time.
 gc.disable()
 
-# These import all that is heavy: numba, scipy, astropy, photutils, matplotlib.
+# These import all that is heavy: numba, scipy, astropy, matplotlib.
 import vampires.calibration.masters  # noqa: E402
 import vampires.cube  # noqa: E402
 import vampires.polarimetry.inversion  # noqa: E402

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from photutils.aperture import CircularAnnulus, CircularAperture
 
 from vampires.canonical import Header
 from vampires.errors import MeasurementError, PolarimetryError
@@ -54,6 +53,8 @@ class StarRegion:
         if self.radius > min(data.shape) / 2:
             return np.nan, np.nan
         valid = np.isfinite(data)
+        from photutils.aperture import CircularAnnulus, CircularAperture  # slow to load
+
         clean, noise = np.where(valid, data, 0), np.where(valid, variance, 0)
         center = ((data.shape[1] - 1) / 2, (data.shape[0] - 1) / 2)
         region = (

@@ -64,6 +64,29 @@ def overlap(y: float, x: float, r: float) -> float:
 
 
 @kernel
+def circle_weights(ny: int, nx: int, y: float, x: float, r: float) -> NDArray[np.float64]:
+    """Overlap of every pixel of an image with a circle.
+
+    Parameters
+    ----------
+    ny, nx : int
+        Shape of the image.
+    y, x, r : float
+        Centre and radius of the circle, pixels.
+
+    Returns
+    -------
+    ndarray (ny, nx)
+        0 to 1, exact.
+    """
+    weights = np.zeros((ny, nx))
+    for i in range(max(0, int(y - r)), min(ny, int(y + r) + 2)):
+        for j in range(max(0, int(x - r)), min(nx, int(x + r) + 2)):
+            weights[i, j] = overlap(i - y, j - x, r)
+    return weights
+
+
+@kernel
 def circle_sum(
     data: NDArray, variance: NDArray, y: float, x: float, r: float
 ) -> tuple[float, float, float]:

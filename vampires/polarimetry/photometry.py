@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from photutils.aperture import CircularAnnulus, CircularAperture
 
 from vampires.errors import MeasurementError
+from vampires.kernels.aperture import circle_weights
 from vampires.polarimetry.planes import angle_error, debiased_lp
 
 
@@ -91,15 +91,13 @@ def region_weights(
     ndarray
         Shape (ny, nx), from 0 to 1.
     """
-    center = ((shape[1] - 1) / 2, (shape[0] - 1) / 2)
+    ny, nx = shape
+    circle = (ny, nx, (ny - 1) / 2, (nx - 1) / 2)
     if radius2 is None:
-        aperture = CircularAperture(center, radius)
-    else:
-        aperture = CircularAnnulus(center, radius, radius2)
-    image = aperture.to_mask(method="exact").to_image(shape)
-    if image is None:
-        raise MeasurementError(f"the aperture of {radius:g} px does not touch the image")
-    return image
+        return circle_weights(*circle, float(radius))
+    weights: NDArray[np.float64] = circle_weights(*circle, float(radius2))
+    weights -= circle_weights(*circle, float(radius))
+    return weights
 
 
 def measure_polarisation(
