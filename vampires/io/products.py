@@ -141,8 +141,9 @@ def write_fits(
         for cards, data in images:
             stream.write(format_cards(cards))
             if data is not None:
-                stored = data.astype(data.dtype.newbyteorder(">"), order="C").tobytes()
-                stream.write(stored.ljust(-(-len(stored) // BLOCK) * BLOCK, b"\0"))
+                stored = data.astype(data.dtype.newbyteorder(">"), order="C")
+                stream.write(stored.data)
+                stream.write(bytes(-stored.nbytes % BLOCK))
 
 
 def read_fits(

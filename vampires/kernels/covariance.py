@@ -75,7 +75,7 @@ def _transform(matrix: Float64, covariance: Float32, out: Float32) -> None:
                     out[b, a, y, x] = total[x]
 
 
-def transform(matrix: Float64, covariance: Float32) -> Float32:
+def transform(matrix: Float64, covariance: Float32, out: Float32 | None = None) -> Float32:
     """``T C T^t`` of every pixel; a zero coefficient does not spread NaN.
 
     Parameters
@@ -84,6 +84,8 @@ def transform(matrix: Float64, covariance: Float32) -> Float32:
         T.
     covariance : ndarray of float32, shape (k, k, ny, nx)
         C, symmetric.
+    out : ndarray of float32, shape (k, k, ny, nx), optional
+        To be filled; a new one by default.
 
     Returns
     -------
@@ -96,6 +98,7 @@ def transform(matrix: Float64, covariance: Float32) -> Float32:
     [[5.0, 6.0], [6.0, 12.0]]
     """
     given = np.ascontiguousarray(covariance, np.float32)
-    out = np.empty_like(given)
+    if out is None:
+        out = np.empty_like(given)
     _transform(np.ascontiguousarray(matrix, float), given, out)
     return out

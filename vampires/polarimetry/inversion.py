@@ -16,14 +16,15 @@ from vampires.errors import PolarimetryError
 from vampires.header.merge import merge_headers
 from vampires.images.derotate import derotate
 from vampires.images.image import CameraImage
+from vampires.kernels.sums import sums_covariance, weighted_sums
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
 from vampires.night.sets import nominal_hwp
 from vampires.polarimetry.modulation import State, stacked_weights
-from vampires.polarimetry.propagation import independent_covariance
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.sky.wcs import north_up
+from vampires.utils.threads import side_by_side
 
 Models = MuellerModel | Sequence[MuellerModel]
 
@@ -63,17 +64,14 @@ def difference_set(
     turned = derotate(ordered) if turn else ordered
     times = [image.header.integration for image in ordered]
     weights = stacked_weights(states, times)
-    nf = len(ordered[0].fields)
-    data = [_weighted_sums(weights, [t.data[f] for t in turned]) for f in range(nf)]
-    covariance = [independent_covariance(weights, [t.variance[f] for t in turned])
-                  for f in range(nf)]  # fmt: skip
-    shares = MasterShares.of_images(turned, [weights] * nf, turn)
+    data, covariance = _sums(weights, turned)
+    shares = MasterShares.of_images(turned, [weights] * len(data), turn)
     shape = ordered[0].data.shape[1:]
     header = merge_headers([image.header for image in ordered])
     header.put(method=_method_name(states), north_up=turn, interpolations=1 + int(turn))
     return StokesFrame(
-        data=np.stack(data),
-        covariance=np.stack(covariance),
+        data=data,
+        covariance=covariance,
         systematic=common_covariance(shares, turned),
         shares=shares,
         header=north_up(header, shape) if turn else header,
@@ -149,12 +147,20 @@ def reduce_frames(
         )  # fmt: skip
 
 
-def _weighted_sums(weights: FloatArray, images: Sequence[NDArray]) -> NDArray[np.float32]:
-    out = np.zeros((len(weights), *images[0].shape))
-    for i, image in enumerate(images):
-        for k in np.flatnonzero(weights[:, i]):
-            out[k] += weights[k, i] * image
-    return out.astype(np.float32)
+def _sums(
+    weights: FloatArray, images: Sequence[CameraImage]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weighted sums of each field of some images, and their covariance from independent noise."""
+    nf, *shape = images[0].data.shape
+    data = np.empty((nf, len(weights), *shape), np.float32)
+    covariance = np.empty((nf, len(weights), *data.shape[1:]), np.float32)
+
+    def fill(field: int) -> None:
+        weighted_sums(weights, np.stack([i.data[field] for i in images]), data[field])
+        sums_covariance(weights, np.stack([i.variance[field] for i in images]), covariance[field])
+
+    side_by_side(fill, range(nf))
+    return data, covariance
 
 
 def common_covariance(shares: MasterShares, images: Sequence[CameraImage]) -> NDArray[np.float32]:

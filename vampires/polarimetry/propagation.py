@@ -10,7 +10,6 @@ pixel by less than about the width over which the star's motion smeared them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -18,37 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from vampires.kernels.covariance import transform
 from vampires.kernels.sinc import exact_weights
+from vampires.kernels.sums import weighted_sums
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.planes import radius
 
 _RADII = 120  # at which a common factor is worked out
-
-
-def independent_covariance(
-    weights: ArrayLike, variances: Sequence[NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Covariance of weighted sums of images with independent noise.
-
-    Parameters
-    ----------
-    weights : array_like
-        Shape (k, n).
-    variances : sequence of ndarray
-        n arrays (ny, nx). An image with zero weight does not spread its NaN.
-
-    Returns
-    -------
-    ndarray of float32
-        Shape (k, k, ny, nx).
-    """
-    w = np.asarray(weights, dtype=float)
-    out = np.empty((len(w), len(w), *variances[0].shape), np.float32)
-    for k, m in zip(*np.triu_indices(len(w)), strict=True):
-        total = np.zeros(variances[0].shape)
-        for i in np.flatnonzero(w[k] * w[m]).tolist():
-            total += w[k, i] * w[m, i] * variances[i]
-        out[k, m] = out[m, k] = total
-    return out
 
 
 def common_factor(
@@ -153,7 +126,9 @@ def sum_variance_gain(interpolations: int) -> float:
     return one_axis ** (-2 * interpolations)
 
 
-def transform_covariance(matrix: ArrayLike, covariance: NDArray) -> NDArray[np.float32]:
+def transform_covariance(
+    matrix: ArrayLike, covariance: NDArray, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Covariance of ``matrix @ planes``: ``T C T^t`` for every pixel; a zero spreads no NaN.
 
     Parameters
@@ -162,14 +137,19 @@ def transform_covariance(matrix: ArrayLike, covariance: NDArray) -> NDArray[np.f
         Shape (k, k).
     covariance : ndarray
         Shape (k, k, ny, nx).
+    out : ndarray of float32, optional
+        Shape (k, k, ny, nx); to be filled.
     """
-    return transform(np.asarray(matrix, dtype=float), covariance)
+    return transform(np.asarray(matrix, dtype=float), covariance, out)
 
 
-def transform_planes(matrix: ArrayLike, planes: NDArray) -> NDArray[np.float32]:
+def transform_planes(
+    matrix: ArrayLike, planes: NDArray, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """``matrix @ planes`` over the first axis of (k, ny, nx); a zero does not spread NaN."""
-    coefficients = np.asarray(matrix, dtype=float)
-    out = np.zeros((len(coefficients), *planes.shape[1:]))
-    for k, m in zip(*np.nonzero(coefficients), strict=True):
-        out[k] += coefficients[k, m] * planes[m]
-    return out.astype(np.float32)
+    if out is None:
+        out = np.empty(planes.shape, np.float32)
+    weighted_sums(
+        np.ascontiguousarray(matrix, float), np.ascontiguousarray(planes, np.float32), out
+    )
+    return out

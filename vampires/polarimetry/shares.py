@@ -13,6 +13,7 @@ from vampires.images.image import CameraImage
 from vampires.kernels.covariance import add_radial
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.propagation import common_factor, radial_grid
+from vampires.utils.threads import side_by_side
 
 # Images of the same masters closer than this are taken for one when frames are joined, deg: it
 # keeps the sums of frame-by-frame nights small, and is 0.2 px at the edge of the largest images.
@@ -135,7 +136,12 @@ class MasterShares:
         shape = next(iter(variances.values())).shape
         radii, place = radial_grid(shape[1:])
         out = np.zeros((shape[0], 4, 4, *shape[1:]), np.float32)
-        for name, maps in variances.items():
-            for plane, table, variance in zip(out, self.factor(radii, name), maps, strict=True):
-                add_radial(plane, table, place, variance.astype(np.float32))
+        factors = {name: self.factor(radii, name) for name in variances}
+
+        def fill(field: int) -> None:
+            for name, maps in variances.items():
+                own = maps[field].astype(np.float32)
+                add_radial(out[field], factors[name][field], place, own)
+
+        side_by_side(fill, range(len(out)))
         return out

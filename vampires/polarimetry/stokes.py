@@ -33,6 +33,7 @@ from vampires.polarimetry.stokes_files import read_stokes, write_stokes
 from vampires.sky.export import export_wcs
 from vampires.sky.wcs import turn_wcs
 from vampires.utils.html import facts_table
+from vampires.utils.threads import side_by_side
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -494,11 +495,18 @@ class StokesFrame:
 
     def _transformed(self, matrices: FloatArray) -> StokesFrame:
         """Apply one 4 x 4 matrix per field to the planes and their covariances."""
-        data = [transform_planes(m, d) for m, d in zip(matrices, self.data, strict=True)]
-        cov = [transform_covariance(m, c) for m, c in zip(matrices, self.covariance, strict=True)]
-        sys = [transform_covariance(m, c) for m, c in zip(matrices, self.systematic, strict=True)]
+        data = np.empty(self.data.shape, np.float32)
+        covariance = np.empty(self.covariance.shape, np.float32)
+        systematic = np.empty(self.systematic.shape, np.float32)
+
+        def fill(field: int) -> None:
+            transform_planes(matrices[field], self.data[field], data[field])
+            transform_covariance(matrices[field], self.covariance[field], covariance[field])
+            transform_covariance(matrices[field], self.systematic[field], systematic[field])
+
+        side_by_side(fill, range(len(self.fields)))
         return replace(
-            self, data=np.stack(data), covariance=np.stack(cov), systematic=np.stack(sys),
+            self, data=data, covariance=covariance, systematic=systematic,
             shares=self.shares.transformed(matrices),
         )  # fmt: skip
 
