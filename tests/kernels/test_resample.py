@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from vampires.kernels.resample import affine, rotate, shift
+from vampires.kernels.resample import affine, rotate, rotate_smooth, shift
 from vampires.kernels.sinc import MIN_WEIGHT, TAPS, exact_weights, sinc_weights
+from vampires.kernels.sums import sums_covariance, weighted_sums
 
 SIZE = 61
 CENTER = (SIZE - 1) / 2
@@ -174,3 +175,35 @@ def test_variance_is_that_of_the_scatter(angle):
     inner = (slice(10, 22), slice(10, 22))
     ratio = np.var(turned, axis=0)[inner] / predicted[inner]
     assert np.nanmean(ratio) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, -77.0, 180.0])
+def test_smooth_maps_are_turned_as_scipy_turns_them_linearly(angle):
+    image = np.random.default_rng(3).normal(size=(21, 26)).astype(np.float32)
+    expected = ndimage.rotate(image, -angle, reshape=False, order=1, cval=np.nan, prefilter=False)
+    found = rotate_smooth(image, angle)
+    inside = np.isfinite(expected)
+    np.testing.assert_allclose(found[inside], expected[inside], atol=2e-5)
+
+
+def test_smooth_maps_lose_only_pixels_without_a_valid_neighbour():
+    image = np.full((15, 15), 2.0, np.float32)
+    image[7, 7] = np.nan
+    found = rotate_smooth(image, 12.0)
+    np.testing.assert_allclose(found[np.isfinite(found)], 2.0)
+    assert np.isnan(found[7, 7])
+    assert np.isfinite(np.delete(found[4:11, 4:11].ravel(), 24)).all()
+
+
+def test_weighted_sums_and_their_covariance():
+    rng = np.random.default_rng(4)
+    weights = np.array([[0.5, 0.5, 0.0], [1.0, -1.0, 0.0]])
+    images = rng.normal(size=(3, 4, 5)).astype(np.float32)
+    images[2] = np.nan  # without weight: it spreads nothing
+    sums, covariance = np.empty((2, 4, 5), np.float32), np.empty((2, 2, 4, 5), np.float32)
+    weighted_sums(weights, images, sums)
+    sums_covariance(weights, images**2, covariance)
+    np.testing.assert_allclose(sums[0], images[:2].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(sums[1], images[0] - images[1], rtol=1e-6)
+    expected = np.einsum("ki,mi,iyx->kmyx", weights[:, :2], weights[:, :2], images[:2] ** 2)
+    np.testing.assert_allclose(covariance, expected, rtol=1e-5, atol=1e-6)

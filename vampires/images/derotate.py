@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vampires.canonical import Header
 from vampires.errors import HeaderError
 from vampires.images.image import CameraImage
-from vampires.kernels.resample import rotate
+from vampires.kernels.resample import rotate, rotate_smooth
 from vampires.sky.wcs import north_up
 from vampires.utils.angles import circular_mean, wrap
 from vampires.utils.threads import side_by_side
@@ -98,8 +98,7 @@ def turn_common(variance: Float32, angle: float) -> Float32:
     Registration has smeared the errors themselves, so turning them loses next to nothing, unlike
     noise independent from pixel to pixel.
     """
-    plane = _contiguous(variance)
-    return rotate(plane, plane, angle)[0]
+    return rotate_smooth(variance, angle)
 
 
 def _finite_mean(stack: Sequence[Float32]) -> Float32:

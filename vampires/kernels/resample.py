@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.kernels._jit import kernel
+from vampires.kernels._jit import inlined, kernel
 from vampires.kernels.sinc import MIN_WEIGHT, ORDER, TAPS, sinc_weights
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -48,7 +48,15 @@ def _taps_inside(
     return norm, value, noise
 
 
-@kernel
+@inlined
+def _dot(w: NDArray[np.float32], d: NDArray[np.float32]) -> float:
+    """Sum of eight products, in pairs: no sum waits for all that come before it."""
+    left = (w[0] * d[0] + w[1] * d[1]) + (w[2] * d[2] + w[3] * d[3])
+    right = (w[4] * d[4] + w[5] * d[5]) + (w[6] * d[6] + w[7] * d[7])
+    return left + right
+
+
+@inlined
 def _all_taps(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
@@ -56,23 +64,33 @@ def _all_taps(
     first_x: int,
     wy: NDArray[np.float32],
     wx: NDArray[np.float32],
-) -> tuple[float, float, float]:
-    """`_taps_inside` where all taps do: loops of fixed length, which the compiler unrolls."""
-    norm = value = noise = np.float32(0)
+    squares: NDArray[np.float32],
+) -> tuple[float, float]:
+    """Value and variance where all taps are valid pixels; their weights sum to one."""
+    value = noise = np.float32(0)
+    for i in range(TAPS):
+        squares[i] = wx[i] * wx[i]
     for j in range(TAPS):
-        row_norm = row_value = row_noise = np.float32(0)
-        for i in range(TAPS):
-            sample = data[first_y + j, first_x + i]
-            valid = sample == sample
-            weight = wx[i] if valid else np.float32(0)
-            row_norm += weight
-            row_value += weight * (sample if valid else np.float32(0))
-            error = variance[first_y + j, first_x + i] if valid else np.float32(0)
-            row_noise += weight * weight * error
-        norm += wy[j] * row_norm
-        value += wy[j] * row_value
-        noise += wy[j] * wy[j] * row_noise
-    return float(norm), float(value), float(noise)
+        row = first_y + j
+        value += wy[j] * _dot(wx, data[row, first_x : first_x + TAPS])
+        noise += wy[j] * wy[j] * _dot(squares, variance[row, first_x : first_x + TAPS])
+    return float(value), float(noise)
+
+
+@kernel
+def _solid_part(data: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether the square of taps that begins at a pixel lies in the image and is all valid."""
+    ny, nx = data.shape
+    above = np.zeros(nx, np.int64)  # valid pixels in a row, up to and with this one
+    solid = np.zeros((ny, nx), np.bool_)
+    for y in range(ny):
+        beside = 0
+        for x in range(nx):
+            above[x] = 0 if np.isnan(data[y, x]) else above[x] + 1
+            beside = beside + 1 if above[x] >= TAPS else 0
+            if beside >= TAPS:
+                solid[y - TAPS + 1, x - TAPS + 1] = True
+    return solid
 
 
 @kernel
@@ -90,7 +108,7 @@ def _lit_part(data: NDArray[np.float32]) -> NDArray[np.int64]:
     return lit
 
 
-@kernel
+@inlined
 def _near(lit: NDArray[np.int64], y: int, x: int) -> bool:
     """Whether a valid pixel may be within the reach of the taps."""
     for row in range(max(y - ORDER + 1, 0), min(y + ORDER + 1, lit.shape[0])):
@@ -99,28 +117,25 @@ def _near(lit: NDArray[np.int64], y: int, x: int) -> bool:
     return False
 
 
-@kernel
+@inlined
 def _interpolate(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
+    solid: NDArray[np.bool_],
     y: float,
     x: float,
-    wy: NDArray[np.float32],
-    wx: NDArray[np.float32],
-    lit: NDArray[np.int64],
+    weights: NDArray[np.float32],
 ) -> tuple[float, float]:
     """Value and variance at a point; the weights are room to work in."""
-    ny, nx = data.shape
     whole_y, whole_x = math.floor(y), math.floor(x)
-    if not _near(lit, whole_y, whole_x):
-        return np.nan, np.nan
+    wy, wx = weights[0], weights[1]
     sinc_weights(y - whole_y, wy)
     sinc_weights(x - whole_x, wx)
     first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
-    if 0 <= first_y <= ny - TAPS and 0 <= first_x <= nx - TAPS:
-        norm, value, noise = _all_taps(data, variance, first_y, first_x, wy, wx)
-    else:
-        norm, value, noise = _taps_inside(data, variance, first_y, first_x, wy, wx)
+    inside = 0 <= first_y < data.shape[0] and 0 <= first_x < data.shape[1]
+    if inside and solid[first_y, first_x]:
+        return _all_taps(data, variance, first_y, first_x, wy, wx, weights[2])
+    norm, value, noise = _taps_inside(data, variance, first_y, first_x, wy, wx)
     if norm < MIN_WEIGHT:
         return np.nan, np.nan
     return value / norm, noise / (norm * norm)
@@ -135,13 +150,40 @@ def _affine(
     out: NDArray[np.float32],
     noise: NDArray[np.float32],
 ) -> None:
-    wy, wx = np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
-    lit = _lit_part(data)
+    weights = np.empty((3, TAPS), np.float32)
+    lit, solid = _lit_part(data), _solid_part(data)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             source_y = matrix[0, 0] * y + matrix[0, 1] * x + offset[0]
             source_x = matrix[1, 0] * y + matrix[1, 1] * x + offset[1]
-            out[y, x], noise[y, x] = _interpolate(data, variance, source_y, source_x, wy, wx, lit)
+            if _near(lit, math.floor(source_y), math.floor(source_x)):
+                value, error = _interpolate(data, variance, solid, source_y, source_x, weights)
+                out[y, x], noise[y, x] = value, error
+            else:
+                out[y, x], noise[y, x] = np.nan, np.nan
+
+
+@kernel
+def _affine_linear(
+    data: NDArray[np.float32],
+    matrix: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    ny, nx = data.shape
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            source_y = matrix[0, 0] * y + matrix[0, 1] * x + offset[0]
+            source_x = matrix[1, 0] * y + matrix[1, 1] * x + offset[1]
+            row, column = math.floor(source_y), math.floor(source_x)
+            norm = value = 0.0
+            for j in range(max(row, 0), min(row + 2, ny)):
+                for i in range(max(column, 0), min(column + 2, nx)):
+                    weight = (1 - abs(source_y - j)) * (1 - abs(source_x - i))
+                    if not np.isnan(data[j, i]):
+                        norm += weight
+                        value += weight * data[j, i]
+            out[y, x] = value / norm if norm > 0 else np.nan
 
 
 def affine(
@@ -202,10 +244,44 @@ def rotate(data: NDArray[np.floating], variance: NDArray[np.floating], angle: fl
     >>> int(np.nanargmax(turned)) == 3 * 9 + 4
     True
     """
+    matrix, offset = _rotation(np.shape(data), angle)
+    return affine(data, variance, matrix, offset)
+
+
+def rotate_smooth(data: NDArray[np.floating], angle: float) -> NDArray[np.float32]:
+    """Rotate a smooth map as `rotate` does an image, by linear interpolation.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        NaN masks a pixel.
+    angle : float
+        Degrees, counter-clockwise.
+
+    Returns
+    -------
+    ndarray of float32, shape (ny, nx)
+        NaN where none of the four nearest pixels is valid.
+
+    Examples
+    --------
+    >>> rotate_smooth(np.ones((5, 5), np.float32), 45)[2].tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    image = np.ascontiguousarray(data, np.float32)
+    out = np.empty_like(image)
+    _affine_linear(image, *_rotation(image.shape, angle), out)
+    return out
+
+
+def _rotation(
+    shape: tuple[int, ...], angle: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix and offset that take the pixels of a turned image to those of the image."""
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     matrix = np.array([[cosine, -sine], [sine, cosine]])
-    center = (np.array(np.shape(data)) - 1) / 2
-    return affine(data, variance, matrix, center - matrix @ center)
+    center = (np.array(shape) - 1) / 2
+    return matrix, center - matrix @ center
 
 
 @kernel
