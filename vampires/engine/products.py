@@ -87,11 +87,7 @@ def fingerprints(paths: Iterable[str]) -> list[Fingerprint]:
 def content_digest(path: str | Path) -> str:
     """Digest of a file's content, 32 hexadecimal digits."""
     with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, _blake).hexdigest()
-
-
-def _blake() -> Any:
-    return hashlib.blake2b(digest_size=16)
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
 
 
 class TargetsUnchanged(UptodateCalculator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -174,8 +174,9 @@ class _Sums:
         self.count += np.isfinite(frame.data).all(axis=1)
         self.total += weight[..., None, None] * np.nan_to_num(frame.data)
         self.norm += weight[..., None, None] * np.isfinite(frame.data)
-        for at in np.ndindex(outer.shape):  # plane by plane: the whole is larger than the cache
-            self.covariance[at] += np.nan_to_num(frame.covariance[at]) * np.float32(outer[at])
+        for f, k, m in self._pairs():  # plane by plane: the whole is larger than the cache
+            own = np.nan_to_num(frame.covariance[f, k, m])
+            self.covariance[f, k, m] += own * np.float32(outer[f, k, m])
         self.shares.append(frame.shares)
         self.masters += _master_variance(frame)
 
@@ -188,11 +189,11 @@ class _Sums:
         if header.known(Header.north_up, True):
             header = north_up(header, self.first.shape)
         covariance = np.empty_like(self.covariance)
-        for f, k, m in np.ndindex(covariance.shape[:3]):
-            norm = self.norm[f, k] * self.norm[f, m]
-            if self.method == "median":
-                norm /= median_variance_factor(self.count[f])
+        loss = [median_variance_factor(n) if self.method == "median" else 1.0 for n in self.count]
+        for f, k, m in self._pairs():
+            norm = self.norm[f, k] * self.norm[f, m] / loss[f]
             covariance[f, k, m] = _divide(self.covariance[f, k, m], norm)
+            covariance[f, m, k] = covariance[f, k, m]
         shares = self._shares()
         return StokesFrame(
             data=self._planes().astype(np.float32),
@@ -203,6 +204,11 @@ class _Sums:
             fields=self.first.fields,
             count=self.count,
         )
+
+    def _pairs(self) -> Iterator[tuple[int, int, int]]:
+        """Field and two planes of each covariance, once: they are symmetric."""
+        nf, nk = self.covariance.shape[0], self.covariance.shape[1]
+        return ((f, k, m) for f in range(nf) for k in range(nk) for m in range(k, nk))
 
     def _planes(self) -> FloatArray:
         if self.method == "median":

@@ -309,22 +309,25 @@ class StokesFrame:
 
     def errors(self) -> dict[str, NDArray[np.float32]]:
         """One-sigma errors of `products`, masters' errors included where they do not cancel."""
-        total = self.covariance + self.systematic
         Q, U = self.data[:, 2], self.data[:, 3]
-        var_q, var_u, cov = total[:, 2, 2], total[:, 3, 3], total[:, 2, 3]
+        var_q, var_u, cov = self._total(2, 2), self._total(3, 3), self._total(2, 3)
         var_qphi, var_uphi = pl.azimuthal_variance(var_q, var_u, cov, pl.azimuth(self.shape))
         variances = (
-            total[:, 0, 0], total[:, 1, 1], var_q, var_u, var_qphi, var_uphi,
+            self._total(0, 0), self._total(1, 1), var_q, var_u, var_qphi, var_uphi,
             pl.lp_variance(Q, U, var_q, var_u, cov),
         )  # fmt: skip
         errors = [np.sqrt(np.maximum(v, 0)) for v in variances]
         errors.append(pl.angle_error(Q, U, var_q, var_u, cov))
         return {k: v.astype(np.float32) for k, v in zip(pl.PRODUCTS, errors, strict=True)}
 
+    def _total(self, k: int, m: int) -> NDArray[np.float32]:
+        """Covariance of two planes, noise and masters, shape (nfields, ny, nx)."""
+        total: NDArray[np.float32] = self.covariance[:, k, m] + self.systematic[:, k, m]
+        return total
+
     def debiased_lp(self) -> NDArray[np.float32]:
         """LP_I with its positive noise bias removed, shape (nfields, ny, nx)."""
-        total = self.covariance + self.systematic
-        variance = (total[:, 2, 2] + total[:, 3, 3]) / 2
+        variance = (self._total(2, 2) + self._total(3, 3)) / 2
         lp = pl.linear_polarisation(self.data[:, 2], self.data[:, 3])
         return pl.debiased_lp(lp, variance).astype(np.float32)
 

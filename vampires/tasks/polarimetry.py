@@ -146,14 +146,17 @@ def make_pdi(
 
     settings = polarimetry_settings(config)
     stokes = there_of(stokes, missing, "Stokes frame")
-    product = product_of(map(StokesFrame.read, stokes), config)
-    product = replace(product, header=stamp(product.header, config.digest, stokes))
     radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
-    rows = [
-        row
-        for number, path in enumerate(stokes)
-        for row in frame_row(StokesFrame.read(path), number, settings.ip_radius, radius2)
-    ]
+    rows: list[dict[str, object]] = []
+
+    def frames() -> Iterator[StokesFrame]:
+        for number, path in enumerate(stokes):
+            frame = StokesFrame.read(path)
+            rows.extend(frame_row(frame, number, settings.ip_radius, radius2))
+            yield frame
+
+    product = product_of(frames(), config)
+    product = replace(product, header=stamp(product.header, config.digest, stokes))
     _say_polarisation(product.header, product.fields, rows, settings)
     if "cube" in targets:
         product.write(targets["cube"])
