@@ -7,6 +7,7 @@ are those of ordinary kriging with the diffraction pattern as covariance.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -100,6 +101,14 @@ def repair_table(bad: NDArray[np.bool_], *, rebuild: bool = True) -> RepairTable
     >>> len(repair_table(bad).weight)
     24
     """
+    table = _table_of(np.packbits(bad).tobytes(), bad.shape, rebuild)
+    return RepairTable._make(part.copy() for part in table)
+
+
+@lru_cache(maxsize=8)  # the files of a night share few masters, and windows of them
+def _table_of(packed: bytes, shape: tuple[int, int], rebuild: bool) -> RepairTable:
+    count = shape[0] * shape[1]
+    bad = np.unpackbits(np.frombuffer(packed, np.uint8), count=count).view(bool).reshape(shape)
     side = 2 * REACH + 1
     rows, columns = np.nonzero(bad)
     good = np.pad(~bad if rebuild else np.zeros_like(bad), REACH)

@@ -149,6 +149,7 @@ def measure_frames(job: Measurement, memory: int = DEFAULT_MEMORY) -> FrameMetri
     corners = np.rint(rough).astype(int) - size // 2
     weights = row_weights(_needed_rows(corners[..., 0], size, source.ny))
     raw_weights = weights[::-1] if flip else weights
+    zero_level, full_level = _levels(job.cal)
     rows = np.flatnonzero(raw_weights)
     firsts = _first_rows(corners[..., 0], size, rows, source.ny, flip)
     for start, stop, raw, big_endian in _blocks(source, rows, memory):
@@ -173,8 +174,8 @@ def measure_frames(job: Measurement, memory: int = DEFAULT_MEMORY) -> FrameMetri
         frame_index=source.frame_index,
         nx=source.nx,
         ny=source.ny,
-        zero_level=_level(job.cal, 0.0),
-        full_level=_level(job.cal, job.cal.saturation),
+        zero_level=zero_level,
+        full_level=full_level,
     )
 
 
@@ -239,11 +240,13 @@ def _check(source: FrameSource, rough: NDArray, psfs: NDArray, names: tuple[str,
         )
 
 
-def _level(cal: PixelCalibration, raw: float) -> float:
-    """Mean of what a raw number is after calibration, e-/s."""
-    good = ~cal.bad & np.isfinite(cal.scale)
-    values = (raw - cal.background[good].astype(float)) * cal.scale[good]
-    return float(values.mean()) if values.size else float("nan")
+def _levels(cal: PixelCalibration) -> tuple[float, float]:
+    """Mean of what raw numbers of zero and at saturation are after calibration, e-/s."""
+    good = ~cal.unusable
+    if not good.any():
+        return np.nan, np.nan
+    zero = -float(np.mean(cal.background * cal.scale, where=good, dtype=float))
+    return zero, zero + cal.saturation * float(np.mean(cal.scale, where=good, dtype=float))
 
 
 def _needed_rows(lows: NDArray[np.int_], size: int, ny: int) -> NDArray[np.bool_]:

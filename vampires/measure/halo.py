@@ -27,9 +27,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from vampires.kernels.aperture import circle_sum
+from vampires.kernels.positive import fit_dim_points
 from vampires.kernels.rings import ring_sums
 from vampires.utils.robust import MAD_TO_SIGMA
 
@@ -107,18 +107,20 @@ def measure_halo(
         return None
     middle = (len(psf) - 1) / 2
     own_r, own, _ = _rings(psf, (middle, middle), *radii)
-    core, flat = np.interp(r, own_r, own), np.ones(len(r))
+    core = np.interp(r, own_r, own)
     sigma = np.hypot(noise, _MODEL_ERROR * np.abs(level))
+    shapes = np.array(_SHAPES).T[..., None]
+    halo = _halo(r / resolution, *shapes)
+    terms = np.stack(np.broadcast_arrays(core, halo, 1.0), axis=-1) / sigma[:, None]
+    # light is positive, and the sky not much below nothing
+    fits = _fit(terms, level / sigma, -_DARKEST * abs(float(level[-1])))
     outside = 1.0 - _encircled(psf, radii[0])
-    fits = []
-    for shape in _SHAPES:
-        terms = np.stack([core, _halo(r / resolution, *shape), flat], axis=1)
-        # light is positive, and the sky not much below nothing
-        fit = _fit(terms / sigma[:, None], level / sigma, -_DARKEST * abs(float(level[-1])))
-        if fit.values[1] > 0:
-            tail, beyond = (_integral(shape, resolution, radius) for radius in radii)
-            fits.append(_with_tail(fit, np.array([outside, tail, 0.0]), beyond))
-    return _weighted(fits) if fits else None
+    lights = [
+        _with_tail(fit, outside, *(_integral(shape, resolution, radius) for radius in radii))
+        for shape, fit in zip(_SHAPES, fits, strict=True)
+        if fit.values[1] > 0
+    ]
+    return _weighted(lights) if lights else None
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,13 @@ class _Light:
     misfit: float
 
 
-def _with_tail(fit: _Fit, gain: Float64, beyond: float) -> _Light:
-    """Flux beyond the aperture; `beyond` is the integral of H beyond the image."""
+def _with_tail(fit: _Fit, outside: float, tail: float, beyond: float) -> _Light:
+    """Flux beyond the aperture.
+
+    There are `outside` of the PSF and the integral `tail` of the halo, and `beyond` of that
+    beyond the image.
+    """
+    gain = np.array([outside, tail, 0.0])
     excess = max(1.0, fit.misfit)
     variance = float(gain @ fit.covariance @ gain) * excess
     variance += (_TAIL_ERROR * fit.values[1] * beyond) ** 2
@@ -166,24 +173,19 @@ def _weighted(fits: list[_Light]) -> Halo:
     )  # fmt: skip
 
 
-def _fit(terms: Float64, level: Float64, darkest: float) -> _Fit:
+def _fit(terms: Float64, level: Float64, darkest: float) -> list[_Fit]:
     """Least squares without the rings that are too bright; misfit in units of the errors."""
-    keep = np.ones(len(level), dtype=bool)
-    for _ in range(10):
-        values = optimize.nnls(terms[keep], level[keep] - darkest * terms[keep, 2])[0]
-        values[2] += darkest
-        off = level - terms @ values
-        dim = off < _TOO_BRIGHT
-        if dim.sum() < max(_LEAST_RINGS, _LEAST_KEPT * len(level)) or (dim == keep).all():
-            break
-        keep = dim
-    covariance = np.linalg.pinv(terms[keep].T @ terms[keep])
-    part = keep.sum() / len(level)
-    misfit = float(np.mean(np.clip(off[keep], -4, 4) ** 2) / part**2)
-    return _Fit(np.asarray(values, float), np.asarray(covariance, float), misfit)
+    least = max(_LEAST_RINGS, _LEAST_KEPT * len(level))
+    values, keep = fit_dim_points(terms, level, darkest, _TOO_BRIGHT, least)
+    kept = terms * keep[..., None]
+    covariance = np.linalg.pinv(kept.swapaxes(1, 2) @ kept)
+    off = np.clip(level - (terms @ values[..., None])[..., 0], -4, 4) ** 2 * keep
+    count = keep.sum(axis=1)
+    misfit = off.sum(axis=1) / count / (count / len(level)) ** 2
+    return [_Fit(*one) for one in zip(values, covariance, misfit.tolist(), strict=True)]
 
 
-def _halo(x: Float64, core: float, slope: float) -> Float64:
+def _halo(x: Float64, core: float | Float64, slope: float | Float64) -> Float64:
     beyond = np.maximum(x / CONTROL_RADIUS, 1.0) ** (slope - _KOLMOGOROV)
     shape: Float64 = (x**2 + core**2) ** (-slope / 2) * beyond
     return shape

@@ -18,7 +18,7 @@ from vampires.canonical import Header
 from vampires.errors import MeasurementError
 from vampires.instrument.filters import FILTERS
 from vampires.instrument.telescope import PUPIL
-from vampires.kernels.despike import remove_spikes
+from vampires.kernels.despike import remove_spikes, sample
 from vampires.measure.limb import find_planet
 from vampires.measure.spots import SatelliteSpots, find_spots_of_fields
 from vampires.utils.robust import robust_std
@@ -187,8 +187,9 @@ class Smoothed:
         if not np.isfinite(clean).all():
             raise MeasurementError("no star: the image has no valid pixel")
         smooth = ndimage.gaussian_filter(clean, 1.5)
-        level = np.median(smooth)
-        noise = max(robust_std(smooth, level), 1e-12)
+        some = sample(smooth)
+        level = np.median(some)
+        noise = max(robust_std(some, level), 1e-12)
         return cls(smooth, level, noise)
 
     @property

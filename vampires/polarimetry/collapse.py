@@ -207,8 +207,8 @@ class _Sums:
 
     def _pairs(self) -> Iterator[tuple[int, int, int]]:
         """Field and two planes of each covariance, once: they are symmetric."""
-        nf, nk = self.covariance.shape[0], self.covariance.shape[1]
-        return ((f, k, m) for f in range(nf) for k in range(nk) for m in range(k, nk))
+        fields, planes = range(len(self.first.fields)), range(self.first.data.shape[1])
+        return ((f, k, m) for f in fields for k in planes for m in planes if m >= k)
 
     def _planes(self) -> FloatArray:
         if self.method == "median":
