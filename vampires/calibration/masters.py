@@ -29,6 +29,7 @@ from vampires.utils.robust import robust_std
 from vampires.utils.text import ascii_text
 
 _BYTES_PER_SAMPLE = 24  # raw and native, float copy and a half of it, with a margin
+_BAND = 16 << 20  # bytes; larger bands leave the caches and take new memory each time
 _MIN_EMPIRICAL = 5  # frames from which their scatter, not the noise model, gives the error
 
 Stack = NDArray[np.float32]
@@ -288,8 +289,9 @@ def temporal_statistics(
 
 
 def _bands(source: FrameSource, memory: int) -> list[slice]:
-    """Rows that can be in memory with all their frames."""
-    height = max(1, int(memory) // (source.n * source.nx * _BYTES_PER_SAMPLE))
+    """Rows that can be in memory with all their frames; no more than the caches like."""
+    room = min(int(memory), _BAND)
+    height = max(1, room // (source.n * source.nx * _BYTES_PER_SAMPLE))
     return [slice(y, min(y + height, source.ny)) for y in range(0, source.ny, height)]
 
 
