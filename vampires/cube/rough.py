@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from vampires.cube.camera import ROUGH_FRAMES, CameraCube
 from vampires.errors import MeasurementError
 from vampires.images.mean import mean_image
+from vampires.kernels.reduce import mean
 from vampires.log import get_logger
 from vampires.measure.star import RoughCentroid, rough_centroids, spot_radius
 
@@ -47,8 +47,7 @@ def find_in_cubes(
                    memory=cube.memory)
         for cube in cubes
     ]  # fmt: skip
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
-        image = np.nanmean(means, axis=0)  # a pixel that no cube shows stays without a value
+    image = mean(np.stack(means))  # a pixel that no cube shows stays without a value
     several = len(first.fields) > 1
     centers = [(float(y), float(x)) for y, x in first.rough.mean(axis=1)]
     try:
