@@ -47,11 +47,11 @@ def test_a_correction_makes_what_depends_on_its_file_again_and_nothing_else(nigh
     again = made(doit(night, "run"))
     alone = {name for name in again if name.startswith(("metrics", "coadd:"))}
     assert alone == {f"metrics:{late}", f"coadd:{late}"}
-    assert {"mueller:hwp_mode", f"mueller:{late}", "stokes:000", "pdi", "report"} <= again
+    assert {"mueller:hwp_mode", f"mueller:{late}", "stokes:000", "pdi:product", "report"} <= again
     assert not any(name.startswith(("centroids", "psf", "background", "flat")) for name in again)
     assert products(night) != before
     (night / "night.toml").write_text(toml)
-    assert made(doit(night, "run")) >= {f"coadd:{late}", "pdi"}
+    assert made(doit(night, "run")) >= {f"coadd:{late}", "pdi:product"}
     assert products(night) == before
 
 
@@ -69,7 +69,7 @@ def test_what_is_made_of_coadds_needs_no_raw_files(night):
         )
     )
     found = made(doit(night, "run", "pdi", "adi", "diff"))
-    assert {"stokes:000", "pdi", "adi:cam1", "adi:cam2", "adi:both"} <= found
+    assert {"stokes:000", "pdi:product", "adi:cam1", "adi:cam2", "adi:both"} <= found
     assert not any(name.startswith(("coadd:", "metrics")) for name in found)
     assert products(night) != before
     lost = next((night / "coadded").glob("*_coll.fits"))
