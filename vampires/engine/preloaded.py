@@ -14,6 +14,7 @@ gc.disable()
 # These import all that is heavy: numba, scipy, astropy, matplotlib.
 import vampires.calibration.masters  # noqa: E402
 import vampires.cube  # noqa: E402
+import vampires.plotting.stokes  # noqa: E402
 import vampires.polarimetry.inversion  # noqa: E402
 import vampires.report.night  # noqa: E402, F401
 
