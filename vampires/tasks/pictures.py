@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vampires.engine.actions import make_task
+from vampires.engine.gathering import there_of
 from vampires.night.grouping import Group
 from vampires.night.plan import Plan
 from vampires.tasks.plan import current_plan
@@ -27,33 +28,24 @@ def make_master_picture(master: Path, camera: int, target: Path) -> dict[str, An
 
 
 def make_coadd_pictures(
-    coadds: list[tuple[str, Path]], targets: dict[str, Path], missing: tuple[str, ...] = ()
+    coadds: dict[Path, str], targets: dict[str, Path], missing: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """Draw the first coadd that there is."""
-    from vampires.errors import FileError
     from vampires.report.stages import write_coadd_pictures
 
-    absent = {Path(path) for path in missing}
-    there = [(key, coadd) for key, coadd in coadds if coadd not in absent]
-    if not there:
-        raise FileError(f"{coadds[0][1]}: is missing, like all coadds of its camera and filter")
-    key, coadd = there[0]
-    write_coadd_pictures(coadd, key, targets)
-    return {"of": key}
+    first = there_of(coadds, missing, "coadd")[0]
+    write_coadd_pictures(first, coadds[first], targets)
+    return {"of": coadds[first]}
 
 
 def make_conditions(
-    groups: list[tuple[Group, Path]], target: Path, missing: tuple[str, ...] = ()
+    groups: dict[Path, Group], target: Path, missing: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """Draw what was measured against time."""
-    from vampires.errors import FileError
     from vampires.report.groups import GroupReport, write_conditions
 
-    absent = {Path(path) for path in missing}
-    there = [GroupReport(group, path, None) for group, path in groups if path not in absent]
-    if not there:
-        raise FileError(f"{groups[0][1]}: is missing, like all measurements")
-    write_conditions(there, target)
+    there = there_of(groups, missing, "measurement")
+    write_conditions([GroupReport(groups[path], path, None) for path in there], target)
     return {"groups": len(there)}
 
 
@@ -94,11 +86,11 @@ def _by_camera_and_filter(groups: Groups) -> dict[tuple[int, str], Groups]:
 
 
 def _conditions_task(plan: Plan, groups: Groups) -> Task:
-    parts = [(group, part.layout.metrics(group.key)) for part, group in groups]
+    metrics = {part.layout.metrics(group.key): group for part, group in groups}
     target = plan.layout.picture("conditions")
     return make_task(
-        "pictures", "conditions", make_conditions, (parts, target),
-        file_dep=[path for _, path in parts], targets=[target], settings={}, version=1,
+        "pictures", "conditions", make_conditions, (metrics, target),
+        file_dep=metrics, targets=[target], settings={}, version=1,
         doc="flux, Strehl ratio and place of the star against time", gathers=True,
     )  # fmt: skip
 
@@ -115,11 +107,11 @@ def _master_task(plan: Plan, camera: int, master: Path) -> Task:
 
 def _coadd_task(plan: Plan, own: Groups) -> Task:
     group = own[0][1]
-    coadds = [(each.key, part.layout.coadd(each.key)) for part, each in own]
+    coadds = {part.layout.coadd(each.key): each.key for part, each in own}
     names = {field: f"cam{group.camera}_{field}" for field in group.fields}
     targets = {field: plan.layout.picture(name) for field, name in names.items()}
     return make_task(
         "pictures", f"cam{group.camera}_{group.filter}", make_coadd_pictures, (coadds, targets),
-        file_dep=[path for _, path in coadds], targets=targets.values(), settings={}, version=1,
+        file_dep=coadds, targets=targets.values(), settings={}, version=1,
         doc=f"picture of the first coadd of camera {group.camera}, {group.filter}", gathers=True,
     )  # fmt: skip
