@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from collections import Counter
@@ -155,6 +156,12 @@ class TestUpToDate:
         assert ran["metrics"] == 16
         assert "centroids" not in ran
         assert path.read_text() == edited
+
+    def test_a_copied_folder_is_up_to_date(self, reduced, tmp_path):
+        doit(reduced)
+        there = Path(shutil.copytree(reduced, tmp_path / "there"))
+        run = doit(there, "why")
+        assert (run.returncode, run.stdout) == (0, "everything is up to date\n")
 
     def test_name_that_matches_nothing_is_an_error(self, reduced):
         run = doit(reduced, "caod*")

@@ -76,6 +76,8 @@ def test_a_disk_full_in_mid_run_and_a_read_only_one(project, tmp_path):
             status, output = small.doit(*command)
             assert status == 0, (command, output)
             assert "Traceback" not in "\n".join(output)
+        status, output = small.doit("forget", "coadd")
+        assert (status, output) == (3, [f"ERROR: {disk / '.doit.lock'}: Read-only file system"])
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 

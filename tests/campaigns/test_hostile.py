@@ -61,6 +61,14 @@ def test_files_of_odd_names_are_indexed_or_refused_with_a_line(stars_night, tmp_
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + len(odd)
 
 
+def test_a_folder_whose_name_is_no_text(project, tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9\n")
+    folder.mkdir()
+    there = type(project)(folder).write({"a": "1"})
+    assert there.doit()[0] == 0
+    assert there.doit() == (0, ["everything is up to date (2 tasks)"])
+
+
 @pytest.mark.parametrize("value", ['x"\nmemory = "1 TB', "'''", "\\", "a = 1", "\x1b[31m"])
 def test_values_given_to_new_stay_values(tmp_path, value):
     from fixtures.doit import doit

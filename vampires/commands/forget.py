@@ -27,6 +27,6 @@ class Forget(Explained, DoitForget):
         if not self.sel_default_tasks and not forget_all:
             tasks = {task.name: task for task in self.task_list}
             self.sel_tasks = expand(self.sel_tasks, tasks)
-        with only_one(Path.cwd()):
+        with only_one(Path.cwd(), records=True):
             result: int | None = super()._execute(forget_sub, forget_disable_default, forget_all)
         return result

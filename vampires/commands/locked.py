@@ -20,7 +20,7 @@ def _alone(execute: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(execute)  # doit passes the options named in its signature
     def locked(*args: Any, **options: Any) -> Any:
-        with only_one(Path.cwd()):
+        with only_one(Path.cwd(), records=True):
             return execute(*args, **options)
 
     return locked

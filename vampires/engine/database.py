@@ -20,6 +20,7 @@ from doit.dependency import DatabaseException, JSONCodec, SqliteDB
 from doit.exceptions import InvalidDodoFile
 
 from vampires.log import get_logger
+from vampires.utils.text import shown
 
 log = get_logger(__name__)
 
@@ -210,17 +211,18 @@ class CommittingSqliteDB(SqliteDB):
         A copy may have other times; products are still compared by content where theirs
         differ (`vampires.engine.products`), other files by size.
         """
+        folder = shown(self._folder)  # a name need not be text
         row = self._conn.execute("select folder from place").fetchone()
-        if row is not None and row["folder"] == self._folder:
+        if row is not None and row["folder"] == folder:
             return
         if row is not None:
-            log.info("this folder was copied or moved", before=row["folder"], now=self._folder)
+            log.info("this folder was copied or moved", before=row["folder"], now=folder)
             for task_id in self._all_tasks():
                 record = self._cache[task_id] = self._get_task_data(task_id)
                 self._cache[task_id] = dict(self._with_times_of_now(record))
                 self.commit(task_id)
         self._write("delete from place")
-        self._write("insert into place values (?)", self._folder)
+        self._write("insert into place values (?)", folder)
 
     def _with_times_of_now(self, record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for key, value in record.items():

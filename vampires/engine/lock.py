@@ -35,7 +35,7 @@ class LockedError(InvalidCommand):
 
 
 @contextlib.contextmanager
-def only_one(folder: Path | str, *, wait: bool = False) -> Iterator[None]:
+def only_one(folder: Path | str, *, wait: bool = False, records: bool = False) -> Iterator[None]:
     """Within the block, this process is the only one that works in a folder.
 
     Parameters
@@ -44,16 +44,22 @@ def only_one(folder: Path | str, *, wait: bool = False) -> Iterator[None]:
         The reduction directory.
     wait : bool
         Wait for another process to end instead of refusing.
+    records : bool
+        Whether all that is to be done is to change the records in the folder.
 
     Raises
     ------
     LockedError
         Another process works there; the message names it, its machine and since when.
+    OSError
+        Records are to be changed in a folder that cannot be written to.
     """
     path = Path(folder) / LOCK_NAME
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:  # read-only: nothing will be written here anyway
+        if records:
+            raise
         log.info("no lock", file=str(path), reason=error.strerror)
         yield
         return

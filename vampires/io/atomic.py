@@ -62,7 +62,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as error:
         unnamed = error.filename is None and error.errno in _NAMELESS  # as of a full disk
-        if unnamed or error.filename == str(temporary):
+        if unnamed or str(error.filename) == str(temporary):
             error.filename = str(target)
         raise
     finally:

@@ -202,7 +202,7 @@ def _is_nameable(path: str) -> bool:
 
 def _misnamed(path: str) -> Record:
     reason = (
-        f"{shown(path)}: its name holds control characters or bytes that are no text; rename it"
+        f"{shown(path)}: its path holds control characters or bytes that are no text; rename it"
     )
     return empty_record(shown(path), reason)
 

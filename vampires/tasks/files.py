@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,10 +35,15 @@ def task_files() -> Iterator[Task]:
     plan = current_plan()
     fates = fates_of(plan)
     target = plan.layout.files()
+    here = f"{plan.config.folder}{os.sep}"  # a copied folder is no change
     yield make_task(
         "files", None, make_files_table, (fates, target), file_dep=[],
         targets=[target, target.with_suffix(".csv")], version=1, doc=str(task_files.__doc__),
-        settings={"files": [(f.record["path"], f.setup, f.group, f.fate) for f in fates]},
+        settings={
+            "files": [
+                (f.record["path"].removeprefix(here), f.setup, f.group, f.fate) for f in fates
+            ]
+        },
     )  # fmt: skip
 
 
