@@ -97,10 +97,10 @@ def test_a_night_in_little_and_much_memory(tmp_path, reduce, long_run, method):
     made = [
         reduce(tmp_path / "night", "-n", "2",
                settings=[way, ('memory = "2 GB"', f'memory = "{memory}"')])
-        for memory in ("50 MB", "200 MB", "1 GB", "4 GB")
+        for memory in ("64 MB", "200 MB", "1 GB", "4 GB")
     ]  # fmt: skip
     assert made == made[:1] * len(made)
-    print(f"{method}: 50 MB, 200 MB, 1 GB, 4 GB give the same bytes")  # noqa: T201
+    print(f"{method}: 64 MB, 200 MB, 1 GB, 4 GB give the same bytes")  # noqa: T201
 
 
 @pytest.mark.filterwarnings("default")

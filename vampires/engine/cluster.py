@@ -128,6 +128,14 @@ class ClusterConnection:
             ) from None
         except cancelled as error:
             raise self._loss(error) from None
+        except RuntimeError as error:
+            if "deserialization" not in str(error):
+                raise
+            log.info("not understood by the cluster", reason=str(error))
+            raise ClusterError(
+                f"{self._settings.name} does not understand what it is sent: its packages are "
+                "others than here; install the same on all, and start it again"
+            ) from None
         except BaseException:
             future.cancel()
             raise
