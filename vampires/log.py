@@ -14,6 +14,7 @@ cheap: structlog is imported with the first event.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import threading
@@ -22,7 +23,10 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 _warnings: ContextVar[list[str] | None] = ContextVar("vampires_warnings", default=None)
 
@@ -212,13 +216,23 @@ def _open(path: Path) -> None:
         _destination.opened = path
 
 
-def _opened(path: Path) -> BinaryIO:
+class _LogFile(io.FileIO):
+    """A file whose disk may be full: work goes on without its log."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _opened(path: Path) -> _LogFile:
     """Open the log file; where the folder cannot be written to, a log that keeps nothing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab", buffering=0)
+        return _LogFile(path, "ab")
     except OSError:
-        return Path(os.devnull).open("ab", buffering=0)
+        return _LogFile(os.devnull, "ab")
 
 
 def _close() -> None:
@@ -228,7 +242,7 @@ def _close() -> None:
 
 
 @contextlib.contextmanager
-def _structlog_writing_to(stream: BinaryIO) -> Iterator[None]:
+def _structlog_writing_to(stream: io.FileIO) -> Iterator[None]:
     """Structlog writing JSON, one unbuffered ``write`` a line, to a stream."""
     import structlog
 

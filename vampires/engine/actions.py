@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from vampires.engine.gathering import GATHERS, MISSING
 from vampires.engine.products import TARGETS_KEY, TargetsUnchanged, damage_of, produce
 from vampires.engine.recovery import recipe_digest, remember_recipe
 from vampires.engine.state import SettingsUnchanged
-from vampires.errors import VampiresError, os_error_line
+from vampires.errors import FileError, VampiresError, os_error_line
 from vampires.log import bound, collected_warnings, get_logger
 
 log = get_logger(__name__)
@@ -180,13 +181,41 @@ def _timed(function: executor.Function, args: tuple[object, ...], task: Any) -> 
     log.debug("started", targets=len(task.targets))
     start = time.monotonic()
     targets = tuple(task.targets)
+    read = _states(task.file_dep)
     # What is made without some of its inputs is not what the recipe says.
     digest = None if task.meta.get(MISSING) else recipe_digest(targets)
     result = executor.run(produce, function, args, targets, digest)
+    _check_unchanged(read)
     json.dumps(result)  # doit will save it; better to fail here, where the task is named
     said = {key: value for key, value in result.items() if key != TARGETS_KEY}
     log.info("finished", seconds=round(time.monotonic() - start, 3), result=said)
     return result
+
+
+def _states(paths: Iterable[str]) -> dict[str, tuple[int, int] | None]:
+    """Size and time of modification of files; None where there is none."""
+    found: dict[str, tuple[int, int] | None] = {}
+    for path in paths:
+        try:
+            status = os.stat(path)  # noqa: PTH116 - quicker than Path on thousands of files
+            found[path] = status.st_size, status.st_mtime_ns
+        except OSError:
+            found[path] = None
+    return found
+
+
+def _check_unchanged(read: Mapping[str, tuple[int, int] | None]) -> None:
+    """Refuse what was made of files that are others now: it would be taken for made of these.
+
+    Raises
+    ------
+    FileError
+        Names the first that changed.
+    """
+    now = _states(read)
+    changed = sorted(path for path in read if now[path] != read[path])
+    if changed:
+        raise FileError(f"{changed[0]}: changed while it was read; run doit again")
 
 
 def _has_folder() -> bool:

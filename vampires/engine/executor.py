@@ -310,6 +310,11 @@ class _Worker:
                 "the worker process was killed, most likely because the machine ran out of "
                 "memory: set a smaller [execution] memory or use fewer processes (-n)"
             )
+        if code is not None and -code == signal.SIGBUS:
+            return (
+                "the worker process lost a file that it was reading: it was cut short meanwhile, "
+                "or its disk fails (see 'doit info' for what it reads); run doit again"
+            )
         if code is not None and code < 0:
             return f"the worker process crashed ({signal.Signals(-code).name}), see debug.log"
         return f"the worker process ended unexpectedly (exit status {code}), see debug.log"
