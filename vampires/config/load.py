@@ -104,7 +104,8 @@ def config_from_dict(values: Mapping[str, Any], path: Path | None = None, text: 
     top = _read_table("", general, GeneralSettings, problems)
     top["name"] = top.get("name") or name_from(path)
     if not re.fullmatch(_FILE_FRIENDLY, top["name"]):
-        what = f'name = "{top["name"]}": must be file-friendly: letters, digits, . _ + -'
+        shown = _shown(top["name"])
+        what = f"name = {shown}: must be file-friendly: letters, digits, . _ + -"
         problems.append(("", "name", what))
     settings = _read_sections(values, problems)
     config = Config(**top, **settings, path=path)
