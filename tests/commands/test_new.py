@@ -2,7 +2,7 @@
 
 import pexpect
 import pytest
-from fixtures.doit import doit
+from fixtures.doit import doit, doit_here
 from fixtures.nights import spawn_doit
 
 from vampires.config import load_config
@@ -37,6 +37,9 @@ def test_new_without_a_terminal_asks_nothing_and_has_defaults(tmp_path):
     assert config.name == "night"
     assert config.polarimetry.method == "triplediff"
     assert "1 raw files match" in done.stdout
+    assert "then `doit list` and `doit -n 2`" in done.stdout
+    again = doit(tmp_path, "new", "two nights")
+    assert "then `doit list config='two nights.toml'` and" in again.stdout
 
 
 def test_new_never_overwrites_unasked(tmp_path):
@@ -62,6 +65,7 @@ def test_new_never_overwrites_unasked(tmp_path):
         (["a.toml", "--set", "coad.method=mean"], "did you mean"),
         (["a.toml", "--set", "align.method=model"], "fit_psf_model"),
         (["a.toml", "--template", "spekle"], 'did you mean "speckle"'),
+        (["a.toml", "--set", "coadd.method"], "--set: NAME=VALUE is expected after it"),
         (["a.toml", "--bogus"], "--bogus not recognized"),
         (["a.toml", "--edit"], "needs a terminal"),
         (["none/a.toml"], "does not exist"),
@@ -90,6 +94,7 @@ def test_new_in_another_folder_keeps_raw_patterns_true(tmp_path):
     config = load_config(tmp_path / "night" / "a.toml")
     assert config.data.raw == ("../raw/*.fits",)
     assert (tmp_path / "night" / "dodo.py").exists()
+    assert "next: in night: look through the file" in done.stdout
 
 
 def converse(folder, arguments, answers, **options):
@@ -104,10 +109,13 @@ def converse(folder, arguments, answers, **options):
 
 def test_new_on_a_terminal_asks_what_matters(tmp_path):
     status, shown = converse(
-        tmp_path, ["new", "a.toml"], ["x/*.fits y/*.fits", "spekle", "speckle", "Vega", "n"]
+        tmp_path,
+        ["new", "a.toml"],
+        ["x'", "x/*.fits y/*.fits", "", "spekle", "speckle", "Vega", "n"],
     )
     assert status == 0, shown
     assert "did you mean" in shown
+    assert "x': No closing quotation" in shown
     assert "--template speckle --raw 'x/*.fits' --raw 'y/*.fits' --set target.name=Vega" in shown
     config = load_config(tmp_path / "a.toml")
     assert config.data.raw == ("x/*.fits", "y/*.fits")
@@ -118,6 +126,18 @@ def test_new_on_a_terminal_asks_what_matters(tmp_path):
     assert "replace it?" in shown
 
 
+@pytest.mark.parametrize("key", ["\x03", "\x04"])
+def test_a_person_who_leaves_a_conversation_leaves_nothing(tmp_path, key):
+    terminal = spawn_doit(tmp_path, "new", "a.toml")
+    terminal.expect("raw files.*: ")
+    terminal.send(key)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 130
+    assert terminal.before.replace("^C", "").split() == ["stopped"]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_new_edits_until_the_file_is_valid(tmp_path):
     editor = tmp_path / "editor.sh"
     editor.write_text('#!/bin/sh\n[ -e seen ] && sed -i "/bogus/d" "$1" || echo "bogus = 1" >> "$1"'
@@ -126,7 +146,7 @@ def test_new_edits_until_the_file_is_valid(tmp_path):
     status, shown = converse(
         tmp_path,
         ["new", "a.toml", "--edit", "--template", "pdi"],
-        ["raw/*.fits", "", "y"],
+        ["raw/*.fits", "", "", "y"],
         EDITOR=str(editor),
     )
     assert status == 0, shown
@@ -153,6 +173,13 @@ def test_upgrade_says_what_is_left_to_settle(tmp_path):
     done = doit(tmp_path, "upgrade", "old.toml")
     assert done.returncode == 1
     assert "to settle by hand: old_upgraded.toml:5: [coadd] mystery: unknown key" in done.stdout
+
+
+def test_upgrade_of_a_configuration_of_today_writes_nothing(tmp_path):
+    doit_here(tmp_path, "new", "a.toml", "--yes")
+    done = doit_here(tmp_path, "upgrade", "a.toml")
+    assert (done.returncode, done.stdout) == (0, "a.toml is of today; nothing is written\n")
+    assert not (tmp_path / "a_upgraded.toml").exists()
 
 
 def test_upgrade_of_nothing(tmp_path):

@@ -85,6 +85,39 @@ def test_every_command_has_help_with_an_example(tmp_path, name):
     assert "Example: " in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("info coad", "'coadd'"), ("clean coadd:b", "'coadd:a'"), ("list stoke", "'stokes'"),
+     ("ignore stoke*", None), ("infos", "'info'")],
+)  # fmt: skip
+def test_a_name_of_nothing_is_refused_with_the_nearest(tmp_path, words, meant):
+    tasks = "def task_coadd():\n    yield {'name': 'a', 'actions': None}\n"
+    tasks += "def task_stokes():\n    return {'actions': None}\n"
+    tasks += "from vampires.tasks import DOIT_CONFIG\n"
+    (tmp_path / "dodo.py").write_text(tasks)
+    done = doit(tmp_path, *words.split())
+    if meant is None:
+        assert (done.stdout, done.returncode) == ("ignoring stokes\n", 0)
+    else:
+        assert f"did you mean {meant}" in done.stderr
+        assert done.returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run -n two", "--process 'two': expected a whole number; see `doit help run`"),
+        ("--stats", "option --stats not recognized; see `doit help run`"),
+        ("list --status=x", "option --status must not have an argument; see `doit help list`"),
+        ("profile --width wide", "--width 'wide': expected a number; see `doit help profile`"),
+    ],
+)
+def test_a_mistyped_option_is_one_line(tmp_path, words, said):
+    (tmp_path / "dodo.py").write_text("from vampires.tasks import *\n")
+    done = doit(tmp_path, *words.split())
+    assert (done.returncode, done.stderr) == (3, f"ERROR: {said}\n")
+
+
 def test_completion_knows_our_commands(tmp_path):
     (tmp_path / "dodo.py").write_text("def task_a():\n    return {'actions': None}\n")
     done = doit_here(tmp_path, "tabcompletion")
@@ -108,6 +141,8 @@ def test_a_list_of_files_on_the_command_line(spotty_night, monkeypatch):
     assert len(keys) == len(make_plan(config).groups) - 2
     assert not {"VMPA00021009", "VMPA00021010"} & set(keys)
     assert fewer.digest == config.digest
+    whole = make_plan(only_files(config, "raw")).groups
+    assert [group.key for group in whole] == [group.key for group in make_plan(config).groups]
     with pytest.raises(ConfigError, match=r"files=@none\.txt: cannot be read"):
         only_files(config, "@none.txt")
     with pytest.raises(ConfigError, match=r"files=raw/none\*: no file matches .*/raw/none\*"):

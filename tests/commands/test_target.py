@@ -113,7 +113,8 @@ def test_without_a_name_only_what_is_given_changes(folder):
         (["--ra", "33:00:00", "--dec", "1:0:0"], "[target] ra"),
         (["--mag", "Q=7"], "[specphot] mag_band"),
         (["--mag", "V=bright"], "'bright' is not a magnitude"),
-        (["--mag"], "found nothing"),
+        (["--mag"], "--mag: NAME=VALUE is expected after it"),
+        (["Vega", "--mag", "V"], "--mag: NAME=VALUE is expected after it"),
         (["--sptype", "Q9"], "no such type"),
     ],
 )

@@ -131,6 +131,19 @@ def test_objects_kinds_and_files_are_chosen():
     assert left["reason"] == "f01: left out by [data] object: it shows HD 1"
 
 
+def test_a_name_that_is_a_pattern_too_means_the_file_of_that_name():
+    records = night({}, {})
+    records[0]["name"] = "f[01]1"
+    assert [r["ok"] for r in exclude(records, ("f[01]1",))] == [False, True]
+    reasons = [r["reason"] for r in exclude(records, ("f01", "f*"))]
+    assert ["'f*'" in reasons[0], "'f01'" in reasons[1]] == [True, True]
+
+
+def test_a_file_that_is_not_there_is_an_error():
+    with pytest.raises(ConfigError, match="files=: no raw file is g01, h"):
+        choose(night({}, {}), include=("f01", "g01", "h"))
+
+
 def test_an_object_that_is_not_there_is_an_error():
     with pytest.raises(ConfigError, match="no file shows Vega; found: AB Aur"):
         choose(night({}), objects=("Vega",))

@@ -58,7 +58,7 @@ class PersonCommand(Explained):
         try:
             found, rest = getopt.gnu_getopt(in_args, parser.get_short(), parser.get_long())
         except getopt.GetoptError as error:
-            raise CmdParseError(f"{error}; see `doit help {self.name}`") from None
+            raise CmdParseError(f"{error}; {self.more}") from None
         flags = {name for o in parser.options if o.type is bool for name in (o.short, o.long)}
         rest += [word for word in assignments() if Path(word).exists()]  # a file called x=y.fits
         options = [
@@ -85,9 +85,16 @@ def assigned(in_args: Sequence[str], option: str) -> tuple[list[str], list[str]]
         What was assigned, ``--option=key=value`` included.
     rest : list of str
         The arguments without the latter.
+
+    Raises
+    ------
+    CmdParseError
+        The option is there, and no ``key=value`` anywhere.
     """
     prefix = f"--{option}="
     words = [a.removeprefix(prefix) for a in in_args if a.startswith(prefix)]
+    if f"--{option}" in in_args and not assignments():
+        raise CmdParseError(f"--{option}: NAME=VALUE is expected after it")
     return [*assignments(), *words], [a for a in in_args if not a.startswith(prefix)]
 
 
@@ -102,23 +109,28 @@ def say(text: str) -> None:
 
 
 def ask(question: str, default: str) -> str:
-    """Ask a person; an empty answer is the default.
+    """Ask a person; an empty answer is the default, no answer at all (Ctrl-D) ends the command.
 
     Parameters
     ----------
     question : str
         Without the question mark's usual trimmings: the default is shown after it.
     default : str
-        Taken on an empty answer or at the end of the input.
+        Taken on an empty answer.
 
     Returns
     -------
     str
         The answer, stripped.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The person leaves, by Ctrl-C or Ctrl-D.
     """
     shown = f" [{default}]" if default else ""
     try:
         answer = input(f"{question}{shown}: ").strip()
     except EOFError:
-        answer = ""
+        raise KeyboardInterrupt from None
     return answer or default

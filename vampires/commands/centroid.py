@@ -118,6 +118,9 @@ class Centroid(PersonCommand):
         if (options["manual"] or options["binary"]) and not asking:
             raise ConfigError("--manual and --binary need a terminal; use --place")
         plan = night_plan()
+        tried = _places(plan)
+        for text in options["place"]:  # a slip is refused before anything is looked for
+            _put(tried, text)
         if not options["manual"]:
             status = _find(plan, options["place"])
             if status:

@@ -8,11 +8,15 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vampires.commands.base import ask, say
 from vampires.config.load import nearest
 from vampires.config.write import templates
 from vampires.errors import VampiresError
+
+if TYPE_CHECKING:
+    from vampires.night.headlines import Headlines
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,8 @@ def converse(given: Answers) -> Answers:
     given : Answers
         From the flags.
     """
-    # Imported here: without a conversation no header is read.
-    from vampires.night.headlines import Headlines
-
-    raw = given.raw or shlex.split(_ask_path("raw files (patterns)", "raw/*.fits*"))
+    raw, night = _ask_raw() if not given.raw else (given.raw, _headlines(given.raw))
     answers = replace(given, raw=raw)
-    try:
-        night = Headlines.of([str(Path(p).expanduser()) for p in raw], Path.cwd())
-    except VampiresError as error:
-        say(f"  {error}")
-        night = Headlines((), ())
     for line in night.lines() if night.records else []:
         say(line)
     template = given.template or _ask_template(night.template())
@@ -76,6 +72,38 @@ def converse(given: Answers) -> Answers:
     target = ask("target name (empty: as in the headers)", "")
     edit = given.edit or ask("open it in an editor? y/n", "n").lower() in ("y", "yes")
     return replace(answers, template=template, objects=objects, target=target, edit=edit)
+
+
+def _ask_raw() -> tuple[list[str], Headlines]:
+    """Ask for the raw files, again where there are none: a slip, or they are still to come."""
+    last = ""
+    while True:
+        answer = (
+            _ask_path("Enter keeps that, for files to come; or other patterns", last)
+            if last
+            else _ask_path("raw files (patterns)", "raw/*.fits*")
+        )
+        try:
+            raw = shlex.split(answer)
+        except ValueError as error:
+            say(f"  {answer}: {error}")
+            continue
+        night = _headlines(raw)
+        if night.records or answer == last:
+            return raw, night
+        last = answer
+
+
+def _headlines(raw: Sequence[str]) -> Headlines:
+    """What the headers say; nothing, with the reason, if they cannot be read."""
+    # Imported here: without a conversation no header is read.
+    from vampires.night.headlines import Headlines
+
+    try:
+        return Headlines.of([str(Path(p).expanduser()) for p in raw], Path.cwd())
+    except VampiresError as error:
+        say(f"  {error}")
+        return Headlines((), ())
 
 
 def _ask_template(fitting: str) -> str:

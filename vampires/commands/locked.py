@@ -11,7 +11,7 @@ from doit.cmd_clean import Clean as DoitClean
 from doit.cmd_ignore import Ignore as DoitIgnore
 from doit.cmd_resetdep import ResetDep as DoitResetDep
 
-from vampires.commands.pipe import Explained
+from vampires.commands.pipe import Explained, by_name
 from vampires.engine.lock import only_one
 
 
@@ -30,18 +30,18 @@ class Clean(Explained, DoitClean):
     """Remove what tasks made; replaces doit's command of the same name."""
 
     name = "clean"
-    _execute = _alone(DoitClean._execute)
+    _execute = _alone(by_name(DoitClean._execute))
 
 
 class Ignore(Explained, DoitIgnore):
     """Leave tasks alone from now on; replaces doit's command of the same name."""
 
     name = "ignore"
-    _execute = _alone(DoitIgnore._execute)
+    _execute = _alone(by_name(DoitIgnore._execute))
 
 
 class ResetDep(Explained, DoitResetDep):
     """Take products as they are for made today; replaces doit's command of the same name."""
 
     name = "reset-dep"
-    _execute = _alone(DoitResetDep._execute)
+    _execute = _alone(by_name(DoitResetDep._execute))

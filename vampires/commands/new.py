@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from vampires.commands.base import PersonCommand, ask, assigned, has_terminal, say
 from vampires.commands.conversation import Answers, converse
-from vampires.config.load import load_config, name_from
+from vampires.config.load import find_config, load_config, name_from
 from vampires.config.model import Config
 from vampires.config.write import (
     Setting,
@@ -241,7 +241,19 @@ def _next_steps(config: Config) -> None:
     except FileError:
         matches = []
     say(f"{len(matches)} raw files match {patterns} now")
-    say("next: look through the file, then `doit list` and `doit -n 2`")
+    named = _named(config.path) if config.path else ""
+    there = "" if config.folder == Path.cwd() else f"in {_shown(config.folder)}: "
+    say(f"next: {there}look through the file, then `doit list{named}` and `doit -n 2{named}`")
+
+
+def _named(path: Path) -> str:
+    """What tells doit to take this configuration, where it would not by itself."""
+    try:
+        if find_config(path.parent) == path:
+            return ""
+    except ConfigError:
+        pass
+    return f" config={shlex.quote(path.name)}"
 
 
 def _shown(path: Path) -> str:

@@ -50,6 +50,8 @@ class Profile(PersonCommand):
         for path in [Path(name).expanduser() for name in arguments] or _products():
             if not path.exists():
                 raise FileError(f"{path}: no such file")
+            if path.suffix != ".fits":
+                raise FileError(f"{path}: not a Stokes product; these are called .fits")
             _read_off(StokesFrame.read(path), path, options["width"], options["radius"])
         return 0
 

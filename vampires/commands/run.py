@@ -89,7 +89,7 @@ class Run(Explained, DoitRun):
         except InvalidCommand as error:
             if error.not_found is None:
                 raise
-            raise InvalidCommand(unknown(error.not_found, tasks)) from None
+            raise InvalidCommand(unknown(error.not_found, tasks, self.loader.cmd_names)) from None
 
 
 @contextlib.contextmanager

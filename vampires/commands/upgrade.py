@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,6 +50,9 @@ class Upgrade(PersonCommand):
         if new.exists():
             raise ConfigError(f"{os.path.relpath(new)} exists; choose another name with -o")
         upgraded = upgrade_text(text, old.name)
+        if tomllib.loads(upgraded.text) == tomllib.loads(text) and not options["output"]:
+            say(f"{os.path.relpath(old)} is of today; nothing is written")
+            return _report_problems(old)
         replace_text(new, upgraded.text)
         say(f"wrote {os.path.relpath(new)}; {os.path.relpath(old)} is untouched")
         for line in upgraded.converted:

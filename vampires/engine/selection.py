@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import itertools
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,22 @@ from doit.exceptions import InvalidCommand
 
 
 def expand(names: Sequence[str], tasks: Mapping[str, Any]) -> list[str]:
-    """Tasks meant by names, wildcards and paths of products.
+    """Tasks meant by names, wildcards and paths of products; groups stand for their sub-tasks.
+
+    Parameters, Raises
+        As of `named`.
+
+    Returns
+    -------
+    list of str
+        Names of tasks, each once.
+    """
+    found = (members(tasks[name]) for name in named(names, tasks))
+    return list(dict.fromkeys(itertools.chain.from_iterable(found)))
+
+
+def named(names: Sequence[str], tasks: Mapping[str, Any]) -> list[str]:
+    """Tasks and groups meant by names, wildcards and paths of products.
 
     Parameters
     ----------
@@ -26,7 +42,7 @@ def expand(names: Sequence[str], tasks: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        Names of tasks, each once; groups stand for their sub-tasks.
+        Names of tasks and groups, each once.
 
     Raises
     ------
@@ -39,8 +55,7 @@ def expand(names: Sequence[str], tasks: Mapping[str, Any]) -> list[str]:
         matches = fnmatch.filter(tasks, name) if "*" in name else [targets.get(name, name)]
         if not matches or matches[0] not in tasks:
             raise InvalidCommand(unknown(name, tasks))
-        for match in matches:
-            found.update(dict.fromkeys(members(tasks[match])))
+        found.update(dict.fromkeys(matches))
     return list(found)
 
 
@@ -86,7 +101,7 @@ def followers(names: Iterable[str], tasks: Mapping[str, Any]) -> list[str]:
     return [name for name in seen if tasks[name].actions]
 
 
-def unknown(name: str, tasks: Mapping[str, Any]) -> str:
+def unknown(name: str, tasks: Mapping[str, Any], commands: Iterable[str] = ()) -> str:
     """Say that nothing is called so, what comes close, and what exists.
 
     Parameters
@@ -95,9 +110,11 @@ def unknown(name: str, tasks: Mapping[str, Any]) -> str:
         As typed.
     tasks : mapping of str to Task
         All tasks by name.
+    commands : iterable of str
+        What else may have been meant.
     """
     what = "no task matches" if "*" in name else "no command, task or product is called"
-    close = difflib.get_close_matches(name, tasks, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, [*commands, *tasks], n=3, cutoff=0.6)
     hint = f"; did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
     groups = [task for task in tasks.values() if task.subtask_of is None]
     listed = [

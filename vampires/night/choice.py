@@ -42,7 +42,7 @@ def choose(
     Raises
     ------
     ConfigError
-        No science file shows an object that is asked for.
+        No science file shows an object that is asked for, or no file is named so.
     """
     records = list(records)
     science = [record for record in records if record["ok"] and record["kind"] == "science"]
@@ -52,15 +52,19 @@ def choose(
     if absent:
         there = ", ".join(sorted(set(found.values()))) or "none"
         raise ConfigError(f"[data] object: no file shows {', '.join(absent)}; found: {there}")
+    taken = named(records, include)
+    if unknown := [name for name in include if not taken[name]]:
+        raise ConfigError(f"[data] include, files=: no raw file is {', '.join(unknown[:3])}")
+    included = set().union(*taken.values())
     chosen = []
-    for record in records:
+    for number, record in enumerate(records):
         reason = None
         if record["ok"] and kinds and record["kind"] not in kinds:
             reason = f"left out by [data] kinds: it is {record['kind']}"
         elif record["ok"] and record["kind"] == "science":
             if wanted and star_name(record["object"]) not in wanted:
                 reason = f"left out by [data] object: it shows {record['object']}"
-            elif include and not any(is_named(record, pattern) for pattern in include):
+            elif include and number not in included:
                 reason = "left out by [data] include"
         chosen.append(record if reason is None else left_out(record, reason))
     return chosen
@@ -80,13 +84,39 @@ def exclude(records: Iterable[Record], patterns: Sequence[str]) -> list[Record]:
     -------
     list of Record
     """
-    marked = []
-    for record in records:
-        pattern = next((item for item in patterns if is_named(record, item)), None)
-        if pattern is not None:
-            record = left_out(record, f"left out by [data] exclude ({pattern!r})")
-        marked.append(record)
+    records = list(records)
+    marked = records.copy()
+    for pattern, numbers in reversed(named(records, patterns).items()):
+        for number in numbers:
+            reason = f"left out by [data] exclude ({pattern!r})"
+            marked[number] = left_out(records[number], reason)
     return marked
+
+
+def named(records: Sequence[Record], patterns: Iterable[str]) -> dict[str, set[int]]:
+    """Which files each pattern names; thousands of names cost no more than looking them up.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The header index.
+    patterns : iterable of str
+        See `is_named`.
+
+    Returns
+    -------
+    dict of str to set of int
+        Numbers of the files, by pattern.
+    """
+    exact: dict[str, set[int]] = {}
+    for number, record in enumerate(records):
+        for text in (record["name"], Path(record["path"]).name, record["path"]):
+            exact.setdefault(text, set()).add(number)
+    return {
+        pattern: exact.get(pattern)
+        or {number for number, record in enumerate(records) if is_named(record, pattern)}
+        for pattern in patterns
+    }
 
 
 def left_out(record: Record, reason: str) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def only_files(config: Config, listed: str) -> Config:
     config : Config
         Its calibrations stay; the science files need not be among its raw ones.
     listed : str
-        Pattern, relative to the current folder, or ``@`` and a file with one path a line.
+        Pattern or folder, relative to the current one, or ``@`` and a file with one path a line.
 
     Raises
     ------
@@ -77,7 +78,9 @@ def only_files(config: Config, listed: str) -> Config:
         absent = [path for path in paths if not _is_there(path)]
         if absent:
             raise ConfigError(f"files={listed}: no file matches {absent[0]}")
-    data = replace(config.data, raw=(*config.data.raw, *paths), include=paths)
+    inside = [find_files(path) if Path(path).is_dir() else [path] for path in paths]
+    include = tuple(itertools.chain.from_iterable(inside))
+    data = replace(config.data, raw=(*config.data.raw, *paths), include=include)
     return replace(config, data=data)
 
 
