@@ -1,6 +1,7 @@
 """`doit select` with and without a terminal, and in a window."""
 
 import shutil
+import signal
 import subprocess
 import time
 
@@ -54,10 +55,19 @@ def test_without_a_terminal_it_suggests_and_changes_nothing_unasked(spotty_night
 
 def test_the_conversation_edits_the_suggestions(spotty_night):
     child = spawn_doit(spotty_night, "select")
+    child.expect("select: ")
+    child.sendline("reject VMPA00021001 1-2")
+    child.expect("will be left out")
+    child.kill(signal.SIGKILL)  # as a line to the observatory does
+    child.wait()
+    assert left_out(spotty_night) == ((), {})
+    child = spawn_doit(spotty_night, "select")
+    child.expect("going on with what was decided before")
+    child.expect("VMPA00021001.fits: 2 frames rejected")
     child.expect("Enter accepts")
     conversation = (
+        ("drop one", "one: suggestions are numbered 1 to 2"),
         ("drop 1", "suggested to leave out"),
-        ("reject VMPA00021001 1-2", "will be left out"),
         ("reject VMPA00021002", "will be left out"),
         ("undo", "undone"),
         ("keep nobody", "is none of the 16 science files"),
@@ -72,6 +82,7 @@ def test_the_conversation_edits_the_suggestions(spotty_night):
     child.sendline("")
     child.expect("wrote night.toml")
     child.wait()
+    assert not (spotty_night / ".vampires_select.json").exists()
     assert left_out(spotty_night) == ((), {JUMPS: (2, 3), "VMPA00021001.fits": (1, 2)})
     child = spawn_doit(spotty_night, "select")
     child.expect(f"{JUMPS}: 2 frames rejected")
@@ -85,6 +96,10 @@ def test_mistakes_are_one_line(spotty_night, tmp_path_factory):
     done = doit_here(spotty_night, "select", "--reject", "nobody", "--yes")
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     assert "'nobody' is none of the 16" in done.stderr
+    done = doit_here(spotty_night, "select", "--frames", "many")
+    assert (
+        done.stderr == "ERROR: --frames 'many': expected a whole number; see `doit help select`\n"
+    )
     done = doit_here(tmp_path_factory.mktemp("empty"), "select")
     assert done.returncode == 3
     assert "no configuration here" in done.stderr

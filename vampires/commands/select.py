@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vampires.commands.base import PersonCommand, ask, has_terminal, say
 from vampires.errors import ConfigError, FileError
+from vampires.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from vampires.config import Config
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vampires.night.rejects import Reject, Selection
 
 _PER_SHEET = 12
+_JOURNAL = ".vampires_select.json"
 _HELP = """\
   Enter           accept: leave out what is listed
   drop N [N...]   take suggestions off the list
@@ -29,29 +31,63 @@ _HELP = """\
   keep FILE       keep a file with all of its frames
   undo            take the last of these back
   list            show the list again
-  quit            change nothing"""
+  quit            leave; what you have decided waits for the next time"""
 
 
 @dataclass
 class Session:
-    """A person's decisions on a night, with the way back."""
+    """A person's decisions on a night, with the way back; on disk until they are written."""
 
     folder: Path
     looks: list[QuickLook]
     suggestions: list[Reject]
     selection: Selection
     past: list[Selection] = field(default_factory=list)
+    at: int = 0
 
     def decide(self, selection: Selection) -> None:
         """Take a decision."""
         self.past.append(self.selection)
         self.selection = selection
+        self.store()
 
     def undo(self) -> bool:
         """Take the last decision back, if there is one."""
         if not self.past:
             return False
         self.selection = self.past.pop()
+        self.store()
+        return True
+
+    def store(self) -> None:
+        """Keep the decisions, and the file looked at, for another time."""
+        stored = {
+            "files": sorted(self.selection.files),
+            "frames": {name: list(numbers) for name, numbers in self.selection.frames.items()},
+        }
+        text = json.dumps({"selection": stored, "at": self.looks[self.at].name})
+        with atomic_path(self.folder / _JOURNAL) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def resume(self) -> bool:
+        """Take up decisions that were not written, if there are any."""
+        from vampires.night.rejects import Selection
+
+        path = self.folder / _JOURNAL
+        if not path.exists():
+            return False
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            files = frozenset(found["selection"]["files"])
+            frames = {name: tuple(n) for name, n in found["selection"]["frames"].items()}
+            at = found["at"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            say(f"{path.name} cannot be read; beginning anew")
+            return False
+        self.past.append(self.selection)
+        self.selection = Selection(files, frames)
+        names = [look.name for look in self.looks]
+        self.at = names.index(at) if at in names else 0
         return True
 
     @property
@@ -71,7 +107,8 @@ class Select(PersonCommand):
         "the frame, of every science file or of FILES. With a display in a window: the arrows "
         "step, x rejects a file or takes it back, a drag over a curve rejects those frames, u "
         "undoes, w writes and closes. Without: contact sheets in aux/select/ and suggestions, to "
-        "be accepted or edited at the prompt.\n\n"
+        "be accepted or edited at the prompt. What was decided and not written waits for the "
+        "next time.\n\n"
         "Writes [data] exclude and exclude_frames of the configuration, comments kept, and "
         "filelist_select.txt and filelist_reject.txt, one path a line: $(< filelist_select.txt). "
         "Run again, it goes on from there. Raw files are never touched.\n\n"
@@ -130,10 +167,12 @@ class Select(PersonCommand):
         looks = _look_at(records, options["frames"], config)
         named = {Path(r["path"]).name: r for r in records}
         session = Session(config.folder, looks, suggest(looks, named), selection)
+        if not options["yes"] and session.resume():
+            say("going on with what was decided before; undo takes that back")
         if not options["no_window"] and not options["yes"] and has_display():
             from vampires.commands.select_window import SelectWindow
 
-            accepted = SelectWindow(session, config.folder / _JOURNAL).run()
+            accepted = SelectWindow(session).run()
         else:
             _sheets(session)
             accepted = _converse(session, options["yes"])
@@ -141,9 +180,6 @@ class Select(PersonCommand):
             say("nothing was changed")
             return 0
         return _write(config, records, session.selection)
-
-
-_JOURNAL = ".vampires_select.json"
 
 
 def science_files(config: Config, wanted: Sequence[str]) -> list[Record]:
@@ -291,9 +327,11 @@ def _edit(session: Session, words: Sequence[str]) -> None:
     elif verb == "list":
         _list(session)
     elif verb == "drop" and rest:
+        last = len(session.suggestions)
+        if not all(word.isdecimal() and 1 <= int(word) <= last for word in rest):
+            numbered = f"suggestions are numbered 1 to {last}" if last else "there is no suggestion"
+            raise ValueError(f"{' '.join(rest)}: {numbered}")
         numbers = [int(word) - 1 for word in rest]
-        if not all(0 <= number < len(session.suggestions) for number in numbers):
-            raise ValueError(f"suggestions are numbered 1 to {len(session.suggestions)}")
         session.suggestions = [
             item for k, item in enumerate(session.suggestions) if k not in numbers
         ]
@@ -359,15 +397,3 @@ def _merged(before: Selection, now: Selection, known: Sequence[str]) -> Selectio
     files = (before.files - set(known)) | now.files
     frames = {name: value for name, value in before.frames.items() if name not in known}
     return Selection(files, {**frames, **now.frames})
-
-
-def read_journal(path: Path) -> tuple[dict[str, Any], str] | None:
-    """Decisions of a window that was closed without writing, and the file it stood at."""
-    if not path.exists():
-        return None
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-        return stored["selection"], str(stored["at"])
-    except (OSError, ValueError, KeyError, TypeError):
-        say(f"{path.name} cannot be read; beginning anew")
-        return None

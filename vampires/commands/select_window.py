@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vampires.commands.select import Session, read_journal
+from vampires.commands.select import Session
 from vampires.measure.quicklook_plot import draw_curves, draw_mean, draw_strip
-from vampires.night.rejects import Reject, Selection
+from vampires.night.rejects import Reject
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import KeyEvent
@@ -24,17 +22,13 @@ class SelectWindow:
     ----------
     session : Session
         Files looked at, and the decisions.
-    journal : Path
-        Where decisions wait when the window is closed without writing.
     """
 
-    def __init__(self, session: Session, journal: Path) -> None:
+    def __init__(self, session: Session) -> None:
         from matplotlib import pyplot as plt
         from matplotlib.widgets import SpanSelector
 
-        self.session, self.journal = session, journal
-        self.at, self.accepted = 0, False
-        self._resume()
+        self.session, self.accepted = session, False
         self.figure = plt.figure("vampires select", figsize=(13, 7))
         manager = self.figure.canvas.manager
         if manager is not None and manager.key_press_handler_id is not None:
@@ -62,29 +56,32 @@ class SelectWindow:
     @property
     def suggestions(self) -> list[Reject]:
         """Those for the file shown."""
-        name = self.session.looks[self.at].name
+        name = self.session.looks[self.session.at].name
         return [item for item in self.session.suggestions if item.name == name]
 
     def show(self) -> None:
         """Draw the file that is looked at."""
-        session, look = self.session, self.session.looks[self.at]
-        draw_mean(self.mean, look)
-        draw_strip(self.strip, look)
-        draw_curves(self.curves, look, session.selection.frames.get(look.name, ()))
+        from matplotlib import rc_context
+
+        session, look = self.session, self.session.looks[self.session.at]
+        with rc_context({"font.size": 13}):  # a window is read from farther away than a sheet
+            draw_mean(self.mean, look)
+            draw_strip(self.strip, look)
+            draw_curves(self.curves, look, session.selection.frames.get(look.name, ()))
         state = session.selection.describe(look.name)
-        self.title.set_text(f"{self.at + 1} of {len(session.looks)}   {look.name}: {state}")
+        self.title.set_text(f"{session.at + 1} of {len(session.looks)}   {look.name}: {state}")
         self.title.set_color("black" if state == "kept" else "#c11f2b")
         said = "; ".join(f"{item}: {item.why}" for item in self.suggestions)
         self.note.set_text(f"suggested: {said}" if said else "")
         self.figure.canvas.draw_idle()
 
     def _key(self, event: KeyEvent) -> None:
-        session, name = self.session, self.session.looks[self.at].name
+        session, name = self.session, self.session.looks[self.session.at].name
         selection, last = session.selection, len(session.looks) - 1
         if event.key in ("right", " ", "n"):
-            self.at = min(self.at + 1, last)
+            session.at = min(session.at + 1, last)
         elif event.key in ("left", "p"):
-            self.at = max(self.at - 1, 0)
+            session.at = max(session.at - 1, 0)
         elif event.key == "x":
             out = name in selection.files
             session.decide(selection.keep(name) if out else selection.reject(Reject(name, None)))
@@ -97,40 +94,19 @@ class SelectWindow:
             session.undo()
         elif event.key in ("w", "q"):
             self.accepted = event.key == "w"
-            self._store()
+            session.store()
             from matplotlib import pyplot as plt
 
             plt.close(self.figure)
             return
-        self._store()
+        session.store()
         self.show()
 
     def _reject_span(self, low: float, high: float) -> None:
         """Leave out the frames a drag went over."""
-        look = self.session.looks[self.at]
+        look = self.session.looks[self.session.at]
         first, last = max(round(low), 0), min(round(high), look.n - 1)
         if first <= last and high - low > 0:
             item = Reject(look.name, (first, last))
             self.session.decide(self.session.selection.reject(item))
-            self._store()
         self.show()
-
-    def _store(self) -> None:
-        selection = self.session.selection
-        stored: dict[str, Any] = {
-            "files": sorted(selection.files),
-            "frames": {name: list(numbers) for name, numbers in selection.frames.items()},
-        }
-        text = json.dumps({"selection": stored, "at": self.session.looks[self.at].name})
-        self.journal.write_text(text, encoding="utf-8")
-
-    def _resume(self) -> None:
-        """Take up decisions that were not written."""
-        found = read_journal(self.journal)
-        if found is None:
-            return
-        stored, at = found
-        frames = {name: tuple(numbers) for name, numbers in stored["frames"].items()}
-        self.session.decide(Selection(frozenset(stored["files"]), frames))
-        names = [look.name for look in self.session.looks]
-        self.at = names.index(at) if at in names else 0
