@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from astropy.table import Table
 from matplotlib.colors import AsinhNorm
 
 from vampires.mueller.model import MuellerModel
-from vampires.plotting.stokes import plot_ip
+from vampires.plotting.stokes import plot_ip, plot_readouts
 from vampires.polarimetry.collapse import frame_row, stokes_table
 from vampires.polarimetry.inversion import reduce_set
 
@@ -38,6 +39,16 @@ def test_ip_against_parallactic_angle(frame):
     assert [len(axes.containers) for axes in panels] == [2, 2]
     assert "parallactic" in panels[0].get_xlabel()
     assert "altitude" in panels[1].get_xlabel()
+
+
+def test_a_noisy_annulus_does_not_set_the_scale_of_a_profile():
+    values = {"q_phi": [-40.0, 1.0, 2.0, 1.0], "u_phi": [30.0, 0.0, 0.0, 0.0]}
+    profile = Table({"r_arcsec": np.arange(4.0), **values, "noise": [50.0, 0.1, 0.1, 0.1]})
+    plane = np.zeros((8, 8))
+    low, high = plot_readouts(profile, plane, plane, 0.006, "750-50").axes[0].get_ylim()
+    assert (low, high) == pytest.approx((-0.1 - 0.05 * 2.2, 2.1 + 0.05 * 2.2))
+    profile["noise"] = np.nan
+    plot_readouts(profile, plane, plane, 0.006, "nothing known").canvas.draw()
 
 
 def test_a_frame_without_light_can_be_drawn(frame):

@@ -149,7 +149,8 @@ def test_polarimetry_is_shown_where_there_is_some(report, tmp_path):
     picture = tmp_path / "night_qphi.png"
     png = re.search(r"base64,([^\"]+)", report.html())[1]
     picture.write_bytes(base64.b64decode(png))
-    table = Table({"set": [0, 1], "q": [0.012345678, np.nan], "field": ["750-50", "750-50"]})
+    table = Table({"set": [0, 1], "q": [0.012345678, np.nan], "field": ["750-50", "750-50"],
+                   "mjd": [59634.25, 59634.5]})  # fmt: skip
     table.write(tmp_path / "sets.ecsv", format="ascii.ecsv")
     _, without = parsed(report.html())
     page, text = parsed(
@@ -157,7 +158,8 @@ def test_polarimetry_is_shown_where_there_is_some(report, tmp_path):
     )
     assert "Polarimetry" in text
     assert "Polarimetry" not in without
-    assert "0.0123457" in text
+    assert "set field UTC Q/I [%] 0 750-50 06:00:00 1.23 1 750-50 12:00:00 –" in text
+    assert "Azimuthal Stokes parameters (night_qphi.png)" in text
     assert len(page.images) == 4
 
 

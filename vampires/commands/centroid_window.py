@@ -9,6 +9,7 @@ import numpy as np
 
 from vampires.commands.centroid import Places
 from vampires.errors import MeasurementError
+from vampires.measure.centroid_files import name_mark
 from vampires.measure.star import find_star
 from vampires.utils.robust import robust_std
 
@@ -39,7 +40,8 @@ class CentroidWindow:
             for number, place in enumerate(found.spots or (found.star,))
         ]
         self.image = item.mean()
-        self.figure, self.axes = plt.subplots(num="vampires centroid", figsize=(9, 9))
+        self.figure = plt.figure("vampires centroid", figsize=(9, 9))
+        self.axes = self.figure.add_axes((0.06, 0.07, 0.92, 0.88))
         manager = self.figure.canvas.manager
         if manager is not None and manager.key_press_handler_id is not None:
             self.figure.canvas.mpl_disconnect(manager.key_press_handler_id)
@@ -69,7 +71,7 @@ class CentroidWindow:
             size = 12 if radius is None else radius
             self.axes.add_patch(_circle(x + 1, y + 1, size))
             label = name if len(self.marks) == len(self.item.fields) else f"{name} {number + 1}"
-            self.axes.annotate(label, (x + 1, y + 1 + 1.2 * size), color="tab:red", ha="center")
+            name_mark(self.axes, label, (x + 1, y + 1 + size))
         self.axes.set_title(f"{self.item.label}, raw frame")
         self.figure.canvas.draw_idle()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +28,7 @@ __all__ = [
     "draw_centroids",
     "format_centroids",
     "format_regions",
+    "name_mark",
     "read_centroids",
     "write_regions",
 ]
@@ -210,13 +212,14 @@ def draw_centroids(
     axes = figure.add_axes((0.7 / 7, 0.5 / height, 6.2 / 7, 1 - 0.9 / height))
     norm = AsinhNorm(linear, -linear, max(top - sky, 2 * linear))
     extent = (0.5, 0.5 + step * image.shape[1], 0.5, 0.5 + step * image.shape[0])
+    axes.set_facecolor("0.45")  # pixels without a value
     axes.imshow(image - sky, origin="lower", cmap="gray", norm=norm, extent=extent)
     axes.set(xlim=(0.5, nx + 0.5), ylim=(0.5, ny + 0.5))  # the last blocks may reach further
     for name, centroid in fields.items():
         x, y = _one_based(centroid.star)
         size = radius if centroid.radius is None else centroid.radius
         axes.add_patch(Circle((x, y), size, fill=False, color="tab:red"))
-        axes.annotate(name, (x, y + 1.2 * size), color="tab:red", ha="center")
+        name_mark(axes, name, (x, y + size))
         for spot in centroid.spots:
             axes.add_patch(Circle(_one_based(spot), radius, fill=False, color="tab:cyan"))
     axes.set(title=title, xlabel="x [pixel, 1-based]", ylabel="y [pixel, 1-based]")
@@ -337,3 +340,21 @@ def places_of(
             "the file to have it made anew"
         )
     return [entries[name] for name in fields]
+
+
+def name_mark(axes: Axes, name: str, top: tuple[float, float]) -> None:
+    """Write a name above a mark, readable on dark and on bright sky.
+
+    Parameters
+    ----------
+    axes : Axes
+    name : str
+    top : (float, float)
+        Upper end of the mark (x, y).
+    """
+    from matplotlib.patheffects import withStroke
+
+    axes.annotate(
+        name, top, (0, 3), textcoords="offset points", ha="center", va="bottom",
+        color="#ff8a80", path_effects=[withStroke(linewidth=2.5, foreground="black")],
+    )  # fmt: skip

@@ -33,7 +33,7 @@ def draw_curves(axes: Sequence[Axes], look: QuickLook, rejected: Collection[int]
     """
     typical = look.typical()
     panels = (
-        ("peak (line), flux (dashed)", look.peak / typical["peak"], look.flux / typical["flux"]),
+        ("peak, flux (dashed)", look.peak / typical["peak"], look.flux / typical["flux"]),
         ("x, y (dashed) [px]", look.place[:, 1] - typical["x"], look.place[:, 0] - typical["y"]),
     )
     for panel, (label, line, dashed) in zip(axes, panels, strict=True):

@@ -11,6 +11,7 @@ from vampires.plotting.figures import colour_bar, new_figure
 from vampires.utils.robust import robust_std
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 
@@ -33,16 +34,44 @@ def draw_image(data: np.ndarray, scale: float, title: str, unit: str = "e-/s") -
     """
     from matplotlib.colors import AsinhNorm
 
+    top = float(np.nanmax(data)) if np.isfinite(data).any() else 1.0
+    width = max(_noise(thinned(data, 640)), abs(top) * 1e-4, 1e-12)
+    return _draw(data, AsinhNorm(width, -3 * width, top), scale, title, unit)
+
+
+def draw_master(data: np.ndarray, scale: float, title: str, unit: str = "") -> Figure:
+    """Draw a master frame: linear between the values that one pixel in a hundred exceeds.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        NaN is left blank.
+    scale : float
+        Arcsec per pixel.
+    title, unit : str
+        Title of the panel and label of the colour bar.
+
+    Returns
+    -------
+    Figure
+    """
+    from matplotlib.colors import Normalize
+
+    known = thinned(data, 640)
+    known = known[np.isfinite(known)]
+    low, high = np.quantile(known, (0.01, 0.99)) if known.size else (0.0, 1.0)
+    return _draw(data, Normalize(low, high), scale, title, unit)
+
+
+def _draw(data: np.ndarray, norm: Normalize, scale: float, title: str, unit: str) -> Figure:
     ny, nx = data.shape
     half_x, half_y = nx * scale / 2, ny * scale / 2
-    top = float(np.nanmax(data)) if np.isfinite(data).any() else 1.0
     data = thinned(data, 640)
-    width = max(_noise(data), abs(top) * 1e-4, 1e-12)
     figure = new_figure(5.2, 4.4)
     axes = figure.add_axes((0.13, 0.11, 0.76, 0.82))
     image = axes.imshow(
         data, origin="lower", cmap="inferno", interpolation="nearest",
-        extent=(-half_x, half_x, -half_y, half_y), norm=AsinhNorm(width, -3 * width, top),
+        extent=(-half_x, half_x, -half_y, half_y), norm=norm,
     )  # fmt: skip
     axes.set(title=title, xlabel="arcsec", ylabel="arcsec")
     colour_bar(figure, image, axes, unit)

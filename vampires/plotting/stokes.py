@@ -145,25 +145,43 @@ def plot_readouts(
     title : str
     """
     figure = new_figure(14.0, 4.4)
-    curve, left, right = (figure.add_axes((x, 0.14, 0.25, 0.74)) for x in (0.06, 0.39, 0.71))
+    curve, left, right = (figure.add_axes((x, 0.14, 0.24, 0.74)) for x in (0.05, 0.36, 0.72))
     for name, label in (("q_phi", Q_PHI), ("u_phi", U_PHI)):
         curve.errorbar(
             profile["r_arcsec"], profile[name], profile["noise"], fmt=".-", lw=0.8, label=label
         )
     curve.axhline(0, color="0.6", lw=0.8, zorder=0)
-    curve.set(xlabel="distance from the star [arcsec]", ylabel="e-/s per pixel", title=title)
+    curve.set(
+        xlabel="distance from the star [arcsec]", ylabel="e-/s per pixel", title=title,
+        ylim=_range(profile),
+    )  # fmt: skip
     curve.legend(fontsize="small")
     ny, nx = r2.shape
     half_x, half_y = nx * pixel_scale / 2, ny * pixel_scale / 2
-    panels = ((left, r2, _upper(r2), f"{Q_PHI} r²"), (right, snr, 5.0, "S/N"))
-    for axes, values, top, label in panels:
+    panels = (
+        (left, r2, _upper(r2), f"{Q_PHI} r²", "e-/s per pixel arcsec²"),
+        (right, snr, 5.0, "S/N", f"{Q_PHI} over the rms of {U_PHI}"),
+    )
+    for axes, values, top, label, unit in panels:
         image = axes.imshow(
             values, origin="lower", norm=Normalize(-top, top), cmap="RdBu_r",
             interpolation="nearest", extent=(half_x, -half_x, -half_y, half_y),
         )  # fmt: skip
         axes.set(title=label, xlabel="east offset [arcsec]")
-        colour_bar(figure, image, axes, fraction=0.046, pad=0.04)
+        colour_bar(figure, image, axes, unit, fraction=0.046, pad=0.04)
+    left.set_ylabel("north offset [arcsec]")
     return figure
+
+
+def _range(profile: Table) -> tuple[float, float] | None:
+    """Range of what is known well: a noisy annulus by star or edge does not set the scale."""
+    values = np.array([profile[name] for name in ("q_phi", "u_phi", "noise")], dtype=float)
+    values = values[:, np.isfinite(values).all(axis=0)]
+    if values.size == 0:
+        return None
+    *means, noise = values[:, values[2] <= 5 * np.median(values[2])]
+    low, high = np.min(means - noise), np.max(means + noise)
+    return float(low - 0.05 * (high - low)), float(high + 0.05 * (high - low))
 
 
 def plot_fit(curves: Sequence[LampCurve], title: str, most_labels: int = 12) -> Figure:

@@ -39,10 +39,14 @@ def scale(report: NightReport) -> Section | None:
     rows = [_row(camera, name, own) for (camera, name), own in sorted(found.items())]
     if not rows:
         return None
+    headers = [one.header for one in report.measured]
+    if not any(header.known(Header.flux_source, "") for header in headers):
+        text = "Fluxes are in e-/s of one camera: no flux scale was asked for ([specphot])."
+        return Section("Flux", (Text(text), *map(Text, _remarks(headers))))
     headings = [heading for heading, _, _ in _COLUMNS]
     columns = ("camera", "filter", "coadds", "unit", "source", *headings, "Strehl ratio", "error")
     table = Table(columns, rows, "Flux scale, median over the coadds")
-    parts: list[Part] = [table, *map(Text, _remarks([one.header for one in report.measured]))]
+    parts: list[Part] = [table, *map(Text, _remarks(headers))]
     return Section("Flux", tuple(parts))
 
 

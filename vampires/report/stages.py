@@ -16,7 +16,7 @@ from vampires.canonical import Header
 from vampires.images.image import CameraImage
 from vampires.io.products import read_fits
 from vampires.plotting.figures import save_figure
-from vampires.plotting.images import draw_image
+from vampires.plotting.images import draw_master
 from vampires.report.parts import DPI, Number, Pictures, Section, picture_texts, stored_picture
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def write_master_picture(master: Path, camera: int, target: Path) -> None:
     planes, header, _ = read_fits(master)
     data = np.asarray(planes[""], dtype=float)
     kind, unit = master.parent.name, header.known(Header.unit, "")
-    figure = draw_image(data, header.pixel_scale / 1000, f"cam{camera} {kind}", unit)
+    figure = draw_master(data, header.pixel_scale / 1000, f"cam{camera} {kind}", unit)
     seen = data[np.isfinite(data)]
     says = f"median {Number(float(np.median(seen)), 4)} {unit}" if seen.size else "empty"
     texts = picture_texts(

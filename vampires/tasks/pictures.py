@@ -101,7 +101,7 @@ def _master_task(plan: Plan, camera: int, master: Path) -> Task:
     target = plan.layout.picture(name)
     return make_task(
         "pictures", name, make_master_picture, (master, camera, target), file_dep=[master],
-        targets=[target], settings={}, version=1, doc=f"picture of a master {kind}",
+        targets=[target], settings={}, version=2, doc=f"picture of a master {kind}",
     )  # fmt: skip
 
 
