@@ -9,7 +9,8 @@ from fixtures.stars import MODEL, exposures, simulated_path
 
 from vampires.canonical import Header
 from vampires.commands.mueller_fit import MuellerFit
-from vampires.errors import PolarimetryError
+from vampires.errors import FileError, PolarimetryError
+from vampires.io.products import write_table
 from vampires.log import collected_warnings
 from vampires.observation import Observation
 from vampires.polarimetry.hwp_mode import HwpMode, mode_of_headers, mode_of_star
@@ -45,9 +46,17 @@ def test_without_evidence_it_is_assumed_and_said():
 
 def test_a_mode_is_kept_in_a_file(tmp_path):
     for mode in (mode_of_star(star(1), MODELS, "auto"), HwpMode(True, "header")):
-        again = HwpMode.from_table(mode.to_table())
+        write_table(tmp_path / "mode.ecsv", mode.to_table())
+        again = HwpMode.read(tmp_path / "mode.ecsv")
         assert again == mode
         assert again.cards() == mode.cards()
+
+
+@pytest.mark.parametrize("text", ["", "synchronised reason n\nperhaps header 0\n", "a b\n1 2\n"])
+def test_a_damaged_file_is_one_line(tmp_path, text):
+    (tmp_path / "mode.ecsv").write_text(text)
+    with pytest.raises(FileError, match=r"mode\.ecsv: cannot be read .*; delete it"):
+        HwpMode.read(tmp_path / "mode.ecsv")
 
 
 def header(word, sync):

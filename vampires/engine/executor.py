@@ -22,7 +22,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ from vampires.log import (
     log_path,
     pass_on_warnings,
 )
-from vampires.utils.threads import cores, lend_threads
+from vampires.utils.threads import share_cores
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -198,6 +198,11 @@ class _Engine:
     pool: list[_Worker] = field(default_factory=list)
     idle: list[_Worker] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    busy: Any = None  # number of workers at work, in memory that they share
+
+    def count(self) -> None:
+        """Tell the workers how many of them are at work; called with the lock held."""
+        self.busy.value = len(self.pool) - len(self.idle)
 
     def clear(self) -> list[_Worker]:
         """Give up all workers, returning them."""
@@ -219,11 +224,9 @@ class _Call:
     fields: dict[str, Any]
     log: str | None
     folder: str
-    threads: int = 1
 
     def __call__(self) -> _Reply:
         _one_thread_each()
-        lend_threads(self.threads)
         configure_log(self.log)
         with bound(**self.fields), collected_warnings() as warnings:
             try:
@@ -276,8 +279,10 @@ class _Worker:
 
     def __init__(self) -> None:
         context = _context()
+        if _engine.busy is None:
+            _engine.busy = context.RawValue("i", 0)
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, _engine.busy), daemon=True)
         self.process.start()
         theirs.close()  # so that reading ends when the process does
 
@@ -337,14 +342,15 @@ def _in_worker(function: Function, args: tuple[object, ...]) -> dict[str, Any]:
         if worker is None:
             worker = _Worker()
             _engine.pool.append(worker)
-        threads = cores() // (len(_engine.pool) - len(_engine.idle))  # of those that do nothing
+        _engine.count()
     try:
-        reply = worker.ask(replace(_call(function, args), threads=threads))
+        reply = worker.ask(_call(function, args))
     except (EOFError, OSError):
         with _engine.lock:
             if worker not in _engine.pool:  # shutdown() ended it
                 raise KeyboardInterrupt from None
             _engine.pool.remove(worker)
+            _engine.count()
         raise WorkerError(worker.cause_of_death()) from None
     except Exception:  # the call or its reply could not be pickled; the worker is well
         _release(worker)
@@ -368,10 +374,12 @@ def _release(worker: _Worker) -> None:
     with _engine.lock:
         if worker in _engine.pool:
             _engine.idle.append(worker)
+            _engine.count()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, busy: Any) -> None:
     """Serve calls until the other end closes (the main function of a worker)."""
+    share_cores(lambda: int(busy.value))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal
     signal.signal(signal.SIGTERM, _interrupt)
     _keep_freed_memory()

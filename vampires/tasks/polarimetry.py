@@ -35,7 +35,6 @@ from vampires.tasks.sets import (
 )
 
 if TYPE_CHECKING:
-    from vampires.polarimetry.hwp_mode import HwpMode
     from vampires.polarimetry.stokes import StokesFrame
 
 Task = dict[str, Any]
@@ -65,26 +64,18 @@ def make_hwp_mode(
     return {"synchronised": mode.synchronised, "reason": mode.reason}
 
 
-def hwp_mode(path: Path) -> HwpMode:
-    """What `make_hwp_mode` wrote."""
-    from astropy.table import Table
-
-    from vampires.polarimetry.hwp_mode import HwpMode
-
-    return HwpMode.from_table(Table.read(path))
-
-
 def make_mueller(coadd: Path, mode: Path, target: Path, config: Config) -> dict[str, Any]:
     """Write the Mueller matrices of one coadd, from the angles in its header."""
     from vampires.io.products import read_header
     from vampires.mueller.files import write_hdf5
     from vampires.mueller.model import LightPathAngles
+    from vampires.polarimetry.hwp_mode import HwpMode
     from vampires.steps.stokes import light_path
 
     header = read_header(coadd)
     fields = header.field_names
     models = light_path(header, fields, config)
-    angles = LightPathAngles.from_header(header, hwp_sync=hwp_mode(mode).synchronised)
+    angles = LightPathAngles.from_header(header, hwp_sync=HwpMode.read(mode).synchronised)
     write_hdf5(target, models, fields, angles)
     return {"source": models[0].source}
 
@@ -95,12 +86,13 @@ def make_stokes(
     """Make the Stokes frame of one HWP set of coadds."""
     from vampires.images.image import CameraImage
     from vampires.mueller.files import read_hdf5
+    from vampires.polarimetry.hwp_mode import HwpMode
     from vampires.steps.hwp_mode import decided
     from vampires.steps.stokes import stokes_of_images
 
     images = [CameraImage.read(path) for path in coadds]
     records = [read_hdf5(path) for path in muellers]  # all, so that a damaged one is noticed
-    used = hwp_mode(mode)
+    used = HwpMode.read(mode)
     frame = stokes_of_images(images, records[0].models, decided(config, used))
     frame.header.update(used.cards())
     return _write_stokes(frame, [*coadds, *muellers], target, config)
@@ -114,12 +106,13 @@ def make_streamed(
     ladder: Path | None = None,
 ) -> dict[str, Any]:
     """Make the Stokes frame of one HWP set, subtracting frame by frame."""
+    from vampires.polarimetry.hwp_mode import HwpMode
     from vampires.steps.hwp_mode import decided
     from vampires.steps.stokes import stokes_of_cubes
 
     cubes = [registered_cube(s.group, s.masters, s.metrics, config) for s in streams]
     sources = [Path(p) for s in streams for p in s.group.paths]
-    used = hwp_mode(mode)
+    used = HwpMode.read(mode)
     frame = stokes_of_cubes(cubes, decided(config, used), ladder_in(ladder))
     frame.header.update(used.cards())
     return _write_stokes(frame, sources, target, config)

@@ -3,7 +3,7 @@
 A reduction of one process at a time (``doit``, a notebook) has the machine to itself and
 uses all its cores within each step. Worker processes (``doit -n 4``, a cluster) are already
 as many as the user wants, so each of them uses one thread, and the cores of those that have
-nothing to do (`lend_threads`). Results do not depend on it.
+nothing to do (`share_cores`). Results do not depend on it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import parent_process
 from typing import TypeVar
 
-__all__ = ["available_threads", "cores", "lend_threads", "side_by_side"]
+__all__ = ["available_threads", "cores", "share_cores", "side_by_side"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-_lent = 1  # threads of a worker process
+_busy: Callable[[], int] | None = None  # workers that share the cores with this one
 
 
-def lend_threads(number: int) -> None:
-    """Let this worker process use some threads, until it is told another number."""
-    global _lent  # noqa: PLW0603 - a process has one number
-    _lent = max(1, number)
+def share_cores(busy: Callable[[], int]) -> None:
+    """Let this worker process use its part of the cores, whatever that is at the time.
+
+    Parameters
+    ----------
+    busy : callable
+        Number of worker processes that have something to do, this one among them.
+    """
+    global _busy  # noqa: PLW0603 - a process has one
+    _busy = busy
 
 
 def cores() -> int:
@@ -66,7 +72,7 @@ def available_threads() -> int:
     Returns
     -------
     int
-        In a worker process what it was lent, 1 at first; otherwise the cores this process may
+        In a worker process its part of them, at least 1; otherwise the cores this process may
         run on. The environment variable ``VAMPIRES_THREADS`` sets another number.
 
     Examples
@@ -77,4 +83,6 @@ def available_threads() -> int:
     wanted = os.environ.get("VAMPIRES_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
-    return _lent if parent_process() is not None else cores()
+    if parent_process() is None:
+        return cores()
+    return 1 if _busy is None else max(1, cores() // max(1, _busy()))
