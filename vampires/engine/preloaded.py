@@ -17,6 +17,9 @@ import vampires.cube  # noqa: E402
 import vampires.plotting.stokes  # noqa: E402
 import vampires.polarimetry.inversion  # noqa: E402
 import vampires.report.night  # noqa: E402, F401
+from vampires.kernels.aperture import overlap  # noqa: E402
+
+overlap(0.0, 0.0, 1.0)  # the first kernel of a process makes numba load the rest of itself
 
 gc.freeze()  # shared by the workers, who need not look through it
 gc.enable()

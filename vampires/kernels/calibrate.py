@@ -126,23 +126,23 @@ def calibration_planes(cal: PixelCalibration, *, repair: bool = True) -> Calibra
     )
 
 
-def _number(value, big_endian):  # type: ignore[no-untyped-def]
+def number(value, big_endian):  # type: ignore[no-untyped-def]
     """Raw number as float32; swaps bytes and adds BZERO for the bytes of a file."""
     raise NotImplementedError("only compiled loops call this")
 
 
-@overload(_number)
+@overload(number)
 def _overload_number(value, big_endian):  # type: ignore[no-untyped-def]  # noqa: ARG001
     # numba compares the signatures word by word, so none of them has annotations
     if isinstance(value, types.Float):
         return lambda value, big_endian: np.float32(value)  # noqa: ARG005
 
-    def number(value, big_endian):  # type: ignore[no-untyped-def]
+    def swapped(value, big_endian):  # type: ignore[no-untyped-def]
         if big_endian:
             value = ((value >> np.uint16(8)) | (value << np.uint16(8))) ^ np.uint16(0x8000)
         return np.float32(np.uint16(value))
 
-    return number
+    return swapped
 
 
 @kernel
@@ -164,7 +164,7 @@ def _repair_pixel(
     value = variance = squares = np.float32(0)
     for k in range(table.first[pixel], table.first[pixel + 1]):
         y, x = table.neighbor_row[k], table.neighbor_column[k]
-        raw = _number(frame[y - row0, x], big_endian)
+        raw = number(frame[y - row0, x], big_endian)
         weight = table.weight[k]
         if not raw < planes.saturation:
             squares = np.float32(0)
@@ -222,21 +222,21 @@ def calibrate_row(
     saturation = planes.saturation
     masked = 0
     for x in range(n):
-        raw = _number(source[x], big_endian)
+        raw = number(source[x], big_endian)
         scale = scales[x]
         data[x] = (raw - background[x]) * scale
         variance[x] = (photon * (raw - bias) + read) * (scale * scale)
         masked += not raw < saturation
     if masked > 0:
         for x in range(n):
-            if not _number(source[x], big_endian) < saturation:
+            if not number(source[x], big_endian) < saturation:
                 data[x] = np.float32(np.nan)
                 variance[x] = np.float32(np.nan)
     table = planes.repair
     for k in range(table.row_start[row], table.row_start[row + 1]):
         x = table.column[k] - column
         if 0 <= x < n:
-            masked -= not _number(source[x], big_endian) < saturation
+            masked -= not number(source[x], big_endian) < saturation
             data[x], variance[x] = _repair_pixel(frame, big_endian, row0, planes, k)
             masked += np.isnan(data[x])
     return masked
@@ -344,7 +344,7 @@ def sum_unsaturated(
         for i in range(raw.shape[0]):
             row = raw[i, y]
             for x in range(total.shape[1]):
-                value = _number(row[x], big_endian)
+                value = number(row[x], big_endian)
                 valid = value < saturation
                 total[y, x] += value if valid else np.float32(0)
                 count[y, x] += np.int32(1) if valid else np.int32(0)

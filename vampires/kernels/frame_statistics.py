@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
-from vampires.kernels.calibrate import CalibrationPlanes, _number
+from vampires.kernels.calibrate import CalibrationPlanes, number
 
 _BLOCK = 4  # rows; 536 pixels wide, they are a page of the system's cache
 _SPACING = 96  # rows from block to block at most
@@ -70,15 +70,15 @@ def _calibrate_good(
     """Calibrate a raw row; NaN where bad or saturated. Number of good saturated pixels."""
     saturated = np.int32(0)
     for x in range(data.size):
-        value = _number(source[x], big_endian)
+        value = number(source[x], big_endian)
         data[x] = (value - background[x]) * scale[x]
         saturated = np.int32(saturated + (not value < saturation))  # 32 bits like the pixels
     if saturated > 0:
         for x in range(data.size):
-            if not _number(source[x], big_endian) < saturation:
+            if not number(source[x], big_endian) < saturation:
                 data[x] = np.float32(np.nan)
     for x in bad:
-        saturated -= not _number(source[x], big_endian) < saturation
+        saturated -= not number(source[x], big_endian) < saturation
         data[x] = np.float32(np.nan)
     return int(saturated)
 

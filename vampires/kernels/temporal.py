@@ -8,33 +8,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
+from vampires.kernels.block import RawBlock
+from vampires.kernels.calibrate import number
 
 Real = NDArray[np.float64]
 
 
 @kernel
-def _half_sums(frames: NDArray[Any], sums: Real, squares: Real) -> None:
-    """Sum differences from the first frame, and their squares; the even frames are half 0."""
-    n, ny, nx = frames.shape
-    for y in range(ny):  # row by row: the accumulators of a row stay in the cache
-        for i in range(n):
-            total, square = sums[i % 2, y], squares[i % 2, y]
+def _split(
+    raw: NDArray[Any], big_endian: bool, samples: NDArray[np.float32], means: Real, variances: Real
+) -> None:
+    """Put the even frames before the odd ones, and sum differences from the first frame."""
+    n, ny, nx = raw.shape
+    counts = (n + 1) // 2, n // 2
+    sums, squares = np.empty((2, nx)), np.empty((2, nx))
+    for y in range(ny):  # row by row: what belongs to a row stays in the cache
+        sums[:], squares[:] = 0.0, 0.0
+        for half in range(2):
+            for k in range(counts[half]):
+                row = samples[half * counts[0] + k, y]
+                for x in range(nx):
+                    row[x] = number(raw[2 * k + half, y, x], big_endian)
+                for x in range(nx):
+                    difference = np.float64(row[x]) - np.float64(samples[0, y, x])
+                    sums[half, x] += difference
+                    squares[half, x] += difference * difference
+        for half in range(2):
+            count = counts[half]
             for x in range(nx):
-                difference = np.float64(frames[i, y, x]) - np.float64(frames[0, y, x])
-                total[x] += difference
-                square[x] += difference * difference
+                offset = sums[half, x] / max(count, 1)
+                means[half, y, x] = np.float64(samples[0, y, x]) + offset
+                scatter = squares[half, x] - sums[half, x] * offset
+                variances[half, y, x] = max(scatter / max(count - 1, 1), 0.0)
 
 
-def half_moments(frames: NDArray[Any]) -> tuple[Real, Real]:
-    """Mean and variance over the even and over the odd frames.
+def split_halves(block: RawBlock) -> tuple[NDArray[np.float32], Real, Real]:
+    """Even and odd frames apart, with the mean and variance of each half.
 
     Parameters
     ----------
-    frames : ndarray, shape (n, ny, nx)
-        Native numbers of any kind.
+    block : RawBlock
+        n frames.
 
     Returns
     -------
+    samples : ndarray of float32, shape (n, ny, nx)
+        The even frames, then the odd ones.
     means, variances : ndarray, shape (2, ny, nx)
         Variances are unbiased (n - 1), 0 with fewer than two frames; the mean of no frame
         is that of the others.
@@ -46,19 +65,16 @@ def half_moments(frames: NDArray[Any]) -> tuple[Real, Real]:
 
     Examples
     --------
-    >>> means, variances = half_moments(np.array([[[1]], [[10]], [[3]], [[10]]], np.uint16))
-    >>> means.ravel().tolist(), variances.ravel().tolist()
-    ([2.0, 10.0], [2.0, 0.0])
+    >>> frames = np.array([[[1]], [[10]], [[3]], [[10]]], np.uint16)
+    >>> samples, means, variances = split_halves(RawBlock(frames, big_endian=False))
+    >>> samples.ravel().tolist(), means.ravel().tolist(), variances.ravel().tolist()
+    ([1.0, 3.0, 10.0, 10.0], [2.0, 10.0], [2.0, 0.0])
     """
-    n = frames.shape[0]
-    sums, squares = np.zeros((2, *frames.shape[1:])), np.zeros((2, *frames.shape[1:]))
-    _half_sums(frames, sums, squares)
-    if n == 1:
-        sums[1], squares[1] = sums[0], squares[0]
-    counts = np.array([(n + 1) // 2, max(n // 2, 1)]).reshape(2, 1, 1)
-    offsets = sums / counts
-    variances = (squares - sums * offsets) / np.maximum(counts - 1, 1)
-    return frames[0].astype(np.float64) + offsets, np.maximum(variances, 0.0)
+    shape = block.data.shape
+    samples = np.empty(shape, np.float32)
+    means, variances = np.empty((2, *shape[1:])), np.empty((2, *shape[1:]))
+    _split(block.data, block.big_endian, samples, means, variances)
+    return samples, means, variances
 
 
 def pooled_moments(means: Real, variances: Real, n: int) -> tuple[Real, Real]:
@@ -67,7 +83,7 @@ def pooled_moments(means: Real, variances: Real, n: int) -> tuple[Real, Real]:
     Parameters
     ----------
     means, variances : ndarray, shape (2, ny, nx)
-        From `half_moments`.
+        From `split_halves`.
     n : int
         Number of frames.
 
@@ -77,8 +93,9 @@ def pooled_moments(means: Real, variances: Real, n: int) -> tuple[Real, Real]:
 
     Examples
     --------
-    >>> halves = half_moments(np.array([[[1]], [[10]], [[3]], [[10]]], np.uint16))
-    >>> mean, variance = pooled_moments(*halves, 4)
+    >>> frames = np.array([[[1]], [[10]], [[3]], [[10]]], np.uint16)
+    >>> _, means, variances = split_halves(RawBlock(frames, big_endian=False))
+    >>> mean, variance = pooled_moments(means, variances, 4)
     >>> mean.item(), variance.item()
     (6.0, 22.0)
     """
