@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vampires.bench.long import lengthen, repeat_cycle
 from vampires.config.load import nearest
 from vampires.config.write import Setting, apply_settings, read_template, write_config
 from vampires.errors import ConfigError
@@ -44,12 +45,17 @@ class BenchNight:
     method : str
         ``[polarimetry] method``.
     title : str
+    times, cycles : int
+        How often the frames of each file, and the one cycle of the half-wave plate, are repeated;
+        see `vampires.bench.long`.
     """
 
     spec: NightSpec
     template: str
     method: str
     title: str
+    times: int = 1
+    cycles: int = 1
 
 
 NIGHTS: Mapping[str, BenchNight] = {
@@ -64,6 +70,10 @@ NIGHTS: Mapping[str, BenchNight] = {
     "mbi": BenchNight(
         NightSpec.preset("mbi", frames=20, size=536, cycles=1, polarimetry="slow"), "pdi-mbi",
         "doublediff", "multiband, 8 x 20 x 2236 x 1096, slow polarimetry",
+    ),
+    "long": BenchNight(
+        NightSpec.preset("qcmos", frames=50, size=536, cycles=1, speckles=4), "pdi", "triplediff",
+        "qCMOS, 208 x 300 x 536 x 536, fast polarimetry", times=6, cycles=13,
     ),
 }  # fmt: skip
 """The nights of the table in the documentation."""
@@ -141,19 +151,13 @@ def time_night(name: str, folder: Path, *, workers: int = 2, runs: int = 3) -> N
     if name not in NIGHTS:
         raise ConfigError(f"no night {name!r} to time{nearest(name, NIGHTS)}")
     night = NIGHTS[name]
-    simulate_night(night.spec, folder / "raw")
-    text = apply_settings(read_template(night.template), [
-        Setting("data", "raw", ["raw/raw/*.fits"]),
-        Setting("polarimetry", "method", night.method),
-    ])  # fmt: skip
-    write_config(folder / "night.toml", text)
-    (folder / "dodo.py").write_text("from vampires.tasks import *\n")
-    _doit(folder, workers)  # compiles what is not compiled yet
+    prepare(night, folder)
+    reduce_once(folder, workers)  # compiles what is not compiled yet
     walls, idles = [], []
     for _ in range(runs):
         _clear(folder)
-        walls.append(_doit(folder, workers))
-        idles.append(_doit(folder, workers))
+        walls.append(reduce_once(folder, workers))
+        idles.append(reduce_once(folder, workers))
     tasks = _task_seconds(folder / "debug.log")
     _clear(folder)
     seconds, split, peak = _profiled(folder)
@@ -161,6 +165,26 @@ def time_night(name: str, folder: Path, *, workers: int = 2, runs: int = 3) -> N
         name, night.title, workers, round(statistics.median(walls), 2),
         round(statistics.median(idles), 2), round(seconds, 2), split, tasks, peak,
     )  # fmt: skip
+
+
+def prepare(night: BenchNight, folder: Path) -> None:
+    """Raw files, configuration and task file of a night.
+
+    Parameters
+    ----------
+    night : BenchNight
+    folder : Path
+    """
+    simulate_night(night.spec, folder / "raw")
+    if night.times > 1:
+        lengthen(folder / "raw" / "raw", night.times)
+    fixes = repeat_cycle(folder / "raw" / "raw", night.cycles) if night.cycles > 1 else ""
+    text = apply_settings(read_template(night.template), [
+        Setting("data", "raw", ["raw/raw/*.fits"]),
+        Setting("polarimetry", "method", night.method),
+    ])  # fmt: skip
+    write_config(folder / "night.toml", f"{text}\n{fixes}")
+    (folder / "dodo.py").write_text("from vampires.tasks import *\n")
 
 
 def _clear(folder: Path) -> None:
@@ -174,8 +198,26 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _doit(folder: Path, workers: int) -> float:
-    """Reduce; seconds of wall clock."""
+def reduce_once(folder: Path, workers: int) -> float:
+    """Reduce a night.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the reduction.
+    workers : int
+        Of ``doit -n``.
+
+    Returns
+    -------
+    float
+        Seconds of wall clock.
+
+    Raises
+    ------
+    ConfigError
+        The reduction failed.
+    """
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "vampires", "-n", str(workers)],

@@ -19,14 +19,16 @@ class Bench(PersonCommand):
 
     name = "bench"
     doc_purpose = "time the kernels and the chain on a simulated cube, or whole nights"
-    doc_usage = "[--frames N] [--size N] [--night NAME] [--runs N] [--workers N] [--json]"
+    doc_usage = "[--frames N] [--size N] [--night NAME | --growth] [--runs N] [--json]"
     doc_description = (
         "Writes a cube of N frames into a temporary folder ($TMPDIR), 0.6 MB per frame, and "
         "removes it. Processor seconds, the least of several runs, beside the bandwidth of "
         "memory measured in the same run.\n\n"
         "--night NAME reduces a simulated night instead (emccd, qcmos, mbi or all; some minutes "
-        "and 0.5 to 2 GB). It says how long doit took, with everything to do and with nothing, "
-        "what the processor was busy with, and how much memory it needed.\n\n"
+        "and 0.5 to 2 GB; long: 208 files, 6 GB). It says how long doit took, with everything to "
+        "do and with nothing, what the processor was busy with, and how much memory it needed.\n\n"
+        "--growth reduces nights of 16 to 1024 small files: what each file costs. --plot FILE "
+        "draws it.\n\n"
         "Example: doit bench --frames 1000\n"
         "Example: doit bench --night all --json"
     )
@@ -51,7 +53,21 @@ class Bench(PersonCommand):
             "long": "night",
             "type": str,
             "default": "",
-            "help": "a night to reduce: emccd, qcmos, mbi or all",
+            "help": "a night to reduce: emccd, qcmos, mbi, long or all (the first three)",
+        },
+        {
+            "name": "growth",
+            "long": "growth",
+            "type": bool,
+            "default": False,
+            "help": "reduce nights of more and more files",
+        },
+        {
+            "name": "plot",
+            "long": "plot",
+            "type": str,
+            "default": "",
+            "help": "picture of the growth (PNG)",
         },
         {
             "name": "runs",
@@ -83,6 +99,10 @@ class Bench(PersonCommand):
         for name, least in (("frames", _LEAST), ("size", 64), ("runs", 1), ("workers", 1)):
             if options[name] < least:
                 raise ConfigError(f"--{name}: found {options[name]}, at least {least} is needed")
+        if options["plot"] and not options["growth"]:
+            raise ConfigError("--plot is the picture of --growth, which is not asked for")
+        if options["growth"]:
+            return _growth(options)
         if options["night"]:
             return _nights(options)
         from dataclasses import asdict
@@ -101,8 +121,26 @@ def _nights(options: dict[str, Any]) -> int:
 
     from vampires.bench.night import NIGHTS, nights_as_text, time_nights
 
-    names = list(NIGHTS) if options["night"] == "all" else [options["night"]]
+    every = [name for name in NIGHTS if name != "long"]
+    names = every if options["night"] == "all" else [options["night"]]
     times = time_nights(names, workers=options["workers"], runs=options["runs"])
     found = [asdict(night) for night in times]
     say(json.dumps(found, indent=2) if options["json"] else nights_as_text(times))
+    return 0
+
+
+def _growth(options: dict[str, Any]) -> int:
+    """Reduce nights of more and more files and print what they took."""
+    from dataclasses import asdict
+
+    from vampires.bench.growth import draw_growth, growth_as_text, time_growth
+
+    with tempfile.TemporaryDirectory(prefix="vampires-bench-") as folder:
+        points = time_growth(Path(folder), workers=options["workers"])
+    if options["plot"]:
+        from vampires.plotting.figures import save_figure
+
+        save_figure(draw_growth(points), options["plot"], dpi=100)
+    found = [asdict(point) for point in points]
+    say(json.dumps(found, indent=2) if options["json"] else growth_as_text(points))
     return 0
