@@ -41,10 +41,11 @@ def test_tables_and_json_say_the_same(result):
         ({"frames": 8, "size": 8}, [], "--size: found 8, at least 64"),
         ({"frames": 8, "size": 96}, ["fast"], "no argument expected, found 'fast'"),
         ({"frames": 8, "size": 96, "runs": 0}, [], "--runs: found 0, at least 1"),
+        ({"frames": 8, "size": 96, "plot": "a.png"}, [], "--plot is the picture of --growth"),
         ({"frames": 8, "size": 96, "night": "emcd"}, [], 'did you mean "emccd"'),
     ],
 )
 def test_mistakes_are_one_line(options, arguments, message, capsys):
-    plain = {"json": False, "night": "", "runs": 1, "workers": 1}
+    plain = {"json": False, "night": "", "runs": 1, "workers": 1, "growth": False, "plot": ""}
     assert Bench().execute(plain | options, arguments) == 3
     assert message in capsys.readouterr().err
