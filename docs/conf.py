@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
 project = "vampires"
 author = "the vampires developers"
@@ -14,6 +15,7 @@ copyright = "2026, the vampires developers"
 release = metadata.version("vampires")
 
 extensions = [
+    "questions_made",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

@@ -2,10 +2,14 @@
 
 import ast
 import importlib
+import json
 import re
 import runpy
+import shutil
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -131,3 +135,81 @@ def test_notebook_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             if "demo/pdi" not in code:
                 exec(compile(code, str(page), "exec"), names)
     assert (tmp_path / "best.fits").is_file()
+
+
+@pytest.fixture(name="pages")
+def fixture_pages(tmp_path: Path) -> Any:
+    """What makes the pages by question, in a folder where each was just made."""
+    (tmp_path / "docs" / "questions").mkdir(parents=True)
+    for name in ("questions.py", "questions_terminal.py", "questions/paper_figure.py"):
+        shutil.copy(DOCS / name, tmp_path / "docs" / name)
+    shutil.copytree(ROOT / "vampires" / "tasks", tmp_path / "vampires" / "tasks")
+    pages = SimpleNamespace(**runpy.run_path(str(DOCS / "questions_made.py")))
+    pages.folder = tmp_path / "docs"
+    pages.now = lambda: pages.Made(pages.folder, tmp_path / "vampires")
+    made = pages.now()
+    for name in made.pages():
+        made.write(name, {f"questions/output/{name}_x.txt": b"x\n"})
+    pages.outdated = lambda: pages.now().outdated()
+    return pages
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("docs/questions.py", "\n\n# The pages", "\n# Pages", []),
+        ("docs/questions.py", 'NightSpec.preset("sdi")', 'NightSpec.preset("star")', ["halpha"]),
+        ("docs/questions.py", "figsize=(4.6, 4)", "figsize=(5, 4)", ["binary"]),
+        ("docs/questions.py", "IDEAL = ", "IDEAL = '' + ", ["coronagraph", "multiband"]),
+        ("docs/questions/paper_figure.py", "dpi=140", "dpi=150", ["figure"]),
+        ("vampires/tasks/images.py", "version=", "version=9", None),
+        ("docs/questions_terminal.py", "quality=85", "quality=90", None),
+    ],
+)
+def test_a_page_is_outdated_when_what_makes_it_changes(
+    pages: Any, path: str, old: str, new: str, expected: list[str] | None
+) -> None:
+    changed = pages.folder.parent / path
+    text = changed.read_text("utf-8")
+    assert old in text
+    changed.write_text(text.replace(old, new, 1), "utf-8")
+    assert pages.outdated() == (pages.now().pages() if expected is None else expected)
+
+
+def test_a_page_whose_file_is_gone_is_outdated_and_old_files_go(pages: Any) -> None:
+    (pages.folder / "questions/output/binary_x.txt").unlink()
+    assert pages.outdated() == ["binary"]
+    pages.now().write("binary", {"questions/output/binary_y.txt": b"y\n"})
+    pages.now().write("halpha", {"questions/output/halpha_y.txt": b"y\n"})
+    assert pages.outdated() == []
+    assert not (pages.folder / "questions/output/halpha_x.txt").exists()
+
+
+def test_without_the_programs_a_page_stays_as_it_is(
+    pages: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    pages.make(pages.now(), "first_night")
+    said = capfd.readouterr().err
+    assert said == (
+        "pages by question: first_night stays as it was made before: "
+        "no chromium, Xvfb, xdotool on this computer\n"
+    )
+    assert pages.outdated() == []
+    pages.make(pages.now(), "outdated")
+    pages.make(pages.now(), "none")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(ValueError, match="no page third_night"):
+        pages.make(pages.now(), "halpha,third_night")
+
+
+def test_what_was_made_for_the_pages_by_question_is_shown() -> None:
+    record = json.loads((DOCS / "questions" / "made.json").read_text("utf-8"))
+    made = {str((DOCS / name).resolve()) for entry in record.values() for name in entry["files"]}
+    shown = set()
+    for page in (DOCS / "questions").glob("*.md"):
+        named = re.findall(r"(?:!\[[^\]]*\]\(|literalinclude} )([^)\s]+)", page.read_text("utf-8"))
+        shown |= {str((page.parent / name).resolve()) for name in named if "paper_" not in name}
+    assert made - shown == set()
+    assert {name for name in shown - made if "/questions/" in name} == set()
+    assert [name for name in made if not Path(name).is_file()] == []
