@@ -75,6 +75,14 @@ def test_set_sizes(nights):
     assert nights("sdi").data["stokes_sets"] == []
 
 
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(FileError, match="is the current folder"):
+        simulate_night(NightSpec.preset("stars", **TINY), ".")
+    assert [p.name for p in tmp_path.iterdir()] == ["here"]
+
+
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "night").mkdir()
     (tmp_path / "night" / "precious").touch()

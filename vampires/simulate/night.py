@@ -107,7 +107,7 @@ def simulate_night(spec: NightSpec, outdir: Path | str) -> NightTruth:
     Raises
     ------
     FileError
-        If ``outdir`` is there and not empty.
+        If ``outdir`` is there and not empty, or is the current folder.
 
     Examples
     --------
@@ -118,6 +118,8 @@ def simulate_night(spec: NightSpec, outdir: Path | str) -> NightTruth:
     target = Path(outdir)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileError(f"{target}: exists and is not an empty folder; choose another name")
+    if target.resolve() == Path.cwd():
+        raise FileError(f"{target}: is the current folder; give the name of a new one")
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.parent / f".{target.name}.part{os.getpid()}"
     shutil.rmtree(scratch, ignore_errors=True)
