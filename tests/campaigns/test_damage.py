@@ -103,7 +103,7 @@ def fixture_raw_files(stars_night, tmp_path):
 def test_damaged_raw_files(raw_files, tmp_path, trials, dice):
     """Each is refused with a line that names it, or reduced to finite pixels."""
     held = {"refused by the scan": 0, "refused when read": 0, "reduced": 0}
-    for number in range(trials(40)):
+    for number in range(trials(25)):
         source = dice.choice(raw_files)
         damage = dice.choice(DAMAGES)
         path = tmp_path / f"trial{number}{''.join(source.suffixes)}"
@@ -136,7 +136,7 @@ def test_damaged_products(stars_night, tmp_path, trials, dice):
     prints = {path: fingerprints([str(path)]) for path in whole}
     readers = {".h5": FrameMetrics.read, ".fits": CameraImage.read}
     found = refused = 0
-    number = trials(20)
+    number = trials(10)
     for _ in range(number):
         path, damage = dice.choice(list(contents)), dice.choice(DAMAGES[:-1])
         damaged = damage(contents[path], dice)

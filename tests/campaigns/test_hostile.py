@@ -64,7 +64,7 @@ def fixture_raw(stars_night):
 
 
 @pytest.mark.filterwarnings("default")
-@examples(25)
+@examples(10)
 @given(
     values=st.fixed_dictionaries(
         {},
