@@ -37,6 +37,7 @@ class _Recipe:
 
 
 _recipes: dict[str, _Recipe] = {}  # by target
+_digests: dict[str, str] = {}  # of these recipes, by target
 
 
 def remember_recipe(step: str, settings: Any, files: Iterable[str], targets: Sequence[str]) -> None:
@@ -55,6 +56,7 @@ def remember_recipe(step: str, settings: Any, files: Iterable[str], targets: Seq
     """
     recipe = _Recipe(step, settings, tuple(files), tuple(targets))
     _recipes.update(dict.fromkeys(targets, recipe))
+    _digests.clear()
 
 
 def recipe_digest(targets: Sequence[str], known: dict[str, str] | None = None) -> str | None:
@@ -65,14 +67,15 @@ def recipe_digest(targets: Sequence[str], known: dict[str, str] | None = None) -
     targets : sequence of str
         Of one task.
     known : dict, optional
-        Digests found so far, by target; added to.
+        Digests found so far, by target; added to. By default those of this run: each of a
+        thousand matrices comes from all coadds of the night.
 
     Returns
     -------
     str or None
         None without targets, or when a file to be read is missing.
     """
-    known = {} if known is None else known
+    known = _digests if known is None else known
     try:
         return _digest(targets[0], known) if targets else None
     except OSError:

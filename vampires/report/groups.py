@@ -11,7 +11,7 @@ import numpy as np
 
 from vampires.canonical import Header
 from vampires.io.products import read_header
-from vampires.measure.metrics import FrameMetrics
+from vampires.measure.metrics import read_columns, star_places
 from vampires.night.grouping import Group
 from vampires.plotting.figures import new_figure, save_figure
 from vampires.report.parts import (
@@ -32,6 +32,9 @@ from vampires.utils.robust import robust_std
 
 if TYPE_CHECKING:
     from vampires.report.night import NightReport
+
+
+_SHOWN = ("photf", "strehl", "strehl_err", "dfty", "dftx", "frame_nsat")
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,15 @@ class Measured:
     @classmethod
     def of(cls, item: GroupReport) -> Measured:
         """Read the measurements of a group."""
-        metrics = FrameMetrics.read(item.metrics)
+        fields, found = read_columns(item.metrics, _SHOWN)
         return cls(
             item,
-            metrics.fields,
-            _mean(metrics.photf),
-            _mean(metrics.strehl),
-            _mean(metrics.strehl_err),
-            metrics.positions("dft"),
-            metrics.frame_nsat,
+            fields,
+            _mean(found["photf"]),
+            _mean(found["strehl"]),
+            _mean(found["strehl_err"]),
+            star_places(np.stack([found["dfty"], found["dftx"]], axis=-1)),
+            found["frame_nsat"],
             Header() if item.coadd is None else read_header(item.coadd),
         )
 
