@@ -127,11 +127,19 @@ class Plan:
 
     def masters_of(self, record: Record) -> Masters:
         """Masters that calibrate a science file, as the configuration wants them."""
-        wanted = self.config.calibrate
-        return match_masters(
-            record, self.calibrations, self.layout.folder,
-            background=wanted.back_subtract, flat=wanted.flat_correct,
-        )  # fmt: skip
+        known, path = self._masters, record["path"]
+        if path not in known:
+            wanted = self.config.calibrate
+            known[path] = match_masters(
+                record, self.calibrations, self.layout.folder,
+                background=wanted.back_subtract, flat=wanted.flat_correct,
+            )  # fmt: skip
+        return known[path]
+
+    @functools.cached_property
+    def _masters(self) -> dict[str, Masters]:
+        """Masters found so far, by science file: several tasks of each file ask for them."""
+        return {}
 
     def first_records(self, camera: int) -> list[Record]:
         """Science files whose mean gives the rough centroids of a camera.
@@ -153,13 +161,22 @@ class Plan:
         What is only kept, not made differently, is left out; of the keys above the first
         table (``general``) those that change what is measured are taken.
         """
-        values = {section: dict(self.config.section_values(section)) for section in sections}
-        for section in values.values():
-            section.pop("save_intermediate", None)
-        if "general" in values:
-            kinds = ("coronagraphic", "planetary")
-            values["general"] = {key: values["general"][key] for key in kinds}
-        return values
+        return {section: self._section(section) for section in sections}
+
+    def _section(self, name: str) -> dict[str, Any]:
+        """Values of one section that change what is made; the same for a thousand tasks."""
+        if name not in self._sections:
+            values = dict(self.config.section_values(name))
+            values.pop("save_intermediate", None)
+            if name == "general":
+                values = {key: values[key] for key in ("coronagraphic", "planetary")}
+            self._sections[name] = values
+        return self._sections[name]
+
+    @functools.cached_property
+    def _sections(self) -> dict[str, dict[str, Any]]:
+        """Sections asked for so far."""
+        return {}
 
     def fixes_of(self, paths: Iterable[str]) -> dict[str, Any]:
         """Digest of the corrections of some files' headers, for a task's up-to-date test."""
