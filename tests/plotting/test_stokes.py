@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -45,13 +47,24 @@ def test_a_noisy_annulus_does_not_set_the_scale_of_a_profile():
     values = {"q_phi": [-40.0, 1.0, 2.0, 1.0], "u_phi": [30.0, 0.0, 0.0, 0.0]}
     profile = Table({"r_arcsec": np.arange(4.0), **values, "noise": [50.0, 0.1, 0.1, 0.1]})
     plane = np.zeros((8, 8))
-    low, high = plot_readouts(profile, plane, plane, 0.006, "750-50").axes[0].get_ylim()
+    low, high = plot_readouts(profile, plane, plane, 0.006, "750-50", "e-/s").axes[0].get_ylim()
     assert (low, high) == pytest.approx((-0.1 - 0.05 * 2.2, 2.1 + 0.05 * 2.2))
     profile["noise"] = np.nan
-    plot_readouts(profile, plane, plane, 0.006, "nothing known").canvas.draw()
+    plot_readouts(profile, plane, plane, 0.006, "nothing known", "e-/s").canvas.draw()
 
 
 def test_a_frame_without_light_can_be_drawn(frame):
     from dataclasses import replace
 
     replace(frame, data=frame.data * np.nan).plot().canvas.draw()
+
+
+def test_pictures_and_table_name_the_unit_of_the_product(frame):
+    header = frame.header.copy()
+    header.put(unit="Jy")
+    calibrated = replace(frame, header=header)
+    labels = [axes.get_ylabel() for axes in calibrated.plot().axes]
+    assert "Jy per pixel" in labels
+    assert not any("e-/s" in label for label in labels)
+    assert stokes_table(frame_row(calibrated, 0, 6.0), calibrated.unit)["flux"].unit == "Jy"
+    assert stokes_table(frame_row(frame, 0, 6.0), frame.unit)["flux"].unit == "electron / s"

@@ -79,8 +79,9 @@ def _read_off(frame: StokesFrame, path: Path, width: float, radius: float) -> No
         table = frame.profile(width, name)
         write_table(target, table)
         figure = plot_readouts(
-            table, frame.r2_scaled("Q_PHI", name), frame.snr_map(name), frame.pixel_scale, name
-        )
+            table, frame.r2_scaled("Q_PHI", name), frame.snr_map(name), frame.pixel_scale, name,
+            frame.unit,
+        )  # fmt: skip
         save_figure(figure, target.with_suffix(".png"))
         best = max((float(value) for value in table["snr"] if value == value), default=math.nan)
         say(f"{name}: {len(table)} annuli, best S/N of Q_phi {best:.1f}")

@@ -220,7 +220,8 @@ class CameraImage:
 
         ccd = self.ccddata(field_name)
         title = f"{self.header.known(Header.object, '')} {field_name or self.fields[0]}"
-        return draw_image(ccd.data, self.header.pixel_scale / 1000, title.strip())
+        unit = self.header.known(Header.unit, RATE)
+        return draw_image(ccd.data, self.header.pixel_scale / 1000, title.strip(), unit)
 
     def __repr__(self) -> str:
         nf, ny, nx = self.data.shape

@@ -95,6 +95,17 @@ def asinh_ticks(width: float, low: float, high: float) -> list[float]:
     return sorted(tick for tick in ticks if low <= tick <= high and not 0 < abs(tick) < 2 * width)
 
 
+def per_pixel(unit: str) -> str:
+    """Label of what pixels hold.
+
+    Examples
+    --------
+    >>> per_pixel("Jy"), per_pixel("Jy/arcsec^2")
+    ('Jy per pixel', 'Jy/arcsec^2')
+    """
+    return unit if "/arcsec" in unit else f"{unit} per pixel"
+
+
 def short_number(value: float) -> str:
     """Write a number in a few characters.
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from vampires.plotting.figures import Q_PHI, U_PHI, colour_bar, new_figure
+from vampires.plotting.figures import Q_PHI, U_PHI, colour_bar, new_figure, per_pixel
 from vampires.plotting.images import thinned
 
 
@@ -30,6 +30,8 @@ class StokesPlanes:
         Arcsec per pixel.
     north_up : bool
         Whether the frame is derotated.
+    unit : str
+        Of the planes, AOLP aside.
     """
 
     planes: Mapping[str, NDArray]
@@ -37,6 +39,7 @@ class StokesPlanes:
     title: str
     pixel_scale: float
     north_up: bool
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def plot_azimuthal(stokes: StokesPlanes) -> Figure:
         image = _show(axes, stokes.planes[name], stokes, norm, "RdBu_r")
         axes.set_title(label)
         _keep_outer_axes(axes)
-    colour_bar(figure, image, list(panels), "e-/s per pixel", fraction=0.03, pad=0.02)
+    colour_bar(figure, image, list(panels), per_pixel(stokes.unit), fraction=0.03, pad=0.02)
     figure.suptitle(stokes.title)
     return figure
 
@@ -131,7 +134,7 @@ def plot_ip(table: Table) -> Figure:
 
 
 def plot_readouts(
-    profile: Table, r2: NDArray, snr: NDArray, pixel_scale: float, title: str
+    profile: Table, r2: NDArray, snr: NDArray, pixel_scale: float, title: str, unit: str
 ) -> Figure:
     """Draw a radial profile, Q_phi times r^2, and the map of S/N.
 
@@ -143,6 +146,8 @@ def plot_readouts(
     pixel_scale : float
         Arcsec per pixel.
     title : str
+    unit : str
+        Of the product.
     """
     figure = new_figure(14.0, 4.4)
     curve, left, right = (figure.add_axes((x, 0.14, 0.24, 0.74)) for x in (0.05, 0.36, 0.72))
@@ -152,23 +157,23 @@ def plot_readouts(
         )
     curve.axhline(0, color="0.6", lw=0.8, zorder=0)
     curve.set(
-        xlabel="distance from the star [arcsec]", ylabel="e-/s per pixel", title=title,
+        xlabel="distance from the star [arcsec]", ylabel=per_pixel(unit), title=title,
         ylim=_range(profile),
     )  # fmt: skip
     curve.legend(fontsize="small")
     ny, nx = r2.shape
     half_x, half_y = nx * pixel_scale / 2, ny * pixel_scale / 2
     panels = (
-        (left, r2, _upper(r2), f"{Q_PHI} r²", "e-/s per pixel arcsec²"),
+        (left, r2, _upper(r2), f"{Q_PHI} r²", f"{per_pixel(unit)} · arcsec²"),
         (right, snr, 5.0, "S/N", f"{Q_PHI} over the rms of {U_PHI}"),
     )
-    for axes, values, top, label, unit in panels:
+    for axes, values, top, label, what in panels:
         image = axes.imshow(
             values, origin="lower", norm=Normalize(-top, top), cmap="RdBu_r",
             interpolation="nearest", extent=(half_x, -half_x, -half_y, half_y),
         )  # fmt: skip
         axes.set(title=label, xlabel="east offset [arcsec]")
-        colour_bar(figure, image, axes, unit, fraction=0.046, pad=0.04)
+        colour_bar(figure, image, axes, what, fraction=0.046, pad=0.04)
     left.set_ylabel("north offset [arcsec]")
     return figure
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vampires.canonical import Fact, Header
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import stack_headers
+from vampires.images.units import ASTROPY_UNITS, RATE
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.model_error import mean_error_cards
 from vampires.polarimetry.photometry import Polarisation
@@ -91,12 +92,12 @@ def frame_row(
     return rows
 
 
-def stokes_table(rows: Sequence[dict[str, object]]) -> Table:
-    """Table of the rows of `frame_row`, with units."""
+def stokes_table(rows: Sequence[dict[str, object]], unit: str = RATE) -> Table:
+    """Table of the rows of `frame_row`, with units; `unit` is that of the frames."""
     table = Table(rows=list(rows))
-    for name, unit in _UNITS.items():
+    for name, own in (_UNITS | {"flux": ASTROPY_UNITS[unit]}).items():
         if name in table.colnames:
-            table[name].unit = unit
+            table[name].unit = own
     return table
 
 
@@ -115,8 +116,7 @@ _FIELD_COLUMNS: dict[str, Fact[Any]] = {
 }  # fmt: skip
 _UNITS = {
     "mjd": "d", "pa": "deg", "derotang": "deg", "altitude": "deg", "azimuth": "deg", "imr": "deg",
-    "tint": "s", "flux": "electron / s", "angle": "deg",
-    "angle_err": "deg",
+    "tint": "s", "angle": "deg", "angle_err": "deg",
 }  # fmt: skip
 
 

@@ -403,6 +403,11 @@ class StokesFrame:
         """Arcsec per pixel."""
         return self.header.known(Header.pixel_scale, 1000.0) / 1000
 
+    @property
+    def unit(self) -> str:
+        """Of the planes, AOLP aside."""
+        return self.header.known(Header.unit, RATE)
+
     def profile(self, width: float = 2.0, field_name: str | None = None) -> Table:
         """Mean Q_phi and U_phi in annuli of `width` pixels, with errors and S/N.
 
@@ -462,6 +467,7 @@ class StokesFrame:
             title=" ".join(part for part in (object_, self.fields[index], date) if part),
             pixel_scale=self.pixel_scale,
             north_up=self.header.known(Header.north_up, True),
+            unit=self.unit,
         )
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from vampires.canonical import Header
 from vampires.images.image import CameraImage
+from vampires.images.units import RATE
 from vampires.io.products import read_fits
 from vampires.plotting.figures import save_figure
 from vampires.plotting.images import draw_master
@@ -65,9 +66,10 @@ def write_coadd_pictures(coadd: Path, key: str, targets: Mapping[str, Path]) -> 
         PNG of each field.
     """
     image = CameraImage.read(coadd)
+    unit = image.header.known(Header.unit, RATE)
     for index, name in enumerate(image.fields):
         label = f"cam{image.header.camera} {name}"
         seen = image.data[index][np.isfinite(image.data[index])]
         peak = Number(float(seen.max()) if seen.size else np.nan, 4)
-        alt = f"First coadd of {label}, star in the centre, brightest pixel {peak} e-/s"
+        alt = f"First coadd of {label}, star in the centre, brightest pixel {peak} {unit}"
         save_figure(image.plot(name), targets[name], DPI, picture_texts(f"{label}, {key}", alt))

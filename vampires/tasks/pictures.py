@@ -73,7 +73,7 @@ def _masters(plan: Plan, groups: Groups) -> dict[Path, int]:
         master: group.camera
         for part, group in reversed(firsts)
         for master in part.masters_of(group.first).paths
-        if master.is_relative_to(plan.config.folder)
+        if master.is_relative_to(plan.layout.folder / "master_cals")
     }
     return dict(sorted(found.items()))
 
@@ -112,6 +112,6 @@ def _coadd_task(plan: Plan, own: Groups) -> Task:
     targets = {field: plan.layout.picture(name) for field, name in names.items()}
     return make_task(
         "pictures", f"cam{group.camera}_{group.filter}", make_coadd_pictures, (coadds, targets),
-        file_dep=coadds, targets=targets.values(), settings={}, version=1,
+        file_dep=coadds, targets=targets.values(), settings={}, version=2,
         doc=f"picture of the first coadd of camera {group.camera}, {group.filter}", gathers=True,
     )  # fmt: skip

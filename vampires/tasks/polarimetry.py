@@ -156,7 +156,7 @@ def make_pdi(
         product = product.mean_field()
     product.write(targets["product"])
     write_fits(targets["footprint"], {"COUNT": product.footprint[0]}, product.header)
-    table = stokes_table(rows)
+    table = stokes_table(rows, product.unit)
     write_table(targets["table"], table)
     write_table(targets["star"], star_polarisation(table))
     return {"sets": len(stokes)}
@@ -295,7 +295,7 @@ def _pdi_tasks(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> It
         targets=[
             *targets.values(), *(targets[k].with_suffix(".csv") for k in ("table", "star")),
         ],
-        settings=plan.settings("polarimetry"), version=5, doc=str(task_pdi.__doc__),
+        settings=plan.settings("polarimetry"), version=6, doc=str(task_pdi.__doc__),
         task_dep=[sets_name(plan)], gathers=True,
     )  # fmt: skip
     prefix = "" if name == "product" else f"{name}_"
@@ -303,7 +303,7 @@ def _pdi_tasks(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> It
         picture = layout.stokes_picture(what)
         yield make_task(
             "pdi", f"{prefix}{what}", make_stokes_picture, (targets["product"], what, picture),
-            file_dep=[targets["product"]], targets=[picture], settings={}, version=1,
+            file_dep=[targets["product"]], targets=[picture], settings={}, version=2,
             doc=f"picture of the Stokes product: {what}",
         )  # fmt: skip
     picture = layout.stokes_picture("ip")
