@@ -127,7 +127,7 @@ class TestUpToDate:
         ran = done(doit(reduced))
         chain = ("metrics", "coadd", "mueller", "stokes", "pdi", "coadd_table", "report")
         # the mode of the half-wave plate, too, is decided from all coadds
-        assert ran == dict.fromkeys(chain, 1) | {"mueller": 2}
+        assert ran == dict.fromkeys(chain, 1) | {"mueller": 2, "pdi": 3, "pictures": 2}
         assert digests(reduced) == before
 
     def test_changed_setting_runs_what_reads_it(self, reduced):
@@ -137,7 +137,7 @@ class TestUpToDate:
         config.write_text(text.replace('[coadd]\nmethod = "mean"', '[coadd]\nmethod = "median"'))
         ran = done(doit(reduced, "-n", "2"))
         assert ran["coadd"] == 32
-        assert ran["pdi"] == 1
+        assert ran["pdi"] == 4  # the product, and its pictures
         assert "metrics" not in ran
         config.write_text("# a comment changes nothing\n" + text)
         doit(reduced, "-n", "2")
@@ -212,10 +212,11 @@ def test_bad_files_cost_only_themselves(night, tmp_path):
     assert "not FITS" in lines[1]
     assert "U_CAMERA" in lines[2]
     assert "metrics:VMPA00021003: " in run.stdout
-    assert "pdi: warning: made without what failed (n=1" in run.stdout
+    assert "pdi:product: warning: made without what failed (n=1" in run.stdout
     header = fits.getheader(tmp_path / "pdi/night_stokes_coll.fits")
     assert header["SRC0001"] == "night_stokes_001.fits"
     assert "SRC0002" not in header
+    assert header["NABSENT"] == 1
     assert "TASKHASH" not in header  # not what the recipe says: made again if the record is lost
     assert "TASKHASH" in fits.getheader(tmp_path / "pdi/stokes/night_stokes_001.fits")
 

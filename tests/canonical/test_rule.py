@@ -17,6 +17,7 @@ REASONS = {
     "sky/wcs.py": "cards of the WCS standard",
     "sky/export.py": "cards of the WCS standard",
     "instrument/fields.py": "the WCS of each field in a raw header",
+    "bench/long.py": "raw cards of links to one file",
     "night/raw.py": "raw cards, before there is a canonical header",
     "calibration/flats.py": "keywords that begin with the name of a field",
     "mueller/lamp_table.py": "columns of a table, named like cards",

@@ -106,6 +106,7 @@ class ProductFacts(FactCards):
     method = Known("METHOD", str, "how the images were combined")
     collapse = Known("COLLAPSE", str, "how the Stokes frames were combined")
     nsets = Known("NSETS", int, "Stokes frames combined")
+    absent = Known("NABSENT", int, "inputs left out: making them failed")
     nstream = Known("NSTREAM", int, "Stokes frames combined, frame by frame")
     interpolations = Known("NINTERP", int, "interpolations: registration, derotation")
     model_corrected = Known("MMCORR", bool, "corrected with a Mueller-matrix model")

@@ -183,8 +183,9 @@ def _timed(function: executor.Function, args: tuple[object, ...], task: Any) -> 
     targets = tuple(task.targets)
     read = _states(task.file_dep)
     # What is made without some of its inputs is not what the recipe says.
-    digest = None if task.meta.get(MISSING) else recipe_digest(targets)
-    result = executor.run(produce, function, args, targets, digest)
+    absent = len(task.meta.get(MISSING) or ())
+    digest = None if absent else recipe_digest(targets)
+    result = executor.run(produce, function, args, targets, digest, absent)
     _check_unchanged(read)
     json.dumps(result)  # doit will save it; better to fail here, where the task is named
     said = {key: value for key, value in result.items() if key != TARGETS_KEY}

@@ -32,6 +32,7 @@ def produce(
     args: tuple[object, ...],
     targets: tuple[str, ...],
     digest: str | None,
+    absent: int = 0,
 ) -> dict[str, Any]:
     """Run the work of a task, and take the fingerprints of what it made.
 
@@ -45,6 +46,8 @@ def produce(
         Files that it makes.
     digest : str or None
         Of the task, for the products' headers.
+    absent : int
+        Inputs that it has to do without, for the same.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def produce(
     FileNotFoundError
         A target has not been made.
     """
-    with made_by(digest):
+    with made_by(digest, absent):
         result = function(*args) or {}
     return {**result, TARGETS_KEY: fingerprints(targets)} if targets else result
 

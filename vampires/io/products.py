@@ -23,7 +23,7 @@ from vampires.errors import FileError
 from vampires.instrument.bandpass import bandpass_cards
 from vampires.io.atomic import atomic_path
 from vampires.io.cards import BLOCK, format_cards, read_cards
-from vampires.io.provenance import KEY, current_task
+from vampires.io.provenance import KEY, absent_inputs, current_task
 from vampires.utils.cards import Cards, Unreadable
 from vampires.utils.text import ascii_text
 from vampires.version import __version__
@@ -98,11 +98,13 @@ def describe_filter(header: Header, name: str) -> None:
 
 
 def sign(header: Header) -> None:
-    """Add the digest of the task that is running, if one is, to a header."""
+    """Add to a header which task is running, if one is, and what it has to do without."""
     header.remove(KEY, ignore_missing=True)
     task = current_task()
     if task is not None:
         header[KEY] = (task, "digest of the task that made this file")
+    if absent_inputs():
+        header[Header.absent.keyword] = (absent_inputs(), Header.absent.comment)
 
 
 def write_fits(

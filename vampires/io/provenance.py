@@ -22,11 +22,18 @@ _CARD = 80
 _MARK = re.compile(rf"# {KEY} (\w+)")
 
 _task: ContextVar[str | None] = ContextVar("vampires_task", default=None)
+_absent: ContextVar[int] = ContextVar("vampires_absent", default=0)
 
 
 @contextlib.contextmanager
-def made_by(digest: str | None) -> Iterator[None]:
+def made_by(digest: str | None, absent: int = 0) -> Iterator[None]:
     """Within the block, files are made by the task of this digest.
+
+    Parameters
+    ----------
+    digest : str or None
+    absent : int
+        Inputs that the task has to do without, because making them failed.
 
     Examples
     --------
@@ -34,16 +41,22 @@ def made_by(digest: str | None) -> Iterator[None]:
     ...     current_task()
     '0123456789abcdef'
     """
-    token = _task.set(digest)
+    task, inputs = _task.set(digest), _absent.set(absent)
     try:
         yield
     finally:
-        _task.reset(token)
+        _task.reset(task)
+        _absent.reset(inputs)
 
 
 def current_task() -> str | None:
     """Digest of the task that runs; None outside of tasks."""
     return _task.get()
+
+
+def absent_inputs() -> int:
+    """Inputs that the task that runs has to do without."""
+    return _absent.get()
 
 
 def task_attribute() -> dict[str, Any]:

@@ -138,14 +138,15 @@ def make_pdi(
     from vampires.steps.stokes import product_of
 
     settings = polarimetry_settings(config)
+    numbers = {path: number for number, path in enumerate(stokes)}
     stokes = there_of(stokes, missing, "Stokes frame")
     radius2 = settings.ip_radius2 if settings.ip_method == "annulus" else None
     rows: list[dict[str, object]] = []
 
     def frames() -> Iterator[StokesFrame]:
-        for number, path in enumerate(stokes):
+        for path in stokes:
             frame = StokesFrame.read(path)
-            rows.extend(frame_row(frame, number, settings.ip_radius, radius2))
+            rows.extend(frame_row(frame, numbers[path], settings.ip_radius, radius2))
             yield frame
 
     product = product_of(frames(), config)
