@@ -70,6 +70,15 @@ def test_guaranteed_cards_have_their_types(name):
         assert type(header[keyword]) is kind, keyword
 
 
+def test_sizes_written_as_text_are_numbers():
+    name = next(iter(ERAS))
+    raw = raw_header(name)
+    nx, ny = raw["NAXIS1"], raw["NAXIS2"]
+    raw["NAXIS1"], raw["NAXIS2"] = str(nx), str(ny)
+    header = normalize_header(raw, "VMPA00000001.fits")
+    assert (header["NAXIS1"], header["NAXIS2"], header.shape) == (nx, ny, (ny, nx))
+
+
 @pytest.mark.parametrize("name", ERAS)
 def test_raw_header_is_not_altered(name):
     raw = raw_header(name)

@@ -274,7 +274,7 @@ class HeaderNormalizer:
         return {
             "exptime": exptime, "nframes": nframes, "nframes_original": original,
             "integration": nframes * exptime, "unit": self.cards.text("BUNIT") or "ADU",
-            "crop_x": x0, "crop_y": y0, "crop_nx": nx, "crop_ny": ny,
+            "crop_x": x0, "crop_y": y0, "crop_nx": nx, "crop_ny": ny, "nx": nx, "ny": ny,
         }  # fmt: skip
 
     def _mode_facts(self, camera: int) -> Facts:
