@@ -108,7 +108,7 @@ def test_image_in_a_later_hdu_is_found(tmp_path, cube):
     np.testing.assert_array_equal(open_frames(path).read(0, 7).native(), cube)
 
 
-def test_mapped_block_outlives_the_file(tmp_path, cube):
+def test_block_outlives_the_file(tmp_path, cube):
     path = write(tmp_path / "gone.fits", cube)
     block = open_frames(path).read(0, 7)
     path.unlink()
@@ -123,6 +123,15 @@ def test_file_that_shrinks_after_opening(tmp_path, cube):
         source.read(0, 7)
     with pytest.raises(FileError, match="changed while being read"):
         source.read(0, 7, slice(2, 4))
+
+
+def test_file_that_shrinks_once_it_is_read(tmp_path, cube):
+    """A map of it would be a bus error, which ends the process."""
+    path = write(tmp_path / "a.fits", cube)
+    source = open_frames(path)
+    block = source.read(0, source.n)
+    path.write_bytes(path.read_bytes()[:2880])
+    assert np.array_equal(block.native(), cube)
 
 
 def test_native_swaps_and_adds_bzero():

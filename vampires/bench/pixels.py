@@ -92,8 +92,7 @@ class BenchResult:
     scaling : dict
         Processor seconds per 1000 frames of metrics and mean coadd, by number of frames.
     peak_mb : float
-        Largest resident memory of the process that ran the chain, pages of the mapped file
-        included.
+        Largest resident memory of the process that ran the chain.
     """
 
     machine: dict[str, Any]
@@ -401,7 +400,7 @@ def as_text(result: BenchResult) -> str:
         lines += [f"  {step:32s} {value:9.3f}" for step, value in _sorted(run["steps"])]
     lines += ["", "metrics and mean coadd, CPU s per 1000 frames, by number of frames:"]
     lines += ["  " + ", ".join(f"{n}: {cost:.2f}" for n, cost in result.scaling.items())]
-    lines += [f"peak memory {result.peak_mb:.0f} MB, pages of the mapped file included"]
+    lines += [f"peak memory {result.peak_mb:.0f} MB"]
     return "\n".join(lines)
 
 

@@ -1,9 +1,8 @@
 """Raw frames as they lie on disk: one lazy sequence over one file or several.
 
 Nothing is decoded before it is asked for. Plain 16-bit files are handed out as their own
-bytes (mapped, or read for bands of rows), and the first compiled kernel swaps them and adds
-BZERO; Rice-compressed files are decoded in one compiled call per range; whatever else FITS
-allows goes through `astropy.io.fits`.
+bytes, and the first compiled kernel swaps them and adds BZERO; Rice-compressed files are decoded
+in one compiled call per range; whatever else FITS allows goes through `astropy.io.fits`.
 """
 
 from __future__ import annotations
@@ -155,7 +154,6 @@ class FrameSource:
         Returns
         -------
         RawBlock
-            Read-only where the file is mapped. The map is dropped with the block.
 
         Raises
         ------
@@ -188,7 +186,7 @@ class FrameSource:
         Yields
         ------
         start, stop : int
-            Ranges in order; none spans two files, so that each can be mapped.
+            Ranges in order; none spans two files.
         """
         memory = min(int(memory), CHUNK_BYTES)
         step = max(1, memory // (self.ny * self.nx * _CHUNK_BYTES_PER_PIXEL))
