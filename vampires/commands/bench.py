@@ -111,7 +111,7 @@ class Bench(PersonCommand):
 
         with tempfile.TemporaryDirectory(prefix="vampires-bench-") as folder:
             result = run_bench(Path(folder), frames=options["frames"], size=options["size"])
-        say(json.dumps(asdict(result), indent=2) if options["json"] else as_text(result))
+        _tell(asdict(result), as_text(result), options)
         return 0
 
 
@@ -124,8 +124,7 @@ def _nights(options: dict[str, Any]) -> int:
     every = [name for name in NIGHTS if name != "long"]
     names = every if options["night"] == "all" else [options["night"]]
     times = time_nights(names, workers=options["workers"], runs=options["runs"])
-    found = [asdict(night) for night in times]
-    say(json.dumps(found, indent=2) if options["json"] else nights_as_text(times))
+    _tell([asdict(night) for night in times], nights_as_text(times), options)
     return 0
 
 
@@ -141,6 +140,10 @@ def _growth(options: dict[str, Any]) -> int:
         from vampires.plotting.figures import save_figure
 
         save_figure(draw_growth(points), options["plot"], dpi=100)
-    found = [asdict(point) for point in points]
-    say(json.dumps(found, indent=2) if options["json"] else growth_as_text(points))
+    _tell([asdict(point) for point in points], growth_as_text(points), options)
     return 0
+
+
+def _tell(figures: object, text: str, options: dict[str, Any]) -> None:
+    """Print figures as JSON, or as text for people."""
+    say(json.dumps(figures, indent=2) if options["json"] else text)

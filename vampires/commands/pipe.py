@@ -88,8 +88,8 @@ class Explained(Command):
             return f"{found[1]}; {self.more}"
         if found := _VALUE.match(text):
             option = self.cmdparser[found[1]]
-            named = f"--{option.long}" if option.long else f"-{option.short}"
-            return f"{named} {found[3]}: expected {_EXPECTED[found[2]]}; {self.more}"
+            typed = f"--{option.long}" if option.long else f"-{option.short}"
+            return f"{typed} {found[3]}: expected {_EXPECTED[found[2]]}; {self.more}"
         return text
 
 

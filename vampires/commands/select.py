@@ -59,6 +59,11 @@ class Session:
         self.store()
         return True
 
+    def step(self, files: int) -> None:
+        """Look at another file, so many further on; at either end it stays."""
+        self.at = min(max(self.at + files, 0), len(self.looks) - 1)
+        self.store()
+
     def store(self) -> None:
         """Keep the decisions, and the file looked at, for another time."""
         stored = {

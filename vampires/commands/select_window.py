@@ -77,11 +77,11 @@ class SelectWindow:
 
     def _key(self, event: KeyEvent) -> None:
         session, name = self.session, self.session.looks[self.session.at].name
-        selection, last = session.selection, len(session.looks) - 1
+        selection = session.selection
         if event.key in ("right", " ", "n"):
-            session.at = min(session.at + 1, last)
+            session.step(1)
         elif event.key in ("left", "p"):
-            session.at = max(session.at - 1, 0)
+            session.step(-1)
         elif event.key == "x":
             out = name in selection.files
             session.decide(selection.keep(name) if out else selection.reject(Reject(name, None)))
@@ -99,7 +99,6 @@ class SelectWindow:
 
             plt.close(self.figure)
             return
-        session.store()
         self.show()
 
     def _reject_span(self, low: float, high: float) -> None:

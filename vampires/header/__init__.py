@@ -18,7 +18,7 @@ from vampires.header.cards import CardReader, UnsupportedFileError
 from vampires.header.copying import notes_of
 from vampires.header.emccd import EMCCDHeader
 from vampires.header.qcmos import QCMOSAfterNBSHeader, QCMOSHeader
-from vampires.utils.cards import Cards
+from vampires.utils.cards import Cards, as_cards
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -121,8 +121,3 @@ def normalize_header(raw: Cards | fits.Header, path: str | Path) -> Header:
     """
     raw = as_cards(raw)
     return normalizer_for(raw, path)(raw, path).normalize()
-
-
-def as_cards(header: Cards | fits.Header) -> Cards:
-    """Cards of a header of either kind."""
-    return header if isinstance(header, Cards) else Cards.from_fits(header)

@@ -50,11 +50,11 @@ class StarRegion:
 
         NaN where the region reaches beyond the image.
         """
+        from photutils.aperture import CircularAnnulus, CircularAperture  # slow to load
+
         if self.radius > min(data.shape) / 2:
             return np.nan, np.nan
         valid = np.isfinite(data)
-        from photutils.aperture import CircularAnnulus, CircularAperture  # slow to load
-
         clean, noise = np.where(valid, data, 0), np.where(valid, variance, 0)
         center = ((data.shape[1] - 1) / 2, (data.shape[0] - 1) / 2)
         region = (

@@ -24,7 +24,7 @@ from vampires.instrument.bandpass import bandpass_cards
 from vampires.io.atomic import atomic_path
 from vampires.io.cards import BLOCK, format_cards, read_cards
 from vampires.io.provenance import KEY, absent_inputs, current_task
-from vampires.utils.cards import Cards, Unreadable
+from vampires.utils.cards import Cards, Unreadable, as_cards
 from vampires.utils.text import ascii_text
 from vampires.version import __version__
 
@@ -51,7 +51,7 @@ def product_header(header: Cards | fits.Header) -> Header:
     Cards
         The copy; ``DATE`` (time of writing) is dropped as well.
     """
-    cards = header if isinstance(header, Cards) else Cards.from_fits(header)
+    cards = as_cards(header)
     out = Header()
     out.prose = list(cards.prose)
     for key, value, comment in cards.cards:
@@ -181,14 +181,16 @@ def read_fits(
         raise _unreadable(path, error) from error
     if not hdus:
         raise _unreadable(path, EOFError("no header"))
-    names = ["", *(str(header.get("EXTNAME", "")) for header, _ in hdus[1:])]
-    planes = {name: data for name, (_, data) in zip(names, hdus, strict=True) if data is not None}
-    fields = {
-        name: header
-        for name, (header, data) in list(zip(names, hdus, strict=True))[1:]
-        if data is None
-    }
-    return planes, hdus[0][0], fields
+    (primary, data), *extensions = hdus
+    planes: dict[str, np.ndarray] = {} if data is None else {"": data}
+    fields: dict[str, Header] = {}
+    for header, data in extensions:
+        name = str(header.get("EXTNAME", ""))
+        if data is None:
+            fields[name] = header
+        else:
+            planes[name] = data
+    return planes, primary, fields
 
 
 class _OddError(Exception):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.io.stream import StreamedImage, write_images
-from vampires.utils.cards import Cards
+from vampires.utils.cards import Cards, as_cards
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -41,6 +41,5 @@ def write_raw(
     ValueError
         The blocks do not hold the number of frames announced.
     """
-    cards = header if isinstance(header, Cards) else Cards.from_fits(header)
-    image = StreamedImage(shape, cards, unsigned=True)
+    image = StreamedImage(shape, as_cards(header), unsigned=True)
     write_images(path, [image], ((block,) for block in blocks))

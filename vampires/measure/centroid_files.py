@@ -200,7 +200,8 @@ def draw_centroids(
 
     image = np.asarray(image, dtype=float)
     ny, nx = image.shape
-    known = sample(image)[np.isfinite(sample(image))]
+    some = sample(image)
+    known = some[np.isfinite(some)]
     sky = float(np.median(known)) if known.size else 0.0
     sigma = robust_std(known, sky) if known.size else 0.0
     step = -(-max(ny, nx) // _SHOWN)

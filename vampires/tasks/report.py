@@ -28,7 +28,7 @@ class Made:
     stokes_tables: tuple[Path, ...]
     sets_tables: tuple[Path, ...]
     stages: tuple[Path, ...]
-    conditions: tuple[Path, ...]
+    conditions: Path
     files: tuple[Path, ...]
     setups: tuple[Setup, ...]
 
@@ -58,12 +58,14 @@ def make_report(
         for group, masters, metrics, coadd in parts
         if metrics not in absent
     )  # fmt: skip
+    files = _there(made.files, absent)
+    conditions = made.conditions if made.conditions in files else None
     settings = tuple(repr(config).removesuffix(">").splitlines()[1:])
     report = NightReport(
         config.name, records, groups, settings, _there(made.pictures, absent),
         _there(made.stokes_tables, absent), _there(made.sets_tables, absent),
-        _there(made.stages, absent), next(iter(_there(made.conditions, absent)), None),
-        _there(made.files, absent), config.folder, made.setups, tuple(sorted(absent)),
+        _there(made.stages, absent), conditions, files, config.folder, made.setups,
+        tuple(sorted(absent)),
     )  # fmt: skip
     report.write(target)
     return {"groups": len(groups)}
@@ -113,16 +115,16 @@ def _made(plan: Plan) -> Made:
         task_centroids, task_ladder, task_coadd, task_coadd_table, task_stokes,
         task_pdi, task_adi, task_adi_image, task_contrast, task_diff, task_pictures,
     )  # fmt: skip
-    files = [Path(path) for maker in makers for task in maker() for path in task.get("targets", ())]
-    drawn = [path for path in files if path.parent == plan.layout.picture("any").parent]
-    conditions = tuple(path for path in drawn if path == plan.layout.picture("conditions"))
-    centroids = [Path(path) for task in task_centroids() for path in task.get("targets", ())]
-    stages = (
-        *(path for path in drawn if path not in conditions),
-        *(path for path in centroids if path.suffix == ".png"),
-    )
+    made: dict[str, list[Path]] = {}
+    for maker in makers:
+        for task in maker():
+            made.setdefault(task["basename"], []).extend(map(Path, task.get("targets", ())))
+    files = tuple(path for paths in made.values() for path in paths)
+    conditions = plan.layout.picture("conditions")
+    drawn = [path for path in made["pictures"] if path != conditions]
+    stages = (*drawn, *(path for path in made["centroids"] if path.suffix == ".png"))
     pictures, tables, sets = _stokes_products(plan)
-    return Made(tuple(pictures), tuple(tables), sets, stages, conditions, tuple(files), plan.setups)
+    return Made(tuple(pictures), tuple(tables), sets, stages, conditions, files, plan.setups)
 
 
 def _stokes_products(plan: Plan) -> tuple[list[Path], list[Path], tuple[Path, ...]]:

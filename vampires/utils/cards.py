@@ -221,6 +221,11 @@ class Cards(MutableMapping[str, Any]):
         return new
 
 
+def as_cards(header: Cards | fits.Header) -> Cards:
+    """Cards of a header of either kind."""
+    return header if isinstance(header, Cards) else Cards.from_fits(header)
+
+
 class _Comments:
     """View of the comments of some cards."""
 
