@@ -109,6 +109,15 @@ def test_the_page_is_whole_and_refers_to_nothing_outside(report):
         assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
 
 
+def test_a_picture_of_rough_centroids_has_a_text_alternative(report, tmp_path):
+    from matplotlib.figure import Figure
+
+    Figure().savefig(tmp_path / "night_centroids_cam1.png")
+    page, text = parsed(replace(report, stages=(tmp_path / "night_centroids_cam1.png",)).html())
+    assert "Mean image with the star, or the satellite spots, marked" in page.alternatives
+    assert "night_centroids_cam1.png" in text
+
+
 def test_traces_show_every_frame_of_every_group_within_their_panels(report):
     page, _ = parsed(report.html())
     assert {text.split()[0] for text in page.drawings} == {i.group.key for i in report.groups}

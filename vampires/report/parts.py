@@ -207,12 +207,14 @@ def picture_texts(caption: str, alt: str) -> dict[str, str]:
     return {"Title": caption, "Description": alt}
 
 
-def stored_picture(path: Path, *, wide: bool = False) -> Picture:
-    """Picture of a PNG file with the texts that it carries, or its name.
+def stored_picture(path: Path, alt: str = "", *, wide: bool = False) -> Picture:
+    """Picture of a PNG file with the texts that it carries; its name is the caption without.
 
     Parameters
     ----------
     path : Path
+    alt : str
+        What is seen, of a file that does not say it.
     wide : bool
         See `Picture`.
 
@@ -227,7 +229,7 @@ def stored_picture(path: Path, *, wide: bool = False) -> Picture:
     except (OSError, SyntaxError, ValueError) as error:
         raise FileError(f"{path}: is no picture ({error}); delete it and run doit again") from error
     caption = str(texts.get("Title", path.name))
-    return Picture(path.read_bytes(), str(texts.get("Description", caption)), caption, wide)
+    return Picture(path.read_bytes(), str(texts.get("Description", alt or caption)), caption, wide)
 
 
 def median(values: np.ndarray, axis: int | None = None) -> np.ndarray:

@@ -23,10 +23,13 @@ from vampires.report.parts import DPI, Number, Pictures, Section, picture_texts,
 if TYPE_CHECKING:
     from vampires.report.night import NightReport
 
+_CENTROIDS = "Mean image with the star, or the satellite spots, marked"
+"""What is seen on the only pictures that do not say it themselves."""
+
 
 def stages(report: NightReport) -> Section | None:
     """Masters, rough centroids and first coadds."""
-    pictures = tuple(map(stored_picture, report.stages))
+    pictures = tuple(stored_picture(path, _CENTROIDS) for path in report.stages)
     return Section("Stage by stage", (Pictures(pictures),)) if pictures else None
 
 

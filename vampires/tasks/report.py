@@ -94,7 +94,7 @@ def task_report() -> Iterator[Task]:
     target = layout.report()
     yield make_task(
         "report", None, make_report, (plan.records, parts, made, target, plan.config),
-        file_dep=[*measured, *made.files], targets=[target], version=5,
+        file_dep=[*measured, *made.files], targets=[target], version=6,
         doc=str(task_report.__doc__), gathers=True,
         settings={"config": plan.config.digest, "files": _digest(plan.records)},
     )  # fmt: skip
