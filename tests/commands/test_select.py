@@ -130,7 +130,9 @@ def test_keys_and_drags_in_the_window(spotty_night, display, request):
     # The display decides how large the window is; its canvas keeps 13 to 7.
     width = int(xdo(display, "getwindowgeometry", "--shell", window).split("WIDTH=")[1].split()[0])
     left, right, y = width * 0.545, width * 0.76, width * 7 / 13 * 0.5
+    before = journal.read_text()
     xdo(display, "key", "Right")
+    wait_for(lambda: journal.read_text() != before, "the next file")
     for what in (("mousemove", "--window", window, left, y), ("mousedown", 1),
                  ("mousemove", "--window", window, (left + right) / 2, y),
                  ("mousemove", "--window", window, right, y), ("mouseup", 1)):  # fmt: skip
