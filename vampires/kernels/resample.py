@@ -30,8 +30,8 @@ def _taps_inside(
     first_x: int,
     wy: NDArray[np.float32],
     wx: NDArray[np.float32],
-) -> tuple[float, float, float]:
-    """Sums of w m, w m d and w^2 m v over the taps that lie in the image."""
+) -> tuple[float, float]:
+    """Value and variance of the valid taps that lie in the image; NaN where they are too few."""
     ny, nx = data.shape
     norm = value = noise = 0.0
     for j in range(max(0, -first_y), min(TAPS, ny - first_y)):
@@ -45,14 +45,20 @@ def _taps_inside(
         norm += wy[j] * row_norm
         value += wy[j] * row_value
         noise += wy[j] * wy[j] * row_noise
-    return norm, value, noise
+    if norm < MIN_WEIGHT:
+        return np.nan, np.nan
+    return value / norm, noise / (norm * norm)
 
 
 @inlined
-def _dot(w: NDArray[np.float32], d: NDArray[np.float32]) -> float:
+def _dot(w: NDArray[np.float32], d: NDArray[np.float32], first: np.uint64) -> float:
     """Sum of eight products, in pairs: no sum waits for all that come before it."""
-    left = (w[0] * d[0] + w[1] * d[1]) + (w[2] * d[2] + w[3] * d[3])
-    right = (w[4] * d[4] + w[5] * d[5]) + (w[6] * d[6] + w[7] * d[7])
+    left = (w[0] * d[first] + w[1] * d[first + np.uint64(1)]) + (
+        w[2] * d[first + np.uint64(2)] + w[3] * d[first + np.uint64(3)]
+    )
+    right = (w[4] * d[first + np.uint64(4)] + w[5] * d[first + np.uint64(5)]) + (
+        w[6] * d[first + np.uint64(6)] + w[7] * d[first + np.uint64(7)]
+    )
     return left + right
 
 
@@ -60,21 +66,25 @@ def _dot(w: NDArray[np.float32], d: NDArray[np.float32]) -> float:
 def _all_taps(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
-    first_y: int,
-    first_x: int,
+    first: np.uint64,
+    nx: np.uint64,
     wy: NDArray[np.float32],
     wx: NDArray[np.float32],
     squares: NDArray[np.float32],
 ) -> tuple[float, float]:
-    """Value and variance where all taps are valid pixels; their weights sum to one."""
+    """Value and variance where all taps are valid pixels; their weights sum to one.
+
+    The images are flat and the taps counted from `first` on: a slice for each row would cost
+    more than its pixels, and numba tests each index that has a sign.
+    """
     value = noise = np.float32(0)
     for i in range(TAPS):
         squares[i] = wx[i] * wx[i]
     for j in range(TAPS):
-        row = first_y + j
-        value += wy[j] * _dot(wx, data[row, first_x : first_x + TAPS])
-        noise += wy[j] * wy[j] * _dot(squares, variance[row, first_x : first_x + TAPS])
-    return float(value), float(noise)
+        value += wy[j] * _dot(wx, data, first)
+        noise += wy[j] * wy[j] * _dot(squares, variance, first)
+        first += nx
+    return value, noise
 
 
 @kernel
@@ -117,30 +127,6 @@ def _near(lit: NDArray[np.int64], y: int, x: int) -> bool:
     return False
 
 
-@inlined
-def _interpolate(
-    data: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    solid: NDArray[np.bool_],
-    y: float,
-    x: float,
-    weights: NDArray[np.float32],
-) -> tuple[float, float]:
-    """Value and variance at a point; the weights are room to work in."""
-    whole_y, whole_x = math.floor(y), math.floor(x)
-    wy, wx = weights[0], weights[1]
-    sinc_weights(y - whole_y, wy)
-    sinc_weights(x - whole_x, wx)
-    first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
-    inside = 0 <= first_y < data.shape[0] and 0 <= first_x < data.shape[1]
-    if inside and solid[first_y, first_x]:
-        return _all_taps(data, variance, first_y, first_x, wy, wx, weights[2])
-    norm, value, noise = _taps_inside(data, variance, first_y, first_x, wy, wx)
-    if norm < MIN_WEIGHT:
-        return np.nan, np.nan
-    return value / norm, noise / (norm * norm)
-
-
 @kernel
 def _affine(
     data: NDArray[np.float32],
@@ -150,17 +136,29 @@ def _affine(
     out: NDArray[np.float32],
     noise: NDArray[np.float32],
 ) -> None:
-    weights = np.empty((3, TAPS), np.float32)
+    ny, nx = data.shape
     lit, solid = _lit_part(data), _solid_part(data)
+    flat, flat_variance, wide = data.ravel(), variance.ravel(), np.uint64(nx)
+    wy, wx, squares = (
+        np.empty(TAPS, np.float32), np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
+    )  # fmt: skip
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             source_y = matrix[0, 0] * y + matrix[0, 1] * x + offset[0]
             source_x = matrix[1, 0] * y + matrix[1, 1] * x + offset[1]
-            if _near(lit, math.floor(source_y), math.floor(source_x)):
-                value, error = _interpolate(data, variance, solid, source_y, source_x, weights)
-                out[y, x], noise[y, x] = value, error
-            else:
-                out[y, x], noise[y, x] = np.nan, np.nan
+            whole_y, whole_x = math.floor(source_y), math.floor(source_x)
+            first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
+            whole = 0 <= first_y < ny and 0 <= first_x < nx and solid[first_y, first_x]
+            value = error = np.float32(np.nan)
+            if whole or _near(lit, whole_y, whole_x):
+                sinc_weights(source_y - whole_y, wy)
+                sinc_weights(source_x - whole_x, wx)
+                if whole:
+                    first = np.uint64(first_y * nx + first_x)
+                    value, error = _all_taps(flat, flat_variance, first, wide, wy, wx, squares)
+                else:
+                    value, error = _taps_inside(data, variance, first_y, first_x, wy, wx)
+            out[y, x], noise[y, x] = value, error
 
 
 @kernel
