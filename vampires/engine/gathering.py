@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from doit.runner import MThreadRunner, Runner
 
+from vampires.engine.order import MostAwaited
 from vampires.errors import FileError
 
 GATHERS = "gathers"
@@ -84,4 +85,9 @@ class GatheringRunner(_Gathers, Runner):
 
 
 class GatheringThreadRunner(_Gathers, MThreadRunner):
-    """Several tasks at a time, in threads."""
+    """Several tasks at a time, in threads, the most awaited first."""
+
+    def _run_tasks_init(self, task_dispatcher: Any) -> None:
+        """Begin (called by doit)."""
+        task_dispatcher.ready = MostAwaited(task_dispatcher.tasks)
+        super()._run_tasks_init(task_dispatcher)

@@ -203,10 +203,13 @@ class CameraImage:
                 "and run doit again"
             )
         full = {name: _expand(plane) for name, plane in planes.items()}
-        systematic = full["SYS"] ** 2
+        variance, systematic = full["ERR"], full["SYS"]
+        np.square(systematic, out=systematic)
+        np.square(variance, out=variance)
+        variance -= systematic
         return cls(
             data=full[""],
-            variance=full["ERR"] ** 2 - systematic,
+            variance=variance,
             systematic=systematic,
             count=full["COUNT"],
             header=header,

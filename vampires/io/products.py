@@ -35,6 +35,7 @@ _STRUCTURAL = {
 }  # fmt: skip
 
 _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
+_PART = 2**18  # pixels written at a time: they stay in the processor's cache
 _TYPES = {bitpix: np.dtype(f">{name}") for name, bitpix in _BITPIX.items()}
 
 
@@ -143,9 +144,21 @@ def write_fits(
         for cards, data in images:
             stream.write(format_cards(cards))
             if data is not None:
-                stored = data.astype(data.dtype.newbyteorder(">"), order="C")
-                stream.write(stored.data)
-                stream.write(bytes(-stored.nbytes % BLOCK))
+                _write_pixels(stream, data)
+
+
+def _write_pixels(stream: BinaryIO, data: np.ndarray) -> None:
+    """Write pixels most significant byte first, and the filling of their last block.
+
+    Part by part, with the same memory for each: new memory takes longer than to swap its bytes.
+    """
+    flat = data.reshape(-1)
+    part = np.empty(min(flat.size, _PART), data.dtype.newbyteorder(">"))
+    for first in range(0, flat.size, _PART):
+        own = flat[first : first + _PART]
+        part[: own.size] = own
+        stream.write(part[: own.size].data)
+    stream.write(bytes(-flat.nbytes % BLOCK))
 
 
 def read_fits(
@@ -212,7 +225,8 @@ def _plain_hdus(stream: BinaryIO) -> Iterator[_Hdu]:
             if stream.tell() + length + -length % BLOCK > size:
                 raise EOFError("it ends within its pixels, or the filling after them")
             data = np.fromfile(stream, dtype, math.prod(shape)).reshape(shape)
-            data = data.astype(dtype.newbyteorder("="), copy=False)
+            if not dtype.isnative:
+                data = data.byteswap(inplace=True).view(dtype.newbyteorder("="))
             stream.seek(-length % BLOCK, os.SEEK_CUR)
         yield header, data
 

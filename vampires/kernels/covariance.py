@@ -59,20 +59,23 @@ def _transform(matrix: Float64, covariance: Float32, out: Float32) -> None:
     for y in range(ny):
         for a in range(k):
             for d in range(k):  # row a of T C
-                half[d] = 0.0
+                part = half[d]
+                part[:] = 0.0
                 for c in range(k):
-                    if matrix[a, c] != 0.0:
+                    factor, row = matrix[a, c], covariance[c, d, y]
+                    if factor != 0.0:
                         for x in range(nx):
-                            half[d, x] += matrix[a, c] * covariance[c, d, y, x]
+                            part[x] += factor * row[x]
             for b in range(a, k):
                 total[:] = 0.0
                 for d in range(k):
-                    if matrix[b, d] != 0.0:
+                    factor, part = matrix[b, d], half[d]
+                    if factor != 0.0:
                         for x in range(nx):
-                            total[x] += matrix[b, d] * half[d, x]
+                            total[x] += factor * part[x]
+                above, below = out[a, b, y], out[b, a, y]
                 for x in range(nx):
-                    out[a, b, y, x] = total[x]
-                    out[b, a, y, x] = total[x]
+                    above[x] = below[x] = total[x]
 
 
 def transform(matrix: Float64, covariance: Float32, out: Float32 | None = None) -> Float32:

@@ -84,7 +84,7 @@ def _all_taps(
         value += wy[j] * _dot(wx, data, first)
         noise += wy[j] * wy[j] * _dot(squares, variance, first)
         first += nx
-    return value, noise
+    return float(value), float(noise)
 
 
 @kernel
@@ -149,7 +149,7 @@ def _affine(
             whole_y, whole_x = math.floor(source_y), math.floor(source_x)
             first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
             whole = 0 <= first_y < ny and 0 <= first_x < nx and solid[first_y, first_x]
-            value = error = np.float32(np.nan)
+            value = error = math.nan
             if whole or _near(lit, whole_y, whole_x):
                 sinc_weights(source_y - whole_y, wy)
                 sinc_weights(source_x - whole_x, wx)

@@ -28,11 +28,11 @@ def weighted_sums(weights: Float64, images: Float32, out: Float32) -> None:
         for k in range(len(weights)):
             total[:] = 0.0
             for i in range(n):
-                if weights[k, i] != 0.0:
+                weight, row = weights[k, i], images[i, y]
+                if weight != 0.0:
                     for x in range(nx):
-                        total[x] += weights[k, i] * images[i, y, x]
-            for x in range(nx):
-                out[k, y, x] = total[x]
+                        total[x] += weight * row[x]
+            out[k, y] = total
 
 
 @kernel
@@ -53,10 +53,9 @@ def sums_covariance(weights: Float64, variances: Float32, out: Float32) -> None:
             for m in range(k, len(weights)):
                 total[:] = 0.0
                 for i in range(n):
-                    factor = weights[k, i] * weights[m, i]
+                    factor, row = weights[k, i] * weights[m, i], variances[i, y]
                     if factor != 0.0:
                         for x in range(nx):
-                            total[x] += factor * variances[i, y, x]
-                for x in range(nx):
-                    out[k, m, y, x] = total[x]
-                    out[m, k, y, x] = total[x]
+                            total[x] += factor * row[x]
+                out[k, m, y] = total
+                out[m, k, y] = total

@@ -7,6 +7,7 @@ pixel means the same place on the sky in all of them. Everything after is linear
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,13 @@ from vampires.images.image import CameraImage
 from vampires.kernels.sums import sums_covariance, weighted_sums
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
-from vampires.night.sets import nominal_hwp
-from vampires.polarimetry.modulation import State, stacked_weights
+from vampires.night.sets import State, nominal_hwp
+from vampires.polarimetry.correction import Correction, Models, per_field
+from vampires.polarimetry.modulation import stacked_weights
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.sky.wcs import north_up
 from vampires.utils.threads import side_by_side
-
-Models = MuellerModel | Sequence[MuellerModel]
 
 
 def difference_set(
@@ -56,29 +56,10 @@ def difference_set(
     PolarimetryError
         If the images are not a complete set or differ in size or fields.
     """
-    check_alike(images)
-    ordered = sorted(images, key=image_order)
-    states = [_state(image) for image in ordered]
-    _check_balanced(states)
-    angles = tuple(LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered)
-    turned = derotate(ordered) if turn else ordered
-    times = [image.header.integration for image in ordered]
-    weights = stacked_weights(states, times)
-    data, covariance = _sums(weights, turned)
-    shares = MasterShares.of_images(turned, [weights] * len(data), turn)
-    shape = ordered[0].data.shape[1:]
-    header = merge_headers([image.header for image in ordered])
-    header.put(method=_method_name(states), north_up=turn, interpolations=1 + int(turn))
-    return StokesFrame(
-        data=data,
-        covariance=covariance,
-        systematic=common_covariance(shares, turned),
-        shares=shares,
-        header=north_up(header, shape) if turn else header,
-        fields=ordered[0].fields,
-        weights=weights,
-        angles=angles,
-    )
+    found = _Set.of(images, hwp_sync)
+    weights = np.array([found.weights] * len(found.fields))
+    frame = _summed(found, weights, turn)
+    return replace(frame, weights=found.weights, angles=found.angles)
 
 
 def reduce_set(
@@ -91,6 +72,9 @@ def reduce_set(
     errors: bool = True,
 ) -> StokesFrame:
     """Make the Stokes frame of one set, Q and U on the sky.
+
+    It is ``difference_set(images).correct(models)``, but the images are summed once, with the
+    weights that both steps together give them.
 
     Parameters
     ----------
@@ -108,10 +92,13 @@ def reduce_set(
     errors : bool
         Propagate the errors of the models' parameters.
     """
-    frame = difference_set(images, hwp_sync=hwp_sync, turn=turn)
-    frame = frame.correct(
-        geometry_models(models, mm_correct), instrumental=mm_correct, errors=errors
-    )
+    found = _Set.of(images, hwp_sync)
+    correction = Correction.of_set(
+        per_field(geometry_models(models, mm_correct), found.fields),
+        found.weights, found.angles, instrumental=mm_correct, errors=errors,
+    )  # fmt: skip
+    frame = _summed(found, correction.matrices @ found.weights, turn)
+    frame.header.update(correction.cards)
     return frame if turn else frame.turn_polarisation(-frame.header.need(Header.derotation))
 
 
@@ -147,17 +134,60 @@ def reduce_frames(
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Set:
+    """Images of a complete set in order, and how they go into its differences."""
+
+    images: list[CameraImage]
+    states: list[State]
+    weights: FloatArray
+    angles: tuple[LightPathAngles, ...]
+
+    @classmethod
+    def of(cls, images: Sequence[CameraImage], hwp_sync: bool | None) -> _Set:
+        check_alike(images)
+        ordered = sorted(images, key=image_order)
+        states = [_state(image) for image in ordered]
+        _check_balanced(states)
+        times = [image.header.integration for image in ordered]
+        angles = [LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered]
+        return cls(ordered, states, stacked_weights(states, times), tuple(angles))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return self.images[0].fields
+
+
+def _summed(found: _Set, weights: FloatArray, turn: bool) -> StokesFrame:
+    """Turn the images of a set and sum them with weights of shape (nfields, 4, n)."""
+    turned = derotate(found.images) if turn else found.images
+    data, covariance = _sums(weights, turned)
+    shares = MasterShares.of_images(turned, weights, turn)
+    header = merge_headers([image.header for image in found.images])
+    header.put(method=_method_name(found.states), north_up=turn, interpolations=1 + int(turn))
+    return StokesFrame(
+        data=data,
+        covariance=covariance,
+        systematic=common_covariance(shares, turned),
+        shares=shares,
+        header=north_up(header, data.shape[-2:]) if turn else header,
+        fields=found.fields,
+    )
+
+
 def _sums(
     weights: FloatArray, images: Sequence[CameraImage]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Weighted sums of each field of some images, and their covariance from independent noise."""
-    nf, *shape = images[0].data.shape
-    data = np.empty((nf, len(weights), *shape), np.float32)
-    covariance = np.empty((nf, len(weights), *data.shape[1:]), np.float32)
+    shape = images[0].data.shape[1:]
+    nf, k, _ = weights.shape
+    data = np.empty((nf, k, *shape), np.float32)
+    covariance = np.empty((nf, k, k, *shape), np.float32)
 
     def fill(field: int) -> None:
-        weighted_sums(weights, np.stack([i.data[field] for i in images]), data[field])
-        sums_covariance(weights, np.stack([i.variance[field] for i in images]), covariance[field])
+        own = weights[field]
+        weighted_sums(own, np.stack([i.data[field] for i in images]), data[field])
+        sums_covariance(own, np.stack([i.variance[field] for i in images]), covariance[field])
 
     side_by_side(fill, range(nf))
     return data, covariance
@@ -170,9 +200,12 @@ def common_covariance(shares: MasterShares, images: Sequence[CameraImage]) -> ND
     """
     means: dict[str | None, NDArray] = {}
     for name in sorted(set(shares.masters)):
-        own = [np.nan_to_num(i.systematic) for i, m in zip(images, shares.masters, strict=True)
-               if m == name]  # fmt: skip
-        means[name] = np.asarray(sum(own) / len(own))
+        own = [i.systematic for i, m in zip(images, shares.masters, strict=True) if m == name]
+        mean = np.zeros(own[0].shape, own[0].dtype)
+        for systematic in own:
+            np.add(mean, systematic, out=mean, where=np.isfinite(systematic))
+        mean /= len(own)
+        means[name] = mean
     return shares.covariance(means)
 
 

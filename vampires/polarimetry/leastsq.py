@@ -13,9 +13,9 @@ from vampires.images.derotate import derotate
 from vampires.images.differences import pair_exposures
 from vampires.images.image import CameraImage
 from vampires.mueller.components import FloatArray
-from vampires.mueller.model import LightPathAngles, MuellerModel
+from vampires.mueller.model import LightPathAngles
+from vampires.polarimetry.correction import GEOMETRY_ONLY, Models, per_field
 from vampires.polarimetry.inversion import (
-    Models,
     check_alike,
     common_covariance,
     geometry_models,
@@ -24,7 +24,7 @@ from vampires.polarimetry.inversion import (
 from vampires.polarimetry.model_error import ModelError
 from vampires.polarimetry.photometry import region_weights
 from vampires.polarimetry.shares import MasterShares
-from vampires.polarimetry.stokes import GEOMETRY_ONLY, StokesFrame
+from vampires.polarimetry.stokes import StokesFrame
 from vampires.sky.wcs import north_up
 
 
@@ -71,14 +71,9 @@ def invert(
     angles = [LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered]
     turned = derotate(ordered)
     pairs = _simultaneous(ordered)
-    geometry = geometry_models(models, mm_correct)
-    per_field = (
-        [geometry] * len(ordered[0].fields)
-        if isinstance(geometry, MuellerModel)
-        else (list(geometry))
-    )
+    own_models = per_field(geometry_models(models, mm_correct), ordered[0].fields)
     solved = []
-    for f, model in enumerate(per_field):
+    for f, model in enumerate(own_models):
         rows = np.array([model.row(a)[:3] for a in angles])
         if gain_radius is not None:
             region = region_weights(turned[0].data.shape[1:], gain_radius, gain_radius2)
@@ -89,12 +84,12 @@ def invert(
     header = merge_headers([image.header for image in ordered])
     header.put(
         method="leastsq", north_up=True, interpolations=2, model_corrected=mm_correct,
-        model_source=(per_field[0].source if mm_correct else GEOMETRY_ONLY, ""),
+        model_source=(own_models[0].source if mm_correct else GEOMETRY_ONLY, ""),
     )  # fmt: skip
     if mm_correct:
-        for f, (model, solution) in enumerate(zip(per_field, solved, strict=True)):
+        for f, (model, solution) in enumerate(zip(own_models, solved, strict=True)):
             error = ModelError.of_operator(model, solution[2], angles)
-            header.update(error.cards(str(f) if len(per_field) > 1 else ""))
+            header.update(error.cards(str(f) if len(own_models) > 1 else ""))
     return StokesFrame(
         data=np.stack([s[0] for s in solved]),
         covariance=np.stack([s[1] for s in solved]),

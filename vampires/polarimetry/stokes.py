@@ -17,10 +17,10 @@ from vampires.header.fields import field_index
 from vampires.images.derotate import rotate_planes
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
 from vampires.mueller.components import FloatArray
-from vampires.mueller.model import LightPathAngles, MuellerModel
+from vampires.mueller.model import LightPathAngles
 from vampires.polarimetry import planes as pl
+from vampires.polarimetry.correction import Correction, Models, per_field, set_response
 from vampires.polarimetry.model_error import ModelError, mean_of_fields
-from vampires.polarimetry.modulation import efficiencies, invert_response, response_matrix
 from vampires.polarimetry.photometry import Polarisation, measure_polarisation
 from vampires.polarimetry.propagation import (
     sum_variance_gain,
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vampires.plotting.stokes import StokesPlanes
-
-GEOMETRY_ONLY = "geometry only; instrumental polarisation is left in"
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class StokesFrame:
         header.put(convention=convention)
         return replace(self, header=header)
 
-    def response(self, models: MuellerModel | Sequence[MuellerModel]) -> FloatArray:
+    def response(self, models: Models) -> FloatArray:
         """Matrices from (I_Q, I_U, Q, U) on the sky to this frame's planes.
 
         Parameters
@@ -127,26 +125,12 @@ class StokesFrame:
         ndarray
             Shape (nfields, 4, 4).
         """
-        per_field = [models] * len(self.fields) if isinstance(models, MuellerModel) else models
-        if len(per_field) != len(self.fields):
-            raise PolarimetryError(
-                f"{len(per_field)} Mueller models for {len(self.fields)} fields {self.fields}"
-            )
-        rows = [[model.row(angles) for angles in self.angles] for model in per_field]
-        return response_matrix(self._weights(), np.array(rows))
+        return set_response(per_field(models, self.fields), self._weights(), self.angles)
 
-    def correct(
-        self,
-        models: MuellerModel | Sequence[MuellerModel],
-        *,
-        instrumental: bool = True,
-        errors: bool = True,
-    ) -> StokesFrame:
+    def correct(self, models: Models, *, instrumental: bool = True) -> StokesFrame:
         """Remove instrumental polarisation and cross-talk: Q and U on the sky, north up.
 
-        The response of the differenced planes is inverted as a whole: it takes out the
-        instrumental polarisation (Q and U from I), the cross-talk and the efficiency (Q and U
-        among themselves), and the little of Q and U that leaks into I.
+        `vampires.polarimetry.inversion.reduce_set` does the same before it sums the images.
 
         Parameters
         ----------
@@ -154,43 +138,19 @@ class StokesFrame:
             One for all fields, or one per field.
         instrumental : bool
             What the header is told: False when the models are only there for the geometry.
-        errors : bool
-            Propagate the errors of the models' parameters into the header (`ModelError`).
 
         Raises
         ------
         PolarimetryError
             If the frame is corrected already, or its exposures do not tell Q from U.
         """
-        first = models if isinstance(models, MuellerModel) else models[0]
-        response = self.response(models)
-        frame = self.apply_response(response)
-        header = frame.header
-        if instrumental and errors:
-            per_field = [models] * len(self.fields) if isinstance(models, MuellerModel) else models
-            for i, (model, matrix) in enumerate(zip(per_field, response, strict=True)):
-                operator = invert_response(matrix) @ self._weights()
-                error = ModelError.of_operator(model, operator, self.angles)
-                header.update(error.cards(str(i) if len(self.fields) > 1 else ""))
-        header.put(
-            model_corrected=instrumental,
-            model_source=(first.source if instrumental else GEOMETRY_ONLY, ""),
+        correction = Correction.of_set(
+            per_field(models, self.fields), self._weights(), self.angles, instrumental=instrumental
         )
-        return frame
-
-    def apply_response(self, response: FloatArray) -> StokesFrame:
-        """Correct with ready-made response matrices (nfields, 4, 4); see `response_matrix`."""
-        self._weights()
-        inverse = np.array([invert_response(matrix) for matrix in response])
         header = self.header.copy()
-        for i, matrix in enumerate(response):
-            suffix = str(i) if len(self.fields) > 1 else ""
-            q, u = efficiencies(matrix)
-            header.set(Header.efficiency_q.of(suffix), round(q, 6))
-            header.set(Header.efficiency_u.of(suffix), round(u, 6))
-            header.set(Header.model_ip_q.of(suffix), round(matrix[2, 0] / matrix[0, 0], 8))
-            header.set(Header.model_ip_u.of(suffix), round(matrix[3, 1] / matrix[1, 1], 8))
-        return replace(self._transformed(inverse), header=header, weights=None, angles=())
+        header.update(correction.cards)
+        moved = self._transformed(correction.matrices)
+        return replace(moved, header=header, weights=None, angles=())
 
     def polarisation(self, radius: float, radius2: float | None = None) -> tuple[Polarisation, ...]:
         """Polarisation of the light in an aperture or annulus about the star, per field.

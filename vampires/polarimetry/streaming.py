@@ -23,7 +23,8 @@ from vampires.images.recenter import pad_to_diagonal
 from vampires.log import get_logger
 from vampires.night.sets import nominal_hwp
 from vampires.polarimetry.collapse import collapse
-from vampires.polarimetry.inversion import Models, reduce_frames
+from vampires.polarimetry.correction import Models
+from vampires.polarimetry.inversion import reduce_frames
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.sky.geometry import Target, add_geometry
 
