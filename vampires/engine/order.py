@@ -1,7 +1,8 @@
 """Which of several ready tasks comes first: the one that the longest chain of others waits for.
 
 doit takes ready tasks as they come. Then pictures, for which nothing waits but the report, keep
-both workers from the Stokes frames, and at the end one worker does these alone.
+both workers from the Stokes frames, and at the end one worker does these alone. Of tasks that as
+long a chain waits for, the one that comes after the longest chain is first.
 """
 
 from __future__ import annotations
@@ -59,8 +60,13 @@ class MostAwaited:
     """
 
     def __init__(self, tasks: Mapping[str, Any]) -> None:
-        self._lengths = chain_lengths({name: task.task_dep for name, task in tasks.items()})
-        self._nodes: list[tuple[int, int, Any]] = []
+        needs = {name: task.task_dep for name, task in tasks.items()}
+        needed: dict[str, list[str]] = {name: [] for name in tasks}
+        for name, names in needs.items():
+            for need in names:
+                needed.setdefault(need, []).append(name)
+        self._after, self._before = chain_lengths(needs), chain_lengths(needed)
+        self._nodes: list[tuple[int, int, int, Any]] = []
         self._entered = 0
 
     def __len__(self) -> int:
@@ -69,8 +75,9 @@ class MostAwaited:
     def append(self, node: Any) -> None:
         """Add the node of a ready task."""
         self._entered += 1
-        length = self._lengths.get(node.task.name, 0)
-        heapq.heappush(self._nodes, (-length, self._entered, node))
+        name = node.task.name
+        rank = -self._after.get(name, 0), -self._before.get(name, 0)
+        heapq.heappush(self._nodes, (*rank, self._entered, node))
 
     def popleft(self) -> Any:
         """Take the node of the task that should come next."""

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from vampires.errors import PolarimetryError
 from vampires.instrument.flc import NO_FLC
@@ -267,6 +266,8 @@ def fit_star(model: MuellerModel, stars: StarDifferences, *, synchronised: bool)
     PolarimetryError
         If there are fewer than four differences, or they do not tell q from u.
     """
+    from scipy.optimize import least_squares  # slow to load, and seldom needed
+
     if len(stars) < 4:
         raise PolarimetryError(
             f"{stars.star}: {len(stars)} differences of cameras; four or more are needed"
@@ -370,6 +371,8 @@ def fit_mirror(
     MirrorFit
         The error of the diattenuation holds its scatter from star to star.
     """
+    from scipy.optimize import least_squares  # slow to load, and seldom needed
+
     names = tuple(free)
     alone = [
         fit_star(model, s, synchronised=mode) for s, mode in zip(stars, synchronised, strict=True)

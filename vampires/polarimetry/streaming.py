@@ -12,7 +12,6 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from vampires.canonical import Header
 from vampires.config import AlignSettings, PolarimetrySettings
@@ -187,6 +186,8 @@ def _angles(
     header: Header, target: Target | None, times: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """Moving angles at some times, deg."""
+    from scipy.interpolate import CubicSpline  # slow to load, and seldom needed
+
     nodes = np.linspace(times.min(), times.max(), _INSTANTS)
     if nodes[0] == nodes[-1]:
         nodes = nodes[0] + np.linspace(-1, 1, _INSTANTS) / 86400
