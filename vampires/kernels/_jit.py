@@ -4,18 +4,24 @@ Kernels release the interpreter lock, so that threads run them side by side, and
 on disk in a per-user folder: an installed package may be read-only, and the first compilation
 takes seconds. The folder is named by a digest of all kernels' sources, because a cached kernel
 holds what it inlined from other modules, and numba looks for changes in its own file only.
+
+Worker processes come to the same kernels at the same time. On the first run after an
+installation one of them compiles each, while the others wait and then load it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -51,7 +57,37 @@ def kernel(function: _F) -> _F:
         compiled: _F = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before
+    _compile_once(compiled, f"{function.__module__}.{function.__name__}")
     return compiled
+
+
+def _compile_once(compiled: Any, name: str) -> None:
+    """Let one process at a time compile or load a kernel, and with it what it calls."""
+    compile_or_load = compiled.compile
+
+    # Numba's own lock, of the threads of this process, comes first: they could otherwise wait for
+    # each other. Between processes no circle can be, as no kernel calls one that calls it.
+    def alone(signature: Any) -> Any:
+        with global_compiler_lock, _file_lock(Path(_CACHE_FOLDER) / f"{name}.lock"):
+            return compile_or_load(signature)
+
+    compiled.compile = alone
+
+
+@contextlib.contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    """Within the block this process alone holds a lock; none where there is no way to have one."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:  # as with a folder of kernels that somebody else has compiled
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def inlined(function: _F) -> _F:
