@@ -36,12 +36,14 @@ def average_displaced(
         row[:] = 0
         norm[:] = 0
         for k in range(len(corners)):
-            source, left = corners[k, 0] + y, corners[k, 1]
-            if 0 <= source < ny:
-                for x in range(max(0, -left), min(width, nx - left)):
-                    value = plane[source, left + x]
-                    valid = value == value
-                    row[x] += weights[k] * value if valid else 0.0
-                    norm[x] += weights[k] if valid else 0.0
+            source, left, weight = corners[k, 0] + y, corners[k, 1], weights[k]
+            low, high = max(0, -left), min(width, nx - left)
+            if 0 <= source < ny and low < high:
+                seen = plane[source, left + low : left + high]
+                total, count = row[low:high], norm[low:high]
+                for x in range(high - low):
+                    valid = seen[x] == seen[x]
+                    total[x] += weight * seen[x] if valid else 0.0
+                    count[x] += weight if valid else 0.0
         for x in range(width):
             row[x] = row[x] / norm[x] if norm[x] > 0 else np.nan

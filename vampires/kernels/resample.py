@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.kernels._jit import inlined, kernel
+from vampires.kernels._jit import inlined, kernel, reordered
 from vampires.kernels.sinc import MIN_WEIGHT, ORDER, TAPS, sinc_weights
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -51,18 +51,6 @@ def _taps_inside(
 
 
 @inlined
-def _dot(w: NDArray[np.float32], d: NDArray[np.float32], first: np.uint64) -> float:
-    """Sum of eight products, in pairs: no sum waits for all that come before it."""
-    left = (w[0] * d[first] + w[1] * d[first + np.uint64(1)]) + (
-        w[2] * d[first + np.uint64(2)] + w[3] * d[first + np.uint64(3)]
-    )
-    right = (w[4] * d[first + np.uint64(4)] + w[5] * d[first + np.uint64(5)]) + (
-        w[6] * d[first + np.uint64(6)] + w[7] * d[first + np.uint64(7)]
-    )
-    return left + right
-
-
-@inlined
 def _all_taps(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
@@ -70,20 +58,51 @@ def _all_taps(
     nx: np.uint64,
     wy: NDArray[np.float32],
     wx: NDArray[np.float32],
-    squares: NDArray[np.float32],
+    taps: np.uint64,
 ) -> tuple[float, float]:
     """Value and variance where all taps are valid pixels; their weights sum to one.
 
-    The images are flat and the taps counted from `first` on: a slice for each row would cost
-    more than its pixels, and numba tests each index that has a sign.
+    Eight columns side by side, each down its eight rows. The images are flat and the pixels
+    counted from `first` on, without a sign: a slice for each row would cost more than its pixels,
+    and numba tests each index that has one.
     """
-    value = noise = np.float32(0)
-    for i in range(TAPS):
-        squares[i] = wx[i] * wx[i]
-    for j in range(TAPS):
-        value += wy[j] * _dot(wx, data, first)
-        noise += wy[j] * wy[j] * _dot(squares, variance, first)
-        first += nx
+    value, noise = np.float32(0), np.float32(0)
+    for i in range(taps):
+        p = first + i
+        down = wy[0] * data[p]
+        p += nx
+        down += wy[1] * data[p]
+        p += nx
+        down += wy[2] * data[p]
+        p += nx
+        down += wy[3] * data[p]
+        p += nx
+        down += wy[4] * data[p]
+        p += nx
+        down += wy[5] * data[p]
+        p += nx
+        down += wy[6] * data[p]
+        p += nx
+        down += wy[7] * data[p]
+        value += wx[i] * down
+    for i in range(taps):
+        p = first + i
+        down = wy[0] * wy[0] * variance[p]
+        p += nx
+        down += wy[1] * wy[1] * variance[p]
+        p += nx
+        down += wy[2] * wy[2] * variance[p]
+        p += nx
+        down += wy[3] * wy[3] * variance[p]
+        p += nx
+        down += wy[4] * wy[4] * variance[p]
+        p += nx
+        down += wy[5] * wy[5] * variance[p]
+        p += nx
+        down += wy[6] * wy[6] * variance[p]
+        p += nx
+        down += wy[7] * wy[7] * variance[p]
+        noise += wx[i] * wx[i] * down
     return float(value), float(noise)
 
 
@@ -127,7 +146,7 @@ def _near(lit: NDArray[np.int64], y: int, x: int) -> bool:
     return False
 
 
-@kernel
+@reordered
 def _affine(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
@@ -135,13 +154,16 @@ def _affine(
     offset: NDArray[np.float64],
     out: NDArray[np.float32],
     noise: NDArray[np.float32],
+    taps: np.uint64,
 ) -> None:
+    """Fill `out` and `noise`.
+
+    `taps` is always TAPS: a loop of a length known beforehand is unrolled, and then not vectorised.
+    """
     ny, nx = data.shape
     lit, solid = _lit_part(data), _solid_part(data)
     flat, flat_variance, wide = data.ravel(), variance.ravel(), np.uint64(nx)
-    wy, wx, squares = (
-        np.empty(TAPS, np.float32), np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
-    )  # fmt: skip
+    wy, wx = np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             source_y = matrix[0, 0] * y + matrix[0, 1] * x + offset[0]
@@ -155,7 +177,7 @@ def _affine(
                 sinc_weights(source_x - whole_x, wx)
                 if whole:
                     first = np.uint64(first_y * nx + first_x)
-                    value, error = _all_taps(flat, flat_variance, first, wide, wy, wx, squares)
+                    value, error = _all_taps(flat, flat_variance, first, wide, wy, wx, taps)
                 else:
                     value, error = _taps_inside(data, variance, first_y, first_x, wy, wx)
             out[y, x], noise[y, x] = value, error
@@ -213,8 +235,8 @@ def affine(
     noise = np.ascontiguousarray(variance, np.float32)
     out = np.empty(shape or image.shape, np.float32)
     out_noise = np.empty_like(out)
-    linear = np.ascontiguousarray(matrix, np.float64)
-    _affine(image, noise, linear, np.ascontiguousarray(offset, np.float64), out, out_noise)
+    linear, start = (np.ascontiguousarray(given, np.float64) for given in (matrix, offset))
+    _affine(image, noise, linear, start, out, out_noise, np.uint64(TAPS))
     return out, out_noise
 
 
@@ -297,12 +319,16 @@ def _shift_rows(
         for tap in range(TAPS):
             weight = weights[tap]
             offset = whole - ORDER + 1 + tap
-            for x in range(max(0, -offset), min(nx, nx - offset)):
-                value, noise = data[y, x + offset], variance[y, x + offset]
-                valid = value == value
-                out[0, y, x] += weight * value if valid else 0.0
-                out[1, y, x] += weight * weight * noise if valid else 0.0
-                out[2, y, x] += weight if valid else 0.0
+            low, high = max(0, -offset), min(nx, nx - offset)
+            if low < high:
+                value = data[y, low + offset : high + offset]
+                noise = variance[y, low + offset : high + offset]
+                total, spread, norm = out[0, y, low:high], out[1, y, low:high], out[2, y, low:high]
+                for x in range(high - low):
+                    valid = value[x] == value[x]
+                    total[x] += weight * value[x] if valid else 0.0
+                    spread[x] += weight * weight * noise[x] if valid else 0.0
+                    norm[x] += weight if valid else 0.0
 
 
 @kernel

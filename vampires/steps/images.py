@@ -17,7 +17,7 @@ from vampires.flux.curves import fwhm_of
 from vampires.flux.ladder import Ladder, ladder_cards
 from vampires.flux.rates import FluxReference, StarRate, star_rates
 from vampires.flux.spot_photometry import Aperture, kept_in_core, spot_rates, star_rate
-from vampires.images.bias import coadd_is_biased, halo_level
+from vampires.images.bias import ROBUST, coadd_is_biased, halo_level
 from vampires.images.image import CameraImage
 from vampires.images.recenter import pad_to_diagonal
 from vampires.images.reproject import camera_1, reproject
@@ -62,7 +62,7 @@ def coadd(cube: CameraCube, config: Config, ladder: Ladder = NO_LADDER) -> Camer
         pad=False,
         recenter=settings.recenter_method if recenter else None,
     )
-    level = halo_level(image.data)
+    level = halo_level(image.data) if settings.method in ROBUST else 0.0
     if coadd_is_biased(image.header, settings.method, level):
         log.warning(
             "this coadd method is biased for so few photons a frame: use mean",
