@@ -47,20 +47,59 @@ def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
     HeaderError
         If DEROTANG is missing.
     """
-    angles = [_derotation_angle(image) for image in images]
-    systematic = _shared_systematic(images, angles)
-    return side_by_side(_turned, list(zip(images, angles, systematic, strict=True)))
-
-
-def _turned(turn: tuple[CameraImage, float, Float32]) -> CameraImage:
-    """One image turned by an angle, with a systematic variance that is turned already."""
-    image, angle, systematic = turn
-    planes = [
-        rotate(_contiguous(data), _contiguous(variance), angle)
-        for data, variance in zip(image.data, image.variance, strict=True)
+    angles = derotation_angles(images)
+    fields = [turned_field(images, field, angles) for field in range(len(images[0].data))]
+    return [
+        replace(
+            image,
+            data=np.stack([data[i] for data, _ in fields]),
+            variance=np.stack([variance[i] for _, variance in fields]),
+            systematic=systematic,
+        )
+        for i, (image, systematic) in enumerate(
+            zip(images, turned_systematic(images, angles), strict=True)
+        )
     ]
-    data, variance = (np.stack(own) for own in zip(*planes, strict=True))
-    return replace(image, data=data, variance=variance, systematic=systematic)
+
+
+def derotation_angles(images: Sequence[CameraImage]) -> list[float]:
+    """DEROTANG of each image, deg.
+
+    Raises
+    ------
+    HeaderError
+        It is missing.
+    """
+    why = "the image cannot be turned north up"
+    return [image.header.need(Header.derotation, why) for image in images]
+
+
+def turned_field(
+    images: Sequence[CameraImage], field: int, angles: Sequence[float]
+) -> tuple[Float32, Float32]:
+    """Turn one field of each of some images counter-clockwise by an angle of its own.
+
+    Parameters
+    ----------
+    images : sequence of CameraImage
+        Of one size.
+    field : int
+    angles : sequence of float
+        Deg.
+
+    Returns
+    -------
+    data, variance : ndarray of float32, shape (n, ny, nx)
+    """
+    shape = len(images), *images[0].data.shape[1:]
+    data, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
+
+    def turn(i: int) -> None:
+        own, noise = _contiguous(images[i].data[field]), _contiguous(images[i].variance[field])
+        rotate(own, noise, angles[i], out=(data[i], variance[i]))
+
+    side_by_side(turn, range(len(images)))
+    return data, variance
 
 
 def north_up_image(image: CameraImage) -> CameraImage:
@@ -74,8 +113,14 @@ def north_up_image(image: CameraImage) -> CameraImage:
     return replace(turned, header=header, field_headers=fields)
 
 
-def _shared_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:
-    """Turn the mean systematic variance of each camera once per step of angle."""
+def turned_systematic(images: Sequence[CameraImage], angles: Sequence[float]) -> list[Float32]:
+    """Turn the mean systematic variance of each camera once per step of angle.
+
+    Returns
+    -------
+    list of ndarray
+        For each image, shape (nfields, ny, nx); images of one step share theirs.
+    """
     keys = [
         (image.header.camera, round(wrap(angle - angles[0]) / _STEP))
         for image, angle in zip(images, angles, strict=True)
@@ -106,10 +151,6 @@ def _finite_mean(stack: Sequence[Float32]) -> Float32:
     total = sum(np.nan_to_num(plane) for plane in stack)
     out = np.full(stack[0].shape, np.nan, dtype=np.float32)
     return np.divide(total, count, out=out, where=np.asarray(count) > 0)
-
-
-def _derotation_angle(image: CameraImage) -> float:
-    return image.header.need(Header.derotation, "the image cannot be turned north up")
 
 
 def rotate_planes(

@@ -1,10 +1,10 @@
 """Medians of many pixels, exact, at a cost per sample that hardly depends on their number.
 
 Samples are compared as integers: the bits of a float, those below the sign inverted when it is
-set, are in the order of the floats. A few samples are sorted, many pixels at once, by exchanges of
-neighbours. Of many, those of one pixel are laid side by side, where they stay in the processor's
-first cache, and counted: how many lie below a probe takes one vectorised pass, and the bracket
-about the median shrinks until one sample is left.
+set, are in the order of the floats. Up to some hundreds of samples are sorted, many pixels at
+once, by exchanges that do not depend on what they hold. Of more, those of one pixel are laid side
+by side, where they stay in the processor's first cache, and counted: how many lie below a probe
+takes one vectorised pass, and the bracket about the median shrinks until one sample is left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vampires.kernels._jit import kernel
 
-_FEW = 48  # samples up to which sorting is quicker
+_FEW = 384  # samples up to which sorting is quicker
 _SORTED_TILE = 256  # pixels sorted together
 _COUNTED_TILE = 64  # pixels gathered together: their samples lie on the same pages of memory
 
@@ -103,22 +103,43 @@ def median_tile(
 
 @kernel
 def sort_columns(keys: NDArray[Any], width: int) -> None:
-    """Sort columns by exchanges of neighbours in alternate pairs (odd-even transposition)."""
+    """Sort columns, many side by side, by Batcher's merge exchange.
+
+    Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M: some n log2(n)^2 / 4 exchanges
+    of two rows, the same whatever they hold.
+    """
     n = keys.shape[0]
-    for turn in range(n):
-        for k in range(turn % 2, n - 1, 2):
-            upper, lower = keys[k], keys[k + 1]
-            for p in range(width):
-                one, other = upper[p], lower[p]
-                upper[p] = min(one, other)
-                lower[p] = max(one, other)
+    top = 1
+    while 2 * top < n:
+        top *= 2
+    p = top
+    while p > 0:
+        q, r, d = top, 0, p
+        while d > 0:
+            for k in range(n - d):
+                if k & p == r:
+                    _exchange(keys[k], keys[k + d], width)
+            d, q, r = q - p, q // 2, p
+        p //= 2
+
+
+@kernel
+def _exchange(upper: NDArray[Any], lower: NDArray[Any], width: int) -> None:
+    """Put the smaller of two samples into the upper row.
+
+    Written out in the loops over rows, this would not vectorise.
+    """
+    for p in range(width):
+        one, other = upper[p], lower[p]
+        upper[p] = min(one, other)
+        lower[p] = max(one, other)
 
 
 @kernel
 def _middle_of_sorted(keys: NDArray[np.int32], p: int) -> np.float32:
-    number = 0
-    for i in range(keys.shape[0]):
-        number += 1 if keys[i, p] < _MISSING else 0
+    number = keys.shape[0]
+    while number > 0 and keys[number - 1, p] == _MISSING:
+        number -= 1
     if number == 0:
         return np.float32(np.nan)
     one, other = _value_of(keys[(number - 1) // 2, p]), _value_of(keys[number // 2, p])

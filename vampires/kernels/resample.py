@@ -212,6 +212,7 @@ def affine(
     matrix: NDArray[np.float64],
     offset: NDArray[np.float64],
     shape: tuple[int, int] | None = None,
+    out: Planes | None = None,
 ) -> Planes:
     """Sample an image at matrix @ (y, x) + offset for each output pixel (y, x).
 
@@ -225,6 +226,8 @@ def affine(
         Input coordinates (y, x) of the output's pixel (0, 0).
     shape : tuple of int, optional
         Output shape; that of `data` by default.
+    out : pair of ndarray of float32, optional
+        Arrays to fill instead of new ones.
 
     Returns
     -------
@@ -233,14 +236,19 @@ def affine(
     """
     image = np.ascontiguousarray(data, np.float32)
     noise = np.ascontiguousarray(variance, np.float32)
-    out = np.empty(shape or image.shape, np.float32)
-    out_noise = np.empty_like(out)
+    size = shape or image.shape
+    filled = out or (np.empty(size, np.float32), np.empty(size, np.float32))
     linear, start = (np.ascontiguousarray(given, np.float64) for given in (matrix, offset))
-    _affine(image, noise, linear, start, out, out_noise, np.uint64(TAPS))
-    return out, out_noise
+    _affine(image, noise, linear, start, *filled, np.uint64(TAPS))
+    return filled
 
 
-def rotate(data: NDArray[np.floating], variance: NDArray[np.floating], angle: float) -> Planes:
+def rotate(
+    data: NDArray[np.floating],
+    variance: NDArray[np.floating],
+    angle: float,
+    out: Planes | None = None,
+) -> Planes:
     """Rotate an image counter-clockwise about its centre ((ny - 1) / 2, (nx - 1) / 2).
 
     Parameters
@@ -250,6 +258,8 @@ def rotate(data: NDArray[np.floating], variance: NDArray[np.floating], angle: fl
     angle : float
         Degrees. With the origin at the lower left, +90 takes the pixel left of the centre
         to below it.
+    out : pair of ndarray of float32, shape (ny, nx), optional
+        Arrays to fill instead of new ones.
 
     Returns
     -------
@@ -265,7 +275,7 @@ def rotate(data: NDArray[np.floating], variance: NDArray[np.floating], angle: fl
     True
     """
     matrix, offset = _rotation(np.shape(data), angle)
-    return affine(data, variance, matrix, offset)
+    return affine(data, variance, matrix, offset, out=out)
 
 
 def rotate_smooth(data: NDArray[np.floating], angle: float) -> NDArray[np.float32]:

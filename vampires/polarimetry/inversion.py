@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vampires.canonical import Header
 from vampires.errors import PolarimetryError
 from vampires.header.merge import merge_headers
-from vampires.images.derotate import derotate
+from vampires.images.derotate import derotation_angles, turned_field, turned_systematic
 from vampires.images.image import CameraImage
 from vampires.kernels.sums import sums_covariance, weighted_sums
 from vampires.mueller.components import FloatArray
@@ -26,7 +26,6 @@ from vampires.polarimetry.modulation import stacked_weights
 from vampires.polarimetry.shares import MasterShares
 from vampires.polarimetry.stokes import StokesFrame
 from vampires.sky.wcs import north_up
-from vampires.utils.threads import side_by_side
 
 
 def difference_set(
@@ -160,15 +159,17 @@ class _Set:
 
 def _summed(found: _Set, weights: FloatArray, turn: bool) -> StokesFrame:
     """Turn the images of a set and sum them with weights of shape (nfields, 4, n)."""
-    turned = derotate(found.images) if turn else found.images
-    data, covariance = _sums(weights, turned)
-    shares = MasterShares.of_images(turned, weights, turn)
+    images = found.images
+    angles = derotation_angles(images) if turn else None
+    data, covariance = _sums(weights, images, angles)
+    systematic = turned_systematic(images, angles) if angles else [i.systematic for i in images]
+    shares = MasterShares.of_images(images, weights, turn)
     header = merge_headers([image.header for image in found.images])
     header.put(method=_method_name(found.states), north_up=turn, interpolations=1 + int(turn))
     return StokesFrame(
         data=data,
         covariance=covariance,
-        systematic=common_covariance(shares, turned),
+        systematic=common_covariance(shares, systematic),
         shares=shares,
         header=north_up(header, data.shape[-2:]) if turn else header,
         fields=found.fields,
@@ -176,34 +177,49 @@ def _summed(found: _Set, weights: FloatArray, turn: bool) -> StokesFrame:
 
 
 def _sums(
-    weights: FloatArray, images: Sequence[CameraImage]
+    weights: FloatArray, images: Sequence[CameraImage], angles: Sequence[float] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weighted sums of each field of some images, and their covariance from independent noise."""
+    """Weighted sums of images, turned if there are angles, and their covariance from noise.
+
+    Field by field: the turned images of one take the memory of those of the field before.
+    """
     shape = images[0].data.shape[1:]
     nf, k, _ = weights.shape
     data = np.empty((nf, k, *shape), np.float32)
     covariance = np.empty((nf, k, k, *shape), np.float32)
-
-    def fill(field: int) -> None:
-        own = weights[field]
-        weighted_sums(own, np.stack([i.data[field] for i in images]), data[field])
-        sums_covariance(own, np.stack([i.variance[field] for i in images]), covariance[field])
-
-    side_by_side(fill, range(nf))
+    for field, own in enumerate(weights):
+        planes, noise = (
+            (
+                np.stack([i.data[field] for i in images]),
+                np.stack([i.variance[field] for i in images]),
+            )
+            if angles is None
+            else turned_field(images, field, angles)
+        )
+        weighted_sums(own, planes, data[field])
+        sums_covariance(own, noise, covariance[field])
     return data, covariance
 
 
-def common_covariance(shares: MasterShares, images: Sequence[CameraImage]) -> NDArray[np.float32]:
+def common_covariance(
+    shares: MasterShares, systematic: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float32]:
     """Covariance from the masters' errors, shape (nfields, 4, 4, ny, nx).
 
-    Images of the same masters share one map of errors, the mean of theirs.
+    Parameters
+    ----------
+    shares : MasterShares
+        How the images went into the planes.
+    systematic : sequence of ndarray
+        Systematic variance of each image, shape (nfields, ny, nx). Images of the same masters
+        share one map, the mean of theirs.
     """
     means: dict[str | None, NDArray] = {}
     for name in sorted(set(shares.masters)):
-        own = [i.systematic for i, m in zip(images, shares.masters, strict=True) if m == name]
+        own = [maps for maps, m in zip(systematic, shares.masters, strict=True) if m == name]
         mean = np.zeros(own[0].shape, own[0].dtype)
-        for systematic in own:
-            np.add(mean, systematic, out=mean, where=np.isfinite(systematic))
+        for maps in own:
+            np.add(mean, maps, out=mean, where=np.isfinite(maps))
         mean /= len(own)
         means[name] = mean
     return shares.covariance(means)

@@ -93,7 +93,7 @@ def invert(
     return StokesFrame(
         data=np.stack([s[0] for s in solved]),
         covariance=np.stack([s[1] for s in solved]),
-        systematic=common_covariance(shares, turned),
+        systematic=common_covariance(shares, [t.systematic for t in turned]),
         shares=shares,
         header=north_up(header, ordered[0].data.shape[1:]),
         fields=ordered[0].fields,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
@@ -245,13 +245,11 @@ class StokesFrame:
 
         It is common to all pixels and sets: `errors` does not hold it.
         """
-        several = len(self.fields) > 1
-        return np.stack(
-            [
-                ModelError.from_header(self.header, str(i) if several else "").variance(planes)
-                for i, planes in enumerate(self.data)
-            ]
-        )
+        return np.stack([self._model_variance(i) for i in range(len(self.fields))])
+
+    def _model_variance(self, field: int) -> NDArray[np.float32]:
+        suffix = str(field) if len(self.fields) > 1 else ""
+        return ModelError.from_header(self.header, suffix).variance(self.data[field])
 
     def products(self) -> dict[str, NDArray[np.float32]]:
         """Make the eight planes I_Q, I_U, Q, U, Q_PHI, U_PHI, LP_I, AOLP.
@@ -261,24 +259,45 @@ class StokesFrame:
         dict
             Arrays (nfields, ny, nx), e-/s or the unit of BUNIT; AOLP in deg east of north.
         """
-        Q, U = self.data[:, 2], self.data[:, 3]
-        q_phi, u_phi = pl.azimuthal_stokes(Q, U, pl.azimuth(self.shape), radial=self.radial)
-        derived = (q_phi, u_phi, pl.linear_polarisation(Q, U), pl.polarisation_angle(Q, U))
-        values = (*self.data.swapaxes(0, 1), *derived)
-        return {k: v.astype(np.float32) for k, v in zip(pl.PRODUCTS, values, strict=True)}
+        return self._named(self._products())
 
     def errors(self) -> dict[str, NDArray[np.float32]]:
         """One-sigma errors of `products`, masters' errors included where they do not cancel."""
-        Q, U = self.data[:, 2], self.data[:, 3]
-        var_q, var_u, cov = self._total(2, 2), self._total(3, 3), self._total(2, 3)
-        var_qphi, var_uphi = pl.azimuthal_variance(var_q, var_u, cov, pl.azimuth(self.shape))
-        variances = (
-            self._total(0, 0), self._total(1, 1), var_q, var_u, var_qphi, var_uphi,
-            pl.lp_variance(Q, U, var_q, var_u, cov),
-        )  # fmt: skip
-        errors = [np.sqrt(np.maximum(v, 0)) for v in variances]
-        errors.append(pl.angle_error(Q, U, var_q, var_u, cov))
-        return {k: v.astype(np.float32) for k, v in zip(pl.PRODUCTS, errors, strict=True)}
+        return self._named(self._errors())
+
+    def _named(self, planes: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return dict(zip(pl.PRODUCTS, planes.swapaxes(0, 1), strict=True))
+
+    # Field by field, so that what lies between takes the same memory for each.
+
+    def _products(self) -> NDArray[np.float32]:
+        """Planes of `products`, shape (nfields, 8, ny, nx)."""
+        phi = pl.azimuth(self.shape)
+        out = np.empty((len(self.fields), len(pl.PRODUCTS), *self.shape), np.float32)
+        for own, planes in zip(self.data, out, strict=True):
+            Q, U = own[2], own[3]
+            planes[:4] = own
+            planes[4], planes[5] = pl.azimuthal_stokes(Q, U, phi, radial=self.radial)
+            planes[6], planes[7] = pl.linear_polarisation(Q, U), pl.polarisation_angle(Q, U)
+        return out
+
+    def _errors(self) -> NDArray[np.float32]:
+        """Planes of `errors`, shape (nfields, 8, ny, nx)."""
+        phi = pl.azimuth(self.shape)
+        out = np.empty((len(self.fields), len(pl.PRODUCTS), *self.shape), np.float32)
+        for i, (own, planes) in enumerate(zip(self.data, out, strict=True)):
+            Q, U = own[2], own[3]
+            total = [self.covariance[i, k, k] + self.systematic[i, k, k] for k in range(4)]
+            together = total[2], total[3], self.covariance[i, 2, 3] + self.systematic[i, 2, 3]
+            variances = (
+                *total,
+                *pl.azimuthal_variance(*together, phi),
+                pl.lp_variance(Q, U, *together),
+            )
+            for plane, variance in zip(planes, variances, strict=False):
+                plane[:] = np.sqrt(np.maximum(variance, 0))
+            planes[7] = pl.angle_error(Q, U, *together)
+        return out
 
     def _total(self, k: int, m: int) -> NDArray[np.float32]:
         """Covariance of two planes, noise and masters, shape (nfields, ny, nx)."""
@@ -302,13 +321,16 @@ class StokesFrame:
             COV (nfields, ny, nx) the noise covariance of Q and U;
             COUNT when known. A single field has no field axis.
         """
-        variance = np.maximum(np.einsum("fkkyx->fkyx", self.systematic), 0)
-        variance[:, 2:] += self.model_variance()
-        sys = np.sqrt(variance)
-        out = {
-            "": np.stack(list(self.products().values()), axis=1),
-            "ERR": np.stack(list(self.errors().values()), axis=1),
-            "SYS": sys.astype(np.float32),
+        systematic = np.empty(self.data.shape, np.float32)
+        for i, (own, planes) in enumerate(zip(self.systematic, systematic, strict=True)):
+            for k, plane in enumerate(planes):
+                np.maximum(own[k, k], 0, out=plane)
+            planes[2:] += self._model_variance(i)
+            np.sqrt(planes, out=planes)
+        out: dict[str, NDArray[Any]] = {
+            "": self._products(),
+            "ERR": self._errors(),
+            "SYS": systematic,
             "COV": self.covariance[:, 2, 3],
         }
         if self.count is not None:
