@@ -123,27 +123,25 @@ def _solid_part(data: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 @kernel
-def _lit_part(data: NDArray[np.float32]) -> NDArray[np.int64]:
-    """First and last valid pixel of each row: padded images are blank in a half of theirs."""
+def _reach(data: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Columns, from the first to before the last, whose taps may meet a valid pixel.
+
+    For the taps about each row from -ORDER on: padded images are blank in a half of their pixels.
+    """
     ny, nx = data.shape
-    lit = np.empty((ny, 2), np.int64)
+    reach = np.empty((ny + 2 * ORDER, 2), np.int64)
+    reach[:, 0], reach[:, 1] = nx + ORDER, -ORDER
     for y in range(ny):
         first, last = 0, nx - 1
         while first < nx and np.isnan(data[y, first]):
             first += 1
         while last >= first and np.isnan(data[y, last]):
             last -= 1
-        lit[y, 0], lit[y, 1] = first, last
-    return lit
-
-
-@inlined
-def _near(lit: NDArray[np.int64], y: int, x: int) -> bool:
-    """Whether a valid pixel may be within the reach of the taps."""
-    for row in range(max(y - ORDER + 1, 0), min(y + ORDER + 1, lit.shape[0])):
-        if x + ORDER >= lit[row, 0] and x - ORDER < lit[row, 1]:
-            return True
-    return False
+        if first <= last:
+            for row in range(y, y + 2 * ORDER):
+                reach[row, 0] = min(reach[row, 0], first - ORDER)
+                reach[row, 1] = max(reach[row, 1], last + ORDER)
+    return reach
 
 
 @reordered
@@ -161,7 +159,7 @@ def _affine(
     `taps` is always TAPS: a loop of a length known beforehand is unrolled, and then not vectorised.
     """
     ny, nx = data.shape
-    lit, solid = _lit_part(data), _solid_part(data)
+    reach, solid = _reach(data), _solid_part(data)
     flat, flat_variance, wide = data.ravel(), variance.ravel(), np.uint64(nx)
     wy, wx = np.empty(TAPS, np.float32), np.empty(TAPS, np.float32)
     for y in range(out.shape[0]):
@@ -171,8 +169,11 @@ def _affine(
             whole_y, whole_x = math.floor(source_y), math.floor(source_x)
             first_y, first_x = whole_y - ORDER + 1, whole_x - ORDER + 1
             whole = 0 <= first_y < ny and 0 <= first_x < nx and solid[first_y, first_x]
+            near = whole
+            if not whole and 0 <= whole_y + ORDER < len(reach):
+                near = reach[whole_y + ORDER, 0] <= whole_x < reach[whole_y + ORDER, 1]
             value = error = math.nan
-            if whole or _near(lit, whole_y, whole_x):
+            if near:
                 sinc_weights(source_y - whole_y, wy)
                 sinc_weights(source_x - whole_x, wx)
                 if whole:

@@ -248,8 +248,10 @@ def _dots(trace: Trace) -> str:
     step = max(-(-len(trace.values) // _POINTS), 1)
     drawn = np.asarray(trace.values, dtype=float)
     if step > 1:
-        drawn = np.append(drawn, np.full(-len(drawn) % step, np.nan)).reshape(-1, step)
-        drawn = np.array([median(some) for some in drawn])
+        groups = np.append(drawn, np.full(-len(drawn) % step, np.nan)).reshape(-1, step)
+        measured = np.isfinite(groups).any(axis=1)
+        drawn = np.full(len(groups), np.nan)
+        drawn[measured] = median(groups[measured], axis=1)
     across = 128 * (trace.panel + np.linspace(0.04, 0.96, len(drawn)))
     down = 44 - 40 * _to_unit(drawn)
     seen = np.isfinite(down)
