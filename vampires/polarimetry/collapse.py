@@ -171,12 +171,15 @@ class _Sums:
             self.data.append(frame.data)
         self.headers.append(frame.header)
         self.weights.append(weight)
-        self.count += np.isfinite(frame.data).all(axis=1)
-        self.total += weight[..., None, None] * np.nan_to_num(frame.data)
-        self.norm += weight[..., None, None] * np.isfinite(frame.data)
-        for f, k, m in self._pairs():  # plane by plane: the whole is larger than the cache
-            own = np.nan_to_num(frame.covariance[f, k, m])
-            self.covariance[f, k, m] += own * np.float32(outer[f, k, m])
+        for f, planes in enumerate(frame.data):  # field by field, in the same memory
+            seen, own = np.isfinite(planes), weight[f][:, None, None]
+            self.count[f] += seen.all(axis=0)
+            self.total[f] += own * np.where(seen, planes, 0.0)
+            self.norm[f] += own * seen
+        for f, k, m in self._pairs():
+            covariance = frame.covariance[f, k, m]
+            if covariance.any():  # a frame that was read has kept half of them
+                self.covariance[f, k, m] += np.nan_to_num(covariance) * np.float32(outer[f, k, m])
         self.shares.append(frame.shares)
         self.masters += _master_variance(frame)
 
@@ -188,15 +191,16 @@ class _Sums:
         header.put(collapse=self.method)
         if header.known(Header.north_up, True):
             header = north_up(header, self.first.shape)
-        covariance = np.empty_like(self.covariance)
+        covariance = np.zeros(self.covariance.shape, np.float32)
         loss = [median_variance_factor(n) if self.method == "median" else 1.0 for n in self.count]
         for f, k, m in self._pairs():
-            norm = self.norm[f, k] * self.norm[f, m] / loss[f]
-            covariance[f, k, m] = _divide(self.covariance[f, k, m], norm)
-            covariance[f, m, k] = covariance[f, k, m]
+            if self.covariance[f, k, m].any():
+                norm = self.norm[f, k] * self.norm[f, m] / loss[f]
+                covariance[f, k, m] = _divide(self.covariance[f, k, m], norm)
+                covariance[f, m, k] = covariance[f, k, m]
         shares = self._shares()
         return StokesFrame(
-            data=self._planes().astype(np.float32),
+            data=self._planes(),
             covariance=covariance,
             systematic=self._systematic(shares),
             shares=shares,
@@ -210,13 +214,14 @@ class _Sums:
         fields, planes = range(len(self.first.fields)), range(self.first.data.shape[1])
         return ((f, k, m) for f in fields for k in planes for m in planes if m >= k)
 
-    def _planes(self) -> FloatArray:
-        if self.method == "median":
-            out = np.empty(self.norm.shape)
-            for f, k in np.ndindex(out.shape[:2]):  # one plane at a time, for the sake of memory
+    def _planes(self) -> NDArray[np.float32]:
+        out = np.empty(self.norm.shape, np.float32)
+        for f, k in np.ndindex(out.shape[:2]):  # one plane at a time, for the sake of memory
+            if self.method == "median":
                 out[f, k] = _nanmedian(np.stack([d[f, k] for d in self.data]))
-            return out
-        return _divide(self.total, self.norm)
+            else:
+                out[f, k] = _divide(self.total[f, k], self.norm[f, k])
+        return out
 
     def _shares(self) -> MasterShares:
         """Shares of all images in the weighted mean of the frames."""
@@ -240,9 +245,11 @@ def _master_variance(frame: StokesFrame) -> FloatArray:
     radii, place = radial_grid(frame.shape)
     factor = frame.shares.factor(radii)
     on_grid = np.arange(len(radii))
-    shares = [np.interp(place, on_grid, own) for own in factor[:, 0, 0] + factor[:, 1, 1]]
-    intensity = frame.systematic[:, 0, 0] + frame.systematic[:, 1, 1]
-    return np.asarray(np.nan_to_num(intensity) / shares)
+    out = np.empty((len(frame.fields), *frame.shape))
+    for f, (own, systematic) in enumerate(zip(factor, frame.systematic, strict=True)):
+        share = np.interp(place, on_grid, own[0, 0] + own[1, 1])
+        out[f] = np.nan_to_num(systematic[0, 0] + systematic[1, 1]) / share
+    return out
 
 
 def _weights(frame: StokesFrame) -> FloatArray:

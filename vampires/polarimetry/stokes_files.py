@@ -98,13 +98,16 @@ def read_stokes(path: str | Path) -> dict[str, Any]:
     shares = _shares(stored.pop("MASTERS"), header)
     full = {name: plane if several else plane[None] for name, plane in stored.items()}
     data = np.ascontiguousarray(full[""][:, :4], dtype=np.float32)
-    masters = full["SYS"] ** 2
+    nf, k, *shape = data.shape
+    covariance, systematic = (np.zeros((nf, k, k, *shape), np.float32) for _ in range(2))
     for i, planes in enumerate(data):
+        masters = full["SYS"][i] ** 2
         error = ModelError.from_header(header, str(i) if several else "")
-        masters[i, 2:] = np.maximum(masters[i, 2:] - error.variance(planes), 0)
-    systematic = _diagonal(masters)
-    covariance = _diagonal(full["ERR"][:, :4] ** 2 - masters)
-    covariance[:, 2, 3] = covariance[:, 3, 2] = full["COV"]
+        masters[2:] = np.maximum(masters[2:] - error.variance(planes), 0)
+        for plane in range(k):
+            systematic[i, plane, plane] = masters[plane]
+            covariance[i, plane, plane] = full["ERR"][i, plane] ** 2 - masters[plane]
+        covariance[i, 2, 3] = covariance[i, 3, 2] = full["COV"][i]
     return {
         "data": data,
         "covariance": covariance,
@@ -131,12 +134,3 @@ def _shares(plane: FloatArray, header: Header) -> MasterShares:
         pixels,
         np.reshape(weights, (header.nfields, 4, len(index))),
     )
-
-
-def _diagonal(planes: np.ndarray) -> np.ndarray:
-    """Covariance (nfields, k, k, ny, nx) with the variances (nfields, k, ny, nx)."""
-    nf, k, ny, nx = planes.shape
-    out = np.zeros((nf, k, k, ny, nx), dtype=np.float32)
-    for i in range(k):
-        out[:, i, i] = planes[:, i]
-    return out
