@@ -262,7 +262,7 @@ def test_files_and_ccddata(toy, tmp_path):
     assert "750-50" in repr(back)
 
 
-def test_fields_are_independent(toy):
+def test_fields_are_independent(toy, tmp_path):
     one, two = toy.sky(star_q=0.01), toy.sky(star_u=0.03)
     pairs = zip(toy.Night(toy.REAL, one)(), toy.Night(toy.IDEAL, two)(), strict=True)
     images = [
@@ -280,7 +280,13 @@ def test_fields_are_independent(toy):
         np.testing.assert_allclose(frame.data[1, 3], two[2], atol=1e-3)
     frame = reduce_set(images, [REAL, MuellerModel()])
     assert "EFFQ1" in frame.header
-    np.testing.assert_allclose(frame.mean_field().data[0], frame.data.mean(axis=0))
+    mean = frame.mean_field()
+    np.testing.assert_allclose(mean.data[0], frame.data.mean(axis=0))
+    mean.write(tmp_path / "mean.fits")
+    again = StokesFrame.read(tmp_path / "mean.fits")
+    assert again.fields == mean.fields == ("+".join(frame.fields),)
+    np.testing.assert_array_equal(again.products()["Q"], mean.products()["Q"])
+    np.testing.assert_allclose(again.model_variance(), mean.model_variance())
     with pytest.raises(PolarimetryError, match="2 fields"):
         reduce_set(images, [REAL])
 

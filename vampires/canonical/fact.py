@@ -144,8 +144,23 @@ class FactCards(Cards):
         return cards
 
     def put(self, **facts: Any) -> None:
-        """Set facts, as `declared` makes their cards."""
+        """Set facts, as `declared` makes their cards; a row of cards replaces a longer one.
+
+        Examples
+        --------
+        >>> from vampires.canonical import Header
+        >>> header = Header({"FIELD0": "F610", "FIELD1": "F670"})
+        >>> header.put(field_names=["F610+F670"])
+        >>> header.field_names
+        ('F610+F670',)
+        """
         self.update(self.declared(**facts))
+        for name, value in facts.items():
+            if isinstance(vars_of(type(self), name), Numbered):
+                keyword, number = self.fact(name).keyword, len(value or ())
+                while f"{keyword}{number}" in self:
+                    del self[f"{keyword}{number}"]
+                    number += 1
 
     def set(self, fact: Fact[T], value: T | None, comment: str | None = None) -> None:
         """Set one fact, for instance of one field (`Fact.of`); None is not written."""

@@ -245,7 +245,7 @@ class StokesFrame:
 
         It is common to all pixels and sets: `errors` does not hold it.
         """
-        return np.stack([self._model_variance(i) for i in range(len(self.fields))])
+        return np.stack([self._model_variance(i) for i in range(len(self.data))])
 
     def _model_variance(self, field: int) -> NDArray[np.float32]:
         suffix = str(field) if len(self.fields) > 1 else ""
@@ -273,7 +273,7 @@ class StokesFrame:
     def _products(self) -> NDArray[np.float32]:
         """Planes of `products`, shape (nfields, 8, ny, nx)."""
         phi = pl.azimuth(self.shape)
-        out = np.empty((len(self.fields), len(pl.PRODUCTS), *self.shape), np.float32)
+        out = np.empty((len(self.data), len(pl.PRODUCTS), *self.shape), np.float32)
         for own, planes in zip(self.data, out, strict=True):
             Q, U = own[2], own[3]
             planes[:4] = own
@@ -284,7 +284,7 @@ class StokesFrame:
     def _errors(self) -> NDArray[np.float32]:
         """Planes of `errors`, shape (nfields, 8, ny, nx)."""
         phi = pl.azimuth(self.shape)
-        out = np.empty((len(self.fields), len(pl.PRODUCTS), *self.shape), np.float32)
+        out = np.empty((len(self.data), len(pl.PRODUCTS), *self.shape), np.float32)
         for i, (own, planes) in enumerate(zip(self.data, out, strict=True)):
             Q, U = own[2], own[3]
             total = [self.covariance[i, k, k] + self.systematic[i, k, k] for k in range(4)]

@@ -296,7 +296,7 @@ def _pdi_tasks(plan: Plan, sets: list[StokesSet], filter_name: str | None) -> It
         targets=[
             *targets.values(), *(targets[k].with_suffix(".csv") for k in ("table", "star")),
         ],
-        settings=plan.settings("polarimetry"), version=6, doc=str(task_pdi.__doc__),
+        settings=plan.settings("polarimetry"), version=7, doc=str(task_pdi.__doc__),
         task_dep=[sets_name(plan)], gathers=True,
     )  # fmt: skip
     prefix = "" if name == "product" else f"{name}_"
