@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core.compiler_lock import global_compiler_lock
+from numba.extending import is_jitted
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -70,7 +71,8 @@ def _compiled(function: _F, **options: Any) -> _F:
         compiled: _F = numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
     finally:
         numba.config.CACHE_DIR = before
-    _compile_once(compiled, f"{function.__module__}.{function.__name__}")
+    if is_jitted(compiled):  # with NUMBA_DISABLE_JIT it is the function itself
+        _compile_once(compiled, f"{function.__module__}.{function.__name__}")
     return compiled
 
 
