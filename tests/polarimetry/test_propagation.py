@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from vampires.kernels.covariance import pair
 from vampires.kernels.resample import rotate, shift
 from vampires.polarimetry.photometry import measure_polarisation, region_weights
 from vampires.polarimetry.propagation import sum_variance_gain
@@ -30,8 +31,8 @@ def test_gain_of_no_interpolation_is_one():
 
 def test_covariance_scales_the_error_of_a_polarisation():
     planes = np.ones((4, 21, 21))
-    covariance = np.zeros((4, 4, 21, 21))
-    covariance[2, 2] = covariance[3, 3] = 1e-4
+    covariance = np.zeros((10, 21, 21))
+    covariance[pair(2, 2)] = covariance[pair(3, 3)] = 1e-4
     one = measure_polarisation(planes, covariance, 5.0)
     two = measure_polarisation(planes, covariance * sum_variance_gain(2), 5.0)
     assert two.q_err / one.q_err == pytest.approx(np.sqrt(sum_variance_gain(2)))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vampires.canonical import Header
 from vampires.errors import HeaderError
 from vampires.images.image import CameraImage
+from vampires.kernels.covariance import pair
 from vampires.kernels.resample import rotate, rotate_smooth
 from vampires.sky.wcs import north_up
 from vampires.utils.angles import circular_mean, wrap
@@ -163,7 +164,7 @@ def rotate_planes(
     data : ndarray
         Shape (nfields, 4, ny, nx).
     covariance, systematic : ndarray
-        Shape (nfields, 4, 4, ny, nx).
+        Shape (nfields, 10, ny, nx).
     angle : float
         Deg.
     """
@@ -171,11 +172,10 @@ def rotate_planes(
     for i in range(len(data)):
         for k in range(4):
             plane = _contiguous(data[i, k])
-            for m in range(4):
-                out[0][i, k], out[1][i, k, m] = rotate(
-                    plane, _contiguous(covariance[i, k, m]), angle
-                )
-                out[2][i, k, m] = turn_common(systematic[i, k, m], angle)
+            for m in range(k, 4):
+                p = pair(k, m)
+                out[0][i, k], out[1][i, p] = rotate(plane, _contiguous(covariance[i, p]), angle)
+                out[2][i, p] = turn_common(systematic[i, p], angle)
     return out
 
 

@@ -1,31 +1,73 @@
-"""Covariances of the Stokes planes, pixel by pixel."""
+"""Covariances of the Stokes planes, pixel by pixel.
+
+Of a symmetric matrix each pair is kept once, row by row: (0, 0), (0, 1) ... (1, 1), (1, 2) ...
+"""
 
 from __future__ import annotations
+
+import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.kernels._jit import kernel
+from vampires.kernels._jit import inlined, kernel
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+_T = TypeVar("_T", bound=np.generic)
+
+
+def pair(a: int, b: int, k: int = 4) -> int:
+    """Place of the covariance of two of `k` planes.
+
+    Examples
+    --------
+    >>> [pair(a, b, 3) for a in range(3) for b in range(3)]
+    [0, 1, 2, 1, 3, 4, 2, 4, 5]
+    """
+    low, high = min(a, b), max(a, b)
+    return low * k - low * (low + 1) // 2 + high
+
+
+_pair = inlined(pair)
+
+
+def number_of_pairs(k: int) -> int:
+    """How many covariances `k` planes have."""
+    return k * (k + 1) // 2
+
+
+def pack(full: NDArray[_T]) -> NDArray[_T]:
+    """Symmetric matrices (k, k, ...) with each pair once, (k (k + 1) / 2, ...)."""
+    k = len(full)
+    return np.stack([full[a, b] for a in range(k) for b in range(a, k)])
+
+
+def unpack(packed: NDArray[_T]) -> NDArray[_T]:
+    """Undo `pack`.
+
+    Examples
+    --------
+    >>> unpack(np.array([1.0, 2.0, 3.0])).tolist()
+    [[1.0, 2.0], [2.0, 3.0]]
+    """
+    k = (math.isqrt(8 * len(packed) + 1) - 1) // 2
+    return packed[[[pair(a, b, k) for b in range(k)] for a in range(k)]]
 
 
 @kernel
 def _add_radial(out: Float32, table: Float64, place: Float32, scale: Float32) -> None:
-    k, _, ny, nx = out.shape
-    last = table.shape[2] - 2
+    pairs, ny, nx = out.shape
+    last = table.shape[1] - 2
     for y in range(ny):
-        for a in range(k):
-            for b in range(a, k):
-                row, values = out[a, b, y], table[a, b]
-                for x in range(nx):
-                    index = min(int(place[y, x]), last)
-                    part = place[y, x] - index
-                    value = values[index] + part * (values[index + 1] - values[index])
-                    row[x] += np.float32(value * scale[y, x])
-                if a != b:
-                    out[b, a, y] = row
+        for p in range(pairs):
+            row, values = out[p, y], table[p]
+            for x in range(nx):
+                index = min(int(place[y, x]), last)
+                part = place[y, x] - index
+                value = values[index] + part * (values[index + 1] - values[index])
+                row[x] += np.float32(value * scale[y, x])
 
 
 def add_radial(out: Float32, table: Float64, place: Float32, scale: Float32) -> None:
@@ -33,10 +75,10 @@ def add_radial(out: Float32, table: Float64, place: Float32, scale: Float32) -> 
 
     Parameters
     ----------
-    out : ndarray of float32, shape (k, k, ny, nx)
-        Added to in place; symmetric.
-    table : ndarray, shape (k, k, n)
-        Covariances on a grid of radii; symmetric.
+    out : ndarray of float32, shape (pairs, ny, nx)
+        Added to in place.
+    table : ndarray, shape (pairs, n)
+        Covariances on a grid of radii.
     place : ndarray of float32, shape (ny, nx)
         Where each pixel lies on that grid: index and fraction, 0 to n - 1.
     scale : ndarray of float32, shape (ny, nx)
@@ -44,17 +86,18 @@ def add_radial(out: Float32, table: Float64, place: Float32, scale: Float32) -> 
 
     Examples
     --------
-    >>> out, table = np.zeros((1, 1, 1, 2), np.float32), np.array([[[1.0, 3.0]]])
+    >>> out, table = np.zeros((1, 1, 2), np.float32), np.array([[1.0, 3.0]])
     >>> add_radial(out, table, np.float32([[0.5, 1.0]]), np.float32([[1.0, 10.0]]))
     >>> out.tolist()
-    [[[[2.0, 30.0]]]]
+    [[[2.0, 30.0]]]
     """
     _add_radial(out, np.ascontiguousarray(table, float), place, scale)
 
 
 @kernel
 def _transform(matrix: Float64, covariance: Float32, out: Float32) -> None:
-    k, _, ny, nx = covariance.shape
+    k = len(matrix)
+    _, ny, nx = covariance.shape
     half, total = np.empty((k, nx)), np.empty(nx)
     for y in range(ny):
         for a in range(k):
@@ -62,7 +105,7 @@ def _transform(matrix: Float64, covariance: Float32, out: Float32) -> None:
                 part = half[d]
                 part[:] = 0.0
                 for c in range(k):
-                    factor, row = matrix[a, c], covariance[c, d, y]
+                    factor, row = matrix[a, c], covariance[_pair(c, d, k), y]
                     if factor != 0.0:
                         for x in range(nx):
                             part[x] += factor * row[x]
@@ -73,9 +116,7 @@ def _transform(matrix: Float64, covariance: Float32, out: Float32) -> None:
                     if factor != 0.0:
                         for x in range(nx):
                             total[x] += factor * part[x]
-                above, below = out[a, b, y], out[b, a, y]
-                for x in range(nx):
-                    above[x] = below[x] = total[x]
+                out[_pair(a, b, k), y] = total
 
 
 def transform(matrix: Float64, covariance: Float32, out: Float32 | None = None) -> Float32:
@@ -85,20 +126,20 @@ def transform(matrix: Float64, covariance: Float32, out: Float32 | None = None) 
     ----------
     matrix : ndarray, shape (k, k)
         T.
-    covariance : ndarray of float32, shape (k, k, ny, nx)
-        C, symmetric.
-    out : ndarray of float32, shape (k, k, ny, nx), optional
+    covariance : ndarray of float32, shape (k (k + 1) / 2, ny, nx)
+        C, each pair once.
+    out : ndarray of float32, of the same shape, optional
         To be filled; a new one by default.
 
     Returns
     -------
-    ndarray of float32, shape (k, k, ny, nx)
+    ndarray of float32, of the same shape
 
     Examples
     --------
-    >>> c = np.array([[2.0, 0.0], [0.0, 3.0]], np.float32).reshape(2, 2, 1, 1)
-    >>> transform(np.array([[1.0, 1.0], [0.0, 2.0]]), c)[..., 0, 0].tolist()
-    [[5.0, 6.0], [6.0, 12.0]]
+    >>> c = np.array([2.0, 0.0, 3.0], np.float32).reshape(3, 1, 1)
+    >>> transform(np.array([[1.0, 1.0], [0.0, 2.0]]), c)[:, 0, 0].tolist()
+    [5.0, 6.0, 12.0]
     """
     given = np.ascontiguousarray(covariance, np.float32)
     if out is None:

@@ -43,12 +43,13 @@ def sums_covariance(weights: Float64, variances: Float32, out: Float32) -> None:
     ----------
     weights : ndarray, shape (k, n)
     variances : ndarray of float32, shape (n, ny, nx)
-    out : ndarray of float32, shape (k, k, ny, nx)
-        Filled; symmetric.
+    out : ndarray of float32, shape (k (k + 1) / 2, ny, nx)
+        Filled; each pair once (`vampires.kernels.covariance`).
     """
     n, ny, nx = variances.shape
     total = np.empty(nx)
     for y in range(ny):
+        pair = 0
         for k in range(len(weights)):
             for m in range(k, len(weights)):
                 total[:] = 0.0
@@ -57,5 +58,5 @@ def sums_covariance(weights: Float64, variances: Float32, out: Float32) -> None:
                     if factor != 0.0:
                         for x in range(nx):
                             total[x] += factor * row[x]
-                out[k, m, y] = total
-                out[m, k, y] = total
+                out[pair, y] = total
+                pair += 1

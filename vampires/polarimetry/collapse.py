@@ -14,6 +14,7 @@ from vampires.canonical import Fact, Header
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import stack_headers
 from vampires.images.units import ASTROPY_UNITS, RATE
+from vampires.kernels.covariance import pair
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.model_error import mean_error_cards
 from vampires.polarimetry.photometry import Polarisation
@@ -177,9 +178,10 @@ class _Sums:
             self.total[f] += own * np.where(seen, planes, 0.0)
             self.norm[f] += own * seen
         for f, k, m in self._pairs():
-            covariance = frame.covariance[f, k, m]
+            covariance = frame.covariance[f, pair(k, m)]
             if covariance.any():  # a frame that was read has kept half of them
-                self.covariance[f, k, m] += np.nan_to_num(covariance) * np.float32(outer[f, k, m])
+                weighted = np.nan_to_num(covariance) * np.float32(outer[f, k, m])
+                self.covariance[f, pair(k, m)] += weighted
         self.shares.append(frame.shares)
         self.masters += _master_variance(frame)
 
@@ -194,10 +196,10 @@ class _Sums:
         covariance = np.zeros(self.covariance.shape, np.float32)
         loss = [median_variance_factor(n) if self.method == "median" else 1.0 for n in self.count]
         for f, k, m in self._pairs():
-            if self.covariance[f, k, m].any():
+            own = self.covariance[f, pair(k, m)]
+            if own.any():
                 norm = self.norm[f, k] * self.norm[f, m] / loss[f]
-                covariance[f, k, m] = _divide(self.covariance[f, k, m], norm)
-                covariance[f, m, k] = covariance[f, k, m]
+                covariance[f, pair(k, m)] = _divide(own, norm)
         shares = self._shares()
         return StokesFrame(
             data=self._planes(),
@@ -210,7 +212,7 @@ class _Sums:
         )
 
     def _pairs(self) -> Iterator[tuple[int, int, int]]:
-        """Field and two planes of each covariance, once: they are symmetric."""
+        """Field and two planes of each covariance."""
         fields, planes = range(len(self.first.fields)), range(self.first.data.shape[1])
         return ((f, k, m) for f in fields for k in planes for m in planes if m >= k)
 
@@ -248,14 +250,14 @@ def _master_variance(frame: StokesFrame) -> FloatArray:
     out = np.empty((len(frame.fields), *frame.shape))
     for f, (own, systematic) in enumerate(zip(factor, frame.systematic, strict=True)):
         share = np.interp(place, on_grid, own[0, 0] + own[1, 1])
-        out[f] = np.nan_to_num(systematic[0, 0] + systematic[1, 1]) / share
+        out[f] = np.nan_to_num(systematic[pair(0, 0)] + systematic[pair(1, 1)]) / share
     return out
 
 
 def _weights(frame: StokesFrame) -> FloatArray:
     """Inverse median variance of each field and plane; one where it is unknown."""
-    variances = np.einsum("fkkyx->fkyx", frame.covariance)
-    return np.array([[_inverse_median(plane) for plane in planes] for planes in variances])
+    own = [pair(k, k) for k in range(frame.data.shape[1])]
+    return np.array([[_inverse_median(planes[p]) for p in own] for planes in frame.covariance])
 
 
 def _inverse_median(variance: NDArray) -> float:

@@ -17,6 +17,7 @@ from vampires.errors import PolarimetryError
 from vampires.header.merge import merge_headers
 from vampires.images.derotate import derotation_angles, turned_field, turned_systematic
 from vampires.images.image import CameraImage
+from vampires.kernels.covariance import number_of_pairs
 from vampires.kernels.sums import sums_covariance, weighted_sums
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles, MuellerModel
@@ -186,7 +187,7 @@ def _sums(
     shape = images[0].data.shape[1:]
     nf, k, _ = weights.shape
     data = np.empty((nf, k, *shape), np.float32)
-    covariance = np.empty((nf, k, k, *shape), np.float32)
+    covariance = np.empty((nf, number_of_pairs(k), *shape), np.float32)
     for field, own in enumerate(weights):
         planes, noise = (
             (
@@ -204,7 +205,7 @@ def _sums(
 def common_covariance(
     shares: MasterShares, systematic: Sequence[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Covariance from the masters' errors, shape (nfields, 4, 4, ny, nx).
+    """Covariance from the masters' errors, shape (nfields, 10, ny, nx).
 
     Parameters
     ----------

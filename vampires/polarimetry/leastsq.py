@@ -12,6 +12,7 @@ from vampires.header.merge import merge_headers
 from vampires.images.derotate import derotate
 from vampires.images.differences import pair_exposures
 from vampires.images.image import CameraImage
+from vampires.kernels.covariance import pack
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles
 from vampires.polarimetry.correction import GEOMETRY_ONLY, Models, per_field
@@ -183,7 +184,7 @@ def _solve_field(
     take = [0, 0, 1, 2]  # I stands for both I_Q and I_U
     planes = stokes[..., take].transpose(2, 0, 1).astype(np.float32)
     cov = covariance[..., take, :][..., take].transpose(2, 3, 0, 1).astype(np.float32)
-    return planes, cov, operator[take], valid.sum(axis=0, dtype=np.int32)
+    return planes, pack(cov), operator[take], valid.sum(axis=0, dtype=np.int32)
 
 
 def _solvable(normal: FloatArray) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vampires.errors import MeasurementError
 from vampires.kernels.aperture import circle_weights
+from vampires.kernels.covariance import unpack
 from vampires.polarimetry.planes import angle_error, debiased_lp
 
 
@@ -117,7 +118,7 @@ def measure_polarisation(
     planes : ndarray
         (I_Q, I_U, Q, U), shape (4, ny, nx).
     covariance : ndarray
-        Shape (4, 4, ny, nx).
+        Shape (10, ny, nx), each pair once (`vampires.kernels.covariance`).
     radius, radius2 : float
         As in `region_weights`.
 
@@ -137,7 +138,7 @@ def measure_polarisation(
         raise MeasurementError(f"no valid pixel within {radius2 or radius:g} px of the star")
     w = weights[inside]
     sums = planes[:, inside].astype(float) @ w
-    cov = covariance[:, :, inside].astype(float) @ w**2
+    cov = unpack(covariance[:, inside].astype(float) @ w**2)
     i_q, i_u, q_sum, u_sum = sums
     if i_q <= 0 or i_u <= 0:
         raise MeasurementError(f"no light within {radius2 or radius:g} px of the star")

@@ -136,9 +136,9 @@ def transform_covariance(
     matrix : array_like
         Shape (k, k).
     covariance : ndarray
-        Shape (k, k, ny, nx).
+        Shape (k (k + 1) / 2, ny, nx), each pair once (`vampires.kernels.covariance`).
     out : ndarray of float32, optional
-        Shape (k, k, ny, nx); to be filled.
+        Of the same shape; to be filled.
     """
     return transform(np.asarray(matrix, dtype=float), covariance, out)
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vampires.canonical import Header
 from vampires.images.image import CameraImage
-from vampires.kernels.covariance import add_radial
+from vampires.kernels.covariance import add_radial, number_of_pairs, pack
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.propagation import common_factor, radial_grid
 from vampires.utils.threads import side_by_side
@@ -131,12 +131,12 @@ class MasterShares:
         Returns
         -------
         ndarray of float32
-            Shape (nfields, 4, 4, ny, nx).
+            Shape (nfields, 10, ny, nx), each pair once.
         """
         shape = next(iter(variances.values())).shape
         radii, place = radial_grid(shape[1:])
-        out = np.zeros((shape[0], 4, 4, *shape[1:]), np.float32)
-        factors = {name: self.factor(radii, name) for name in variances}
+        out = np.zeros((shape[0], number_of_pairs(4), *shape[1:]), np.float32)
+        factors = {name: [pack(own) for own in self.factor(radii, name)] for name in variances}
 
         def fill(field: int) -> None:
             for name, maps in variances.items():

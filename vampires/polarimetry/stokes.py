@@ -16,6 +16,7 @@ from vampires.errors import PolarimetryError
 from vampires.header.fields import field_index
 from vampires.images.derotate import rotate_planes
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
+from vampires.kernels.covariance import pair
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles
 from vampires.polarimetry import planes as pl
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
     from vampires.plotting.stokes import StokesPlanes
 
+_OWN = [pair(k, k) for k in range(4)]  # where the variances lie among the covariances
+
 
 @dataclass(frozen=True)
 class StokesFrame:
@@ -52,7 +55,8 @@ class StokesFrame:
         (I_Q, I_U, Q, U), shape (nfields, 4, ny, nx), e-/s of one camera, or the unit of BUNIT.
         NaN where unseen.
     covariance : ndarray of float32
-        Covariance of the four from independent noise, shape (nfields, 4, 4, ny, nx).
+        Covariance of the four from independent noise, shape (nfields, 10, ny, nx); that of
+        planes `a` and `b` is at `vampires.kernels.covariance.pair` ``(a, b)``.
     systematic : ndarray of float32
         The same from the errors of the masters, which frames share.
     shares : MasterShares
@@ -201,10 +205,9 @@ class StokesFrame:
         covariance = out.covariance.copy()
         for i, p in enumerate(many):
             i_q, i_u = self.data[i, 0], self.data[i, 1]
-            covariance[i, 2, 2] += (p.q_err * i_q) ** 2
-            covariance[i, 3, 3] += (p.u_err * i_u) ** 2
-            covariance[i, 2, 3] += p.cov_qu * i_q * i_u
-            covariance[i, 3, 2] += p.cov_qu * i_q * i_u
+            covariance[i, pair(2, 2)] += (p.q_err * i_q) ** 2
+            covariance[i, pair(3, 3)] += (p.u_err * i_u) ** 2
+            covariance[i, pair(2, 3)] += p.cov_qu * i_q * i_u
         return replace(out, header=header, covariance=covariance)
 
     def rotate(self, angle: float) -> StokesFrame:
@@ -287,8 +290,9 @@ class StokesFrame:
         out = np.empty((len(self.data), len(pl.PRODUCTS), *self.shape), np.float32)
         for i, (own, planes) in enumerate(zip(self.data, out, strict=True)):
             Q, U = own[2], own[3]
-            total = [self.covariance[i, k, k] + self.systematic[i, k, k] for k in range(4)]
-            together = total[2], total[3], self.covariance[i, 2, 3] + self.systematic[i, 2, 3]
+            covariance = self.covariance[i], self.systematic[i]
+            *total, cross = (sum(part[p] for part in covariance) for p in (*_OWN, pair(2, 3)))
+            together = total[2], total[3], cross
             variances = (
                 *total,
                 *pl.azimuthal_variance(*together, phi),
@@ -301,7 +305,8 @@ class StokesFrame:
 
     def _total(self, k: int, m: int) -> NDArray[np.float32]:
         """Covariance of two planes, noise and masters, shape (nfields, ny, nx)."""
-        total: NDArray[np.float32] = self.covariance[:, k, m] + self.systematic[:, k, m]
+        at = pair(k, m)
+        total: NDArray[np.float32] = self.covariance[:, at] + self.systematic[:, at]
         return total
 
     def debiased_lp(self) -> NDArray[np.float32]:
@@ -323,15 +328,14 @@ class StokesFrame:
         """
         systematic = np.empty(self.data.shape, np.float32)
         for i, (own, planes) in enumerate(zip(self.systematic, systematic, strict=True)):
-            for k, plane in enumerate(planes):
-                np.maximum(own[k, k], 0, out=plane)
+            np.maximum(own[_OWN], 0, out=planes)
             planes[2:] += self._model_variance(i)
             np.sqrt(planes, out=planes)
         out: dict[str, NDArray[Any]] = {
             "": self._products(),
             "ERR": self._errors(),
             "SYS": systematic,
-            "COV": self.covariance[:, 2, 3],
+            "COV": self.covariance[:, pair(2, 3)],
         }
         if self.count is not None:
             out["COUNT"] = self.count
@@ -354,8 +358,8 @@ class StokesFrame:
         return replace(
             self,
             data=_over_fields(self.data, seen[:, None], n),
-            covariance=_over_fields(self.covariance, seen[:, None, None], n**2),
-            systematic=_over_fields(self.systematic, seen[:, None, None], n**2),
+            covariance=_over_fields(self.covariance, seen[:, None], n**2),
+            systematic=_over_fields(self.systematic, seen[:, None], n**2),
             shares=self.shares.mean_field(),
             header=header,
             fields=("+".join(self.fields),),

@@ -13,6 +13,7 @@ from vampires.canonical import Header
 from vampires.errors import FileError
 from vampires.images.units import RATE, FluxScale
 from vampires.io.products import read_fits, write_fits
+from vampires.kernels.covariance import number_of_pairs, pair
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.model_error import ModelError
 from vampires.polarimetry.planes import PRODUCTS
@@ -99,15 +100,17 @@ def read_stokes(path: str | Path) -> dict[str, Any]:
     full = {name: plane if several else plane[None] for name, plane in stored.items()}
     data = np.ascontiguousarray(full[""][:, :4], dtype=np.float32)
     nf, k, *shape = data.shape
-    covariance, systematic = (np.zeros((nf, k, k, *shape), np.float32) for _ in range(2))
+    kept = nf, number_of_pairs(k), *shape
+    covariance, systematic = np.zeros(kept, np.float32), np.zeros(kept, np.float32)
     for i, planes in enumerate(data):
         masters = full["SYS"][i] ** 2
         error = ModelError.from_header(header, str(i) if several else "")
         masters[2:] = np.maximum(masters[2:] - error.variance(planes), 0)
         for plane in range(k):
-            systematic[i, plane, plane] = masters[plane]
-            covariance[i, plane, plane] = full["ERR"][i, plane] ** 2 - masters[plane]
-        covariance[i, 2, 3] = covariance[i, 3, 2] = full["COV"][i]
+            own = pair(plane, plane)
+            systematic[i, own] = masters[plane]
+            covariance[i, own] = full["ERR"][i, plane] ** 2 - masters[plane]
+        covariance[i, pair(2, 3)] = full["COV"][i]
     return {
         "data": data,
         "covariance": covariance,
