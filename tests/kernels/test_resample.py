@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from vampires.kernels.covariance import pack
 from vampires.kernels.resample import affine, rotate, rotate_smooth, shift
 from vampires.kernels.sinc import MIN_WEIGHT, TAPS, exact_weights, sinc_weights
 from vampires.kernels.sums import sums_covariance, weighted_sums
@@ -200,10 +201,12 @@ def test_weighted_sums_and_their_covariance():
     weights = np.array([[0.5, 0.5, 0.0], [1.0, -1.0, 0.0]])
     images = rng.normal(size=(3, 4, 5)).astype(np.float32)
     images[2] = np.nan  # without weight: it spreads nothing
-    sums, covariance = np.empty((2, 4, 5), np.float32), np.empty((2, 2, 4, 5), np.float32)
+    sums, covariance = np.empty((2, 4, 5), np.float32), np.empty((3, 4, 5), np.float32)
     weighted_sums(weights, images, sums)
     sums_covariance(weights, images**2, covariance)
     np.testing.assert_allclose(sums[0], images[:2].mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(sums[1], images[0] - images[1], rtol=1e-6)
     expected = np.einsum("ki,mi,iyx->kmyx", weights[:, :2], weights[:, :2], images[:2] ** 2)
-    np.testing.assert_allclose(covariance, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(covariance, pack(expected), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="each pair"):
+        sums_covariance(weights, images**2, covariance[:2])

@@ -47,6 +47,8 @@ def sums_covariance(weights: Float64, variances: Float32, out: Float32) -> None:
         Filled; each pair once (`vampires.kernels.covariance`).
     """
     n, ny, nx = variances.shape
+    if len(out) != len(weights) * (len(weights) + 1) // 2:  # compiled loops check no index
+        raise ValueError("room for each pair of planes once is needed")
     total = np.empty(nx)
     for y in range(ny):
         pair = 0
