@@ -49,18 +49,16 @@ def derotate(images: Sequence[CameraImage]) -> list[CameraImage]:
         If DEROTANG is missing.
     """
     angles = derotation_angles(images)
-    fields = [turned_field(images, field, angles) for field in range(len(images[0].data))]
-    return [
-        replace(
-            image,
-            data=np.stack([data[i] for data, _ in fields]),
-            variance=np.stack([variance[i] for _, variance in fields]),
-            systematic=systematic,
-        )
-        for i, (image, systematic) in enumerate(
-            zip(images, turned_systematic(images, angles), strict=True)
-        )
-    ]
+    systematic = turned_systematic(images, angles)
+
+    def turned(i: int) -> CameraImage:
+        shape = images[i].data.shape
+        data, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        for field, planes in enumerate(zip(data, variance, strict=True)):
+            _turn(images[i], field, angles[i], planes)
+        return replace(images[i], data=data, variance=variance, systematic=systematic[i])
+
+    return side_by_side(turned, range(len(images)))
 
 
 def derotation_angles(images: Sequence[CameraImage]) -> list[float]:
@@ -96,11 +94,15 @@ def turned_field(
     data, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
 
     def turn(i: int) -> None:
-        own, noise = _contiguous(images[i].data[field]), _contiguous(images[i].variance[field])
-        rotate(own, noise, angles[i], out=(data[i], variance[i]))
+        _turn(images[i], field, angles[i], (data[i], variance[i]))
 
     side_by_side(turn, range(len(images)))
     return data, variance
+
+
+def _turn(image: CameraImage, field: int, angle: float, out: tuple[Float32, Float32]) -> None:
+    """Turn one field into data and variance."""
+    rotate(_contiguous(image.data[field]), _contiguous(image.variance[field]), angle, out=out)
 
 
 def north_up_image(image: CameraImage) -> CameraImage:

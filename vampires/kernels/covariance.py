@@ -33,6 +33,11 @@ def pair(a: int, b: int, k: int = 4) -> int:
 _pair = inlined(pair)
 
 
+def places_of_variances(k: int = 4) -> list[int]:
+    """Places of the variances of `k` planes among their covariances."""
+    return [pair(a, a, k) for a in range(k)]
+
+
 def number_of_pairs(k: int) -> int:
     """How many covariances `k` planes have."""
     return k * (k + 1) // 2
@@ -91,6 +96,7 @@ def add_radial(out: Float32, table: Float64, place: Float32, scale: Float32) -> 
     >>> out.tolist()
     [[[2.0, 30.0]]]
     """
+    _check_room(out, len(table))
     _add_radial(out, np.ascontiguousarray(table, float), place, scale)
 
 
@@ -144,5 +150,13 @@ def transform(matrix: Float64, covariance: Float32, out: Float32 | None = None) 
     given = np.ascontiguousarray(covariance, np.float32)
     if out is None:
         out = np.empty_like(given)
+    _check_room(given, number_of_pairs(len(matrix)))
+    _check_room(out, len(given))
     _transform(np.ascontiguousarray(matrix, float), given, out)
     return out
+
+
+def _check_room(planes: Float32, number: int) -> None:
+    """Refuse another number of planes: compiled loops check no index."""
+    if planes.ndim != 3 or len(planes) != number:
+        raise ValueError(f"{planes.shape}: room for {number} planes, each pair once, is needed")

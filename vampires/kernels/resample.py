@@ -51,6 +51,29 @@ def _taps_inside(
 
 
 @inlined
+def _down(
+    image: NDArray[np.float32], p: np.uint64, nx: np.uint64, w: tuple[np.float32, ...]
+) -> np.float32:
+    """Weighted sum of eight pixels down a column, from the pixel `p` of a flat image on."""
+    down = w[0] * image[p]
+    p += nx
+    down += w[1] * image[p]
+    p += nx
+    down += w[2] * image[p]
+    p += nx
+    down += w[3] * image[p]
+    p += nx
+    down += w[4] * image[p]
+    p += nx
+    down += w[5] * image[p]
+    p += nx
+    down += w[6] * image[p]
+    p += nx
+    down += w[7] * image[p]
+    return down
+
+
+@inlined
 def _all_taps(
     data: NDArray[np.float32],
     variance: NDArray[np.float32],
@@ -62,47 +85,20 @@ def _all_taps(
 ) -> tuple[float, float]:
     """Value and variance where all taps are valid pixels; their weights sum to one.
 
-    Eight columns side by side, each down its eight rows. The images are flat and the pixels
-    counted from `first` on, without a sign: a slice for each row would cost more than its pixels,
-    and numba tests each index that has one.
+    Eight columns side by side. The images are flat and the pixels counted from `first` on, without
+    a sign: a slice for each row would cost more than its pixels, and numba tests each index that
+    has one.
     """
     value, noise = np.float32(0), np.float32(0)
+    w = wy[0], wy[1], wy[2], wy[3], wy[4], wy[5], wy[6], wy[7]
     for i in range(taps):
-        p = first + i
-        down = wy[0] * data[p]
-        p += nx
-        down += wy[1] * data[p]
-        p += nx
-        down += wy[2] * data[p]
-        p += nx
-        down += wy[3] * data[p]
-        p += nx
-        down += wy[4] * data[p]
-        p += nx
-        down += wy[5] * data[p]
-        p += nx
-        down += wy[6] * data[p]
-        p += nx
-        down += wy[7] * data[p]
-        value += wx[i] * down
+        value += wx[i] * _down(data, first + i, nx, w)
+    squares = (
+        w[0] * w[0], w[1] * w[1], w[2] * w[2], w[3] * w[3],
+        w[4] * w[4], w[5] * w[5], w[6] * w[6], w[7] * w[7],
+    )  # fmt: skip
     for i in range(taps):
-        p = first + i
-        down = wy[0] * wy[0] * variance[p]
-        p += nx
-        down += wy[1] * wy[1] * variance[p]
-        p += nx
-        down += wy[2] * wy[2] * variance[p]
-        p += nx
-        down += wy[3] * wy[3] * variance[p]
-        p += nx
-        down += wy[4] * wy[4] * variance[p]
-        p += nx
-        down += wy[5] * wy[5] * variance[p]
-        p += nx
-        down += wy[6] * wy[6] * variance[p]
-        p += nx
-        down += wy[7] * wy[7] * variance[p]
-        noise += wx[i] * wx[i] * down
+        noise += wx[i] * wx[i] * _down(variance, first + i, nx, squares)
     return float(value), float(noise)
 
 

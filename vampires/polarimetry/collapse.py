@@ -14,7 +14,7 @@ from vampires.canonical import Fact, Header
 from vampires.errors import MeasurementError, PolarimetryError
 from vampires.header.merge import stack_headers
 from vampires.images.units import ASTROPY_UNITS, RATE
-from vampires.kernels.covariance import pair
+from vampires.kernels.covariance import pair, places_of_variances
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.model_error import mean_error_cards
 from vampires.polarimetry.photometry import Polarisation
@@ -256,7 +256,7 @@ def _master_variance(frame: StokesFrame) -> FloatArray:
 
 def _weights(frame: StokesFrame) -> FloatArray:
     """Inverse median variance of each field and plane; one where it is unknown."""
-    own = [pair(k, k) for k in range(frame.data.shape[1])]
+    own = places_of_variances()
     return np.array([[_inverse_median(planes[p]) for p in own] for planes in frame.covariance])
 
 

@@ -94,7 +94,7 @@ def reduce_set(
     """
     found = _Set.of(images, hwp_sync)
     correction = Correction.of_set(
-        per_field(geometry_models(models, mm_correct), found.fields),
+        geometry_models(models, mm_correct, found.fields),
         found.weights, found.angles, instrumental=mm_correct, errors=errors,
     )  # fmt: skip
     frame = _summed(found, correction.matrices @ found.weights, turn)
@@ -189,14 +189,11 @@ def _sums(
     data = np.empty((nf, k, *shape), np.float32)
     covariance = np.empty((nf, number_of_pairs(k), *shape), np.float32)
     for field, own in enumerate(weights):
-        planes, noise = (
-            (
-                np.stack([i.data[field] for i in images]),
-                np.stack([i.variance[field] for i in images]),
-            )
-            if angles is None
-            else turned_field(images, field, angles)
-        )
+        if angles is None:
+            planes = np.stack([image.data[field] for image in images])
+            noise = np.stack([image.variance[field] for image in images])
+        else:
+            planes, noise = turned_field(images, field, angles)
         weighted_sums(own, planes, data[field])
         sums_covariance(own, noise, covariance[field])
     return data, covariance
@@ -226,11 +223,12 @@ def common_covariance(
     return shares.covariance(means)
 
 
-def geometry_models(models: Models, mm_correct: bool) -> tuple[MuellerModel, ...] | MuellerModel:
-    """Keep the models, or ideal ones with the same geometry."""
-    if isinstance(models, MuellerModel):
-        return models if mm_correct else models.idealised()
-    return tuple(model if mm_correct else model.idealised() for model in models)
+def geometry_models(
+    models: Models, mm_correct: bool, fields: Sequence[str]
+) -> tuple[MuellerModel, ...]:
+    """Model of each field, or an ideal one with the same geometry."""
+    every = per_field(models, fields)
+    return every if mm_correct else tuple(model.idealised() for model in every)
 
 
 def _state(image: CameraImage) -> State:

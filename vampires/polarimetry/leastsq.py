@@ -15,7 +15,7 @@ from vampires.images.image import CameraImage
 from vampires.kernels.covariance import pack
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles
-from vampires.polarimetry.correction import GEOMETRY_ONLY, Models, per_field
+from vampires.polarimetry.correction import GEOMETRY_ONLY, Models
 from vampires.polarimetry.inversion import (
     check_alike,
     common_covariance,
@@ -72,7 +72,7 @@ def invert(
     angles = [LightPathAngles.from_header(i.header, hwp_sync=hwp_sync) for i in ordered]
     turned = derotate(ordered)
     pairs = _simultaneous(ordered)
-    own_models = per_field(geometry_models(models, mm_correct), ordered[0].fields)
+    own_models = geometry_models(models, mm_correct, ordered[0].fields)
     solved = []
     for f, model in enumerate(own_models):
         rows = np.array([model.row(a)[:3] for a in angles])

@@ -16,7 +16,7 @@ from vampires.errors import PolarimetryError
 from vampires.header.fields import field_index
 from vampires.images.derotate import rotate_planes
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
-from vampires.kernels.covariance import pair
+from vampires.kernels.covariance import pair, places_of_variances
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles
 from vampires.polarimetry import planes as pl
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vampires.plotting.stokes import StokesPlanes
-
-_OWN = [pair(k, k) for k in range(4)]  # where the variances lie among the covariances
 
 
 @dataclass(frozen=True)
@@ -290,9 +288,8 @@ class StokesFrame:
         out = np.empty((len(self.data), len(pl.PRODUCTS), *self.shape), np.float32)
         for i, (own, planes) in enumerate(zip(self.data, out, strict=True)):
             Q, U = own[2], own[3]
-            covariance = self.covariance[i], self.systematic[i]
-            *total, cross = (sum(part[p] for part in covariance) for p in (*_OWN, pair(2, 3)))
-            together = total[2], total[3], cross
+            total = [self._total(i, k, k) for k in range(4)]
+            together = total[2], total[3], self._total(i, 2, 3)
             variances = (
                 *total,
                 *pl.azimuthal_variance(*together, phi),
@@ -303,15 +300,16 @@ class StokesFrame:
             planes[7] = pl.angle_error(Q, U, *together)
         return out
 
-    def _total(self, k: int, m: int) -> NDArray[np.float32]:
-        """Covariance of two planes, noise and masters, shape (nfields, ny, nx)."""
-        at = pair(k, m)
-        total: NDArray[np.float32] = self.covariance[:, at] + self.systematic[:, at]
+    def _total(self, fields: int | slice, k: int, m: int) -> NDArray[np.float32]:
+        """Covariance of two planes of a field or several, noise and masters."""
+        place = fields, pair(k, m)
+        total: NDArray[np.float32] = self.covariance[place] + self.systematic[place]
         return total
 
     def debiased_lp(self) -> NDArray[np.float32]:
         """LP_I with its positive noise bias removed, shape (nfields, ny, nx)."""
-        variance = (self._total(2, 2) + self._total(3, 3)) / 2
+        every = slice(None)
+        variance = (self._total(every, 2, 2) + self._total(every, 3, 3)) / 2
         lp = pl.linear_polarisation(self.data[:, 2], self.data[:, 3])
         return pl.debiased_lp(lp, variance).astype(np.float32)
 
@@ -328,7 +326,7 @@ class StokesFrame:
         """
         systematic = np.empty(self.data.shape, np.float32)
         for i, (own, planes) in enumerate(zip(self.systematic, systematic, strict=True)):
-            np.maximum(own[_OWN], 0, out=planes)
+            np.maximum(own[places_of_variances()], 0, out=planes)
             planes[2:] += self._model_variance(i)
             np.sqrt(planes, out=planes)
         out: dict[str, NDArray[Any]] = {

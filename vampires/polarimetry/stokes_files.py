@@ -13,7 +13,7 @@ from vampires.canonical import Header
 from vampires.errors import FileError
 from vampires.images.units import RATE, FluxScale
 from vampires.io.products import read_fits, write_fits
-from vampires.kernels.covariance import number_of_pairs, pair
+from vampires.kernels.covariance import number_of_pairs, pair, places_of_variances
 from vampires.mueller.components import FloatArray
 from vampires.polarimetry.model_error import ModelError
 from vampires.polarimetry.planes import PRODUCTS
@@ -106,10 +106,9 @@ def read_stokes(path: str | Path) -> dict[str, Any]:
         masters = full["SYS"][i] ** 2
         error = ModelError.from_header(header, str(i) if several else "")
         masters[2:] = np.maximum(masters[2:] - error.variance(planes), 0)
-        for plane in range(k):
-            own = pair(plane, plane)
-            systematic[i, own] = masters[plane]
-            covariance[i, own] = full["ERR"][i, plane] ** 2 - masters[plane]
+        for plane, place in enumerate(places_of_variances()):
+            systematic[i, place] = masters[plane]
+            covariance[i, place] = full["ERR"][i, plane] ** 2 - masters[plane]
         covariance[i, pair(2, 3)] = full["COV"][i]
     return {
         "data": data,
