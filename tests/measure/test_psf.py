@@ -115,3 +115,25 @@ def test_disc_is_uniform_and_centred():
     assert disc.sum(dtype=float) == pytest.approx(1, abs=1e-6)
     np.testing.assert_allclose(moment(disc.astype(float)), 0, atol=1e-6)
     assert disc.max() == pytest.approx(1 / (np.pi * 6.3**2), rel=1e-5)
+
+
+@pytest.mark.parametrize("cells", [64, 63])
+@pytest.mark.parametrize("size", [20, 21])
+@pytest.mark.parametrize("aberrated", [False, True])
+def test_image_is_the_fourier_integral_over_the_pupil(cells, size, aberrated):
+    """Whatever the parity of its samples and pixels; and where pixels are wider than it needs."""
+    pupil = pupil_transmission(PUPIL, 20.0, samples=cells)
+    if aberrated:
+        y, x = np.indices(pupil.shape) / cells
+        pupil = pupil * np.exp(1j * (np.sin(5 * y + 3 * x) + y * x**2))
+    scale, diameter, wavelengths, weights = 12.0, 7.92, (700e-9, 760e-9), (1.0, 0.6)
+    fine = 45  # samples a pixel and axis for a sum in place of the integral
+    angles = (np.arange((size + 24) * fine) - ((size + 24) * fine - 1) / 2) / fine * scale * MAS
+    u = ((np.arange(cells) + 0.5) / cells - 0.5) * diameter
+    image = 0.0
+    for wavelength, weight in zip(wavelengths, weights, strict=True):
+        wave = np.exp(-2j * np.pi / wavelength * np.outer(angles, u))
+        image = image + weight / wavelength**2 * np.abs(wave @ pupil @ wave.T) ** 2
+    pixels = image.reshape(size + 24, fine, size + 24, fine).mean(axis=(1, 3))[12:-12, 12:-12]
+    psf = fraunhofer_psf(pupil, diameter, wavelengths, weights, scale, size)
+    np.testing.assert_allclose(psf, pixels / pixels.sum(), atol=1e-4 * psf.max())

@@ -23,6 +23,8 @@ _PAULI = np.array(
         [[0, -1j], [1j, 0]],
     ]
 )
+#: Share of each element of a Mueller matrix in the coherency matrix, shape (4, 4, 4, 4).
+_COHERENCY = np.einsum("aij,bkl->abikjl", _PAULI, _PAULI.conj()).reshape(4, 4, 4, 4) / 4
 
 
 def rotator(angle: ArrayLike) -> FloatArray:
@@ -176,12 +178,7 @@ def coherency_eigenvalues(matrix: ArrayLike) -> FloatArray:
     ndarray
         Shape (4,).
     """
-    mueller = np.asarray(matrix, dtype=float)
-    coherency = np.zeros((4, 4), dtype=complex)
-    for i in range(4):
-        for j in range(4):
-            coherency += mueller[i, j] * np.kron(_PAULI[i], _PAULI[j].conj()) / 4
-    return np.linalg.eigvalsh(coherency)
+    return np.linalg.eigvalsh(np.tensordot(np.asarray(matrix, dtype=float), _COHERENCY))
 
 
 def is_realisable(matrix: ArrayLike, *, tolerance: float = 1e-9) -> bool:

@@ -89,11 +89,12 @@ def write_hdf5(
             group.create_dataset("names", data=list(known.names), dtype=text, track_times=False)
             group.create_dataset("covariance", data=known.covariance, track_times=False)
             group.attrs["scale"], group.attrs["angle"] = known.scale, known.angle
+        attrs = file.attrs
         for name in names:
-            file.attrs[name] = [model.parameters.get(name, 0.0) for model in models]
+            attrs[name] = [model.parameters.get(name, 0.0) for model in models]
         for name, value in asdict(angles).items():
-            file.attrs[f"angle_{name}"] = value
-        file.attrs.update(task_attribute())
+            attrs[f"angle_{name}"] = value
+        attrs.update(task_attribute())
 
 
 def read_hdf5(path: str | Path) -> MuellerRecord:

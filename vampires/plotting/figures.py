@@ -11,7 +11,9 @@ import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from vampires.io.atomic import atomic_path
 
@@ -24,7 +26,7 @@ Q_PHI, U_PHI = "Qᵩ", "Uᵩ"
 """Azimuthal Stokes parameters, as labels."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_COMPRESSION = 3  # of zlib: a third of the time of the usual 6, a twentieth larger
+_COMPRESSION = 1  # of zlib: a quarter of the time of the usual 6, a tenth larger
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -134,14 +136,20 @@ def png(figure: Figure, dpi: float = 90, texts: Mapping[str, str] | None = None)
         Texts that go with the picture, by their PNG keyword (``Title``, ``Description``).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image, PngImagePlugin
 
-    FigureCanvasAgg(figure)
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    # without the fourth channel, which says nothing: a third less time, a tenth less to store
+    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    chunks = PngImagePlugin.PngInfo()
+    for keyword, text in (texts or {}).items():
+        chunks.add_text(keyword, text)
     stream = io.BytesIO()
-    metadata: dict[str, Any] = {"Software": None, **(texts or {})}
-    figure.savefig(
-        stream, format="png", dpi=dpi, metadata=metadata,
-        pil_kwargs={"compress_level": _COMPRESSION},
-    )  # fmt: skip
+    Image.fromarray(pixels).save(
+        stream, "png", compress_level=_COMPRESSION, dpi=(dpi, dpi), pnginfo=chunks
+    )
     return stream.getvalue()
 
 
