@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar, TypeAlias
 
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.table import Table
+from numpy.typing import NDArray
 
 from vampires.canonical import Header
 from vampires.errors import FileError
@@ -26,6 +28,7 @@ from vampires.io.cards import BLOCK, format_cards, read_cards
 from vampires.io.provenance import KEY, absent_inputs, current_task
 from vampires.utils.cards import Cards, Unreadable, as_cards
 from vampires.utils.text import ascii_text
+from vampires.utils.threads import one_ahead
 from vampires.version import __version__
 
 _STRUCTURAL = {
@@ -37,6 +40,32 @@ _STRUCTURAL = {
 _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
 _PART = 2**18  # pixels written at a time: they stay in the processor's cache
 _TYPES = {bitpix: np.dtype(f">{name}") for name, bitpix in _BITPIX.items()}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Pixels of a product that are made part by part while it is written.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of all of them.
+    number : int
+        Of parts, which follow one another along the first axis.
+    part : callable
+        Makes the part of that number, an array of float32.
+    """
+
+    shape: tuple[int, ...]
+    number: int
+    part: Callable[[int], NDArray[np.float32]]
+    dtype: ClassVar[np.dtype[np.float32]] = np.dtype(np.float32)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        return one_ahead(self.part, range(self.number))
+
+
+Pixels: TypeAlias = np.ndarray | Parts
 
 
 def product_header(header: Cards | fits.Header) -> Header:
@@ -110,7 +139,7 @@ def sign(header: Header) -> None:
 
 def write_fits(
     path: str | Path,
-    planes: Mapping[str, np.ndarray],
+    planes: Mapping[str, Pixels],
     header: Cards | fits.Header,
     fields: Mapping[str, Header] | None = None,
 ) -> None:
@@ -120,7 +149,7 @@ def write_fits(
     ----------
     path : str or Path
         Target; appears only when complete.
-    planes : mapping of str to ndarray
+    planes : mapping of str to ndarray or Parts
         The first entry is the primary data, whatever its name; the others become image
         extensions of that name, ``ERR`` before the fields and the rest after them.
     header : Header or fits.Header
@@ -130,9 +159,7 @@ def write_fits(
     """
     names = list(planes)
     head = product_header(header)
-    images: list[tuple[Cards, np.ndarray | None]] = [
-        (_head(planes[names[0]], head), planes[names[0]])
-    ]
+    images: list[tuple[Cards, Pixels | None]] = [(_head(planes[names[0]], head), planes[names[0]])]
     if "ERR" in names[1:]:
         images.append(_extension(planes["ERR"], "ERR", head))
     for name, field_header in (fields or {}).items():
@@ -144,11 +171,13 @@ def write_fits(
         for cards, data in images:
             stream.write(format_cards(cards))
             if data is not None:
-                _write_pixels(stream, data)
+                for part in data if isinstance(data, Parts) else (data,):
+                    _write_pixels(stream, part)
+                stream.write(bytes(-stream.tell() % BLOCK))
 
 
 def _write_pixels(stream: BinaryIO, data: np.ndarray) -> None:
-    """Write pixels most significant byte first, and the filling of their last block.
+    """Write pixels most significant byte first.
 
     Part by part, with the same memory for each: new memory takes longer than to swap its bytes.
     """
@@ -158,7 +187,6 @@ def _write_pixels(stream: BinaryIO, data: np.ndarray) -> None:
         own = flat[first : first + _PART]
         part[: own.size] = own
         stream.write(part[: own.size].data)
-    stream.write(bytes(-flat.nbytes % BLOCK))
 
 
 def read_fits(
@@ -329,7 +357,7 @@ def _native(data: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
 
 
-def _head(data: np.ndarray | None, header: Cards, name: str = "") -> Cards:
+def _head(data: Pixels | None, header: Cards, name: str = "") -> Cards:
     """All cards of a primary image, or of an extension of that name; without pixels for None."""
     out = Cards()
     if name:
@@ -353,14 +381,14 @@ def _head(data: np.ndarray | None, header: Cards, name: str = "") -> Cards:
     return out
 
 
-def _extension(data: np.ndarray, name: str, header: Cards) -> tuple[Cards, np.ndarray]:
+def _extension(data: Pixels, name: str, header: Cards) -> tuple[Cards, Pixels]:
     cards = _head(data, Cards(), name)
     if "BUNIT" in header and name in {"ERR", "SYS"}:
         cards["BUNIT"] = header["BUNIT"]
     return cards, data
 
 
-def _bitpix(data: np.ndarray) -> int:
+def _bitpix(data: Pixels) -> int:
     kind = "u1" if data.dtype == bool else data.dtype.str[1:]
     if kind not in _BITPIX:
         raise TypeError(f"pixels of type {data.dtype} have no plain FITS form")

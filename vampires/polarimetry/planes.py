@@ -99,10 +99,10 @@ def lp_variance(
 
     It is the variance along the direction of (Q, U); where both are zero, the mean of the two.
     """
-    Q, U, var_q, var_u = (np.asarray(a) for a in (Q, U, var_q, var_u))
-    p2 = Q**2 + U**2
-    along = Q**2 * var_q + U**2 * var_u + 2 * Q * U * np.asarray(cov_qu)
-    return np.where(p2 == 0, (var_q + var_u) / 2, along / np.where(p2 == 0, 1, p2))
+    var_q, var_u = np.asarray(var_q), np.asarray(var_u)
+    p, c, s = _direction(Q, U)
+    along = c**2 * var_q + s**2 * var_u + 2 * c * s * np.asarray(cov_qu)
+    return np.where(p == 0, (var_q + var_u) / 2, along)
 
 
 def debiased_lp(lp: ArrayLike, variance: ArrayLike) -> NDArray:
@@ -138,11 +138,17 @@ def angle_error(
     Q: ArrayLike, U: ArrayLike, var_q: ArrayLike, var_u: ArrayLike, cov_qu: ArrayLike
 ) -> NDArray:
     """Error of the angle of polarisation, deg: first order, at most that of a random angle."""
-    Q, U = np.asarray(Q), np.asarray(U)
-    p2 = Q**2 + U**2
-    across = U**2 * np.asarray(var_q) + Q**2 * np.asarray(var_u) - 2 * Q * U * np.asarray(cov_qu)
-    error = np.rad2deg(0.5 * np.sqrt(np.maximum(across, 0)) / np.where(p2 == 0, 1, p2))
-    return np.where(p2 == 0, _UNKNOWN_ANGLE, np.minimum(error, _UNKNOWN_ANGLE))
+    p, c, s = _direction(Q, U)
+    across = s**2 * np.asarray(var_q) + c**2 * np.asarray(var_u) - 2 * c * s * np.asarray(cov_qu)
+    error = np.rad2deg(0.5 * np.sqrt(np.maximum(across, 0)) / np.where(p == 0, 1, p))
+    return np.where(p == 0, _UNKNOWN_ANGLE, np.minimum(error, _UNKNOWN_ANGLE))
+
+
+def _direction(Q: ArrayLike, U: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
+    """Polarised intensity, and the unit vector along (Q, U): in Jy, squares leave float32."""
+    p = linear_polarisation(Q, U)
+    safe = np.where(p == 0, 1, p)
+    return p, np.asarray(Q) / safe, np.asarray(U) / safe
 
 
 def _offsets(shape: tuple[int, int], center: tuple[float, float] | None) -> tuple[NDArray, NDArray]:

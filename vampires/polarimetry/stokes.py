@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
@@ -16,6 +17,7 @@ from vampires.errors import PolarimetryError
 from vampires.header.fields import field_index
 from vampires.images.derotate import rotate_planes
 from vampires.images.units import ASTROPY_UNITS, RATE, FluxScale
+from vampires.io.products import Parts, Pixels
 from vampires.kernels.covariance import pair, places_of_variances
 from vampires.mueller.components import FloatArray
 from vampires.mueller.model import LightPathAngles
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vampires.plotting.stokes import StokesPlanes
+
+NamedPlanes: TypeAlias = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -252,7 +256,7 @@ class StokesFrame:
         suffix = str(field) if len(self.fields) > 1 else ""
         return ModelError.from_header(self.header, suffix).variance(self.data[field])
 
-    def products(self) -> dict[str, NDArray[np.float32]]:
+    def products(self) -> NamedPlanes:
         """Make the eight planes I_Q, I_U, Q, U, Q_PHI, U_PHI, LP_I, AOLP.
 
         Returns
@@ -260,45 +264,49 @@ class StokesFrame:
         dict
             Arrays (nfields, ny, nx), e-/s or the unit of BUNIT; AOLP in deg east of north.
         """
-        return self._named(self._products())
+        return self._of_fields(self._products)
 
-    def errors(self) -> dict[str, NDArray[np.float32]]:
+    def errors(self) -> NamedPlanes:
         """One-sigma errors of `products`, masters' errors included where they do not cancel."""
-        return self._named(self._errors())
+        return self._of_fields(self._errors)
 
-    def _named(self, planes: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return dict(zip(pl.PRODUCTS, planes.swapaxes(0, 1), strict=True))
+    def _of_fields(self, make: Callable[[int], NDArray[np.float32]]) -> NamedPlanes:
+        return _named(np.stack([make(field) for field in range(len(self.fields))], axis=1))
 
-    # Field by field, so that what lies between takes the same memory for each.
+    @cached_property
+    def _azimuth(self) -> NDArray[np.float32]:
+        return pl.azimuth(self.shape).astype(np.float32)
 
-    def _products(self) -> NDArray[np.float32]:
-        """Planes of `products`, shape (nfields, 8, ny, nx)."""
-        phi = pl.azimuth(self.shape)
-        out = np.empty((len(self.data), len(pl.PRODUCTS), *self.shape), np.float32)
-        for own, planes in zip(self.data, out, strict=True):
-            Q, U = own[2], own[3]
-            planes[:4] = own
-            planes[4], planes[5] = pl.azimuthal_stokes(Q, U, phi, radial=self.radial)
-            planes[6], planes[7] = pl.linear_polarisation(Q, U), pl.polarisation_angle(Q, U)
-        return out
+    def _products(self, field: int) -> NDArray[np.float32]:
+        """Planes of `products` of a field, shape (8, ny, nx)."""
+        planes = np.empty((len(pl.PRODUCTS), *self.shape), np.float32)
+        Q, U = self.data[field, 2:]
+        planes[:4] = self.data[field]
+        planes[4:6] = pl.azimuthal_stokes(Q, U, self._azimuth, radial=self.radial)
+        planes[6], planes[7] = pl.linear_polarisation(Q, U), pl.polarisation_angle(Q, U)
+        return planes
 
-    def _errors(self) -> NDArray[np.float32]:
-        """Planes of `errors`, shape (nfields, 8, ny, nx)."""
-        phi = pl.azimuth(self.shape)
-        out = np.empty((len(self.data), len(pl.PRODUCTS), *self.shape), np.float32)
-        for i, (own, planes) in enumerate(zip(self.data, out, strict=True)):
-            Q, U = own[2], own[3]
-            total = [self._total(i, k, k) for k in range(4)]
-            together = total[2], total[3], self._total(i, 2, 3)
-            variances = (
-                *total,
-                *pl.azimuthal_variance(*together, phi),
-                pl.lp_variance(Q, U, *together),
-            )
-            for plane, variance in zip(planes, variances, strict=False):
-                plane[:] = np.sqrt(np.maximum(variance, 0))
-            planes[7] = pl.angle_error(Q, U, *together)
-        return out
+    def _errors(self, field: int) -> NDArray[np.float32]:
+        """Planes of `errors` of a field, shape (8, ny, nx)."""
+        planes = np.empty((len(pl.PRODUCTS), *self.shape), np.float32)
+        Q, U = self.data[field, 2:]
+        total = [self._total(field, k, k) for k in range(4)]
+        together = total[2], total[3], self._total(field, 2, 3)
+        variances = (
+            *total,
+            *pl.azimuthal_variance(*together, self._azimuth),
+            pl.lp_variance(Q, U, *together),
+        )
+        for plane, variance in zip(planes, variances, strict=False):
+            np.sqrt(np.maximum(variance, 0), out=plane)
+        planes[7] = pl.angle_error(Q, U, *together)
+        return planes
+
+    def _systematic_errors(self, field: int) -> NDArray[np.float32]:
+        """Errors of a field's first four planes by masters and light path, (4, ny, nx)."""
+        variance = np.maximum(self.systematic[field, places_of_variances()], 0)
+        variance[2:] += self._model_variance(field)
+        return np.sqrt(variance, out=variance)
 
     def _total(self, fields: int | slice, k: int, m: int) -> NDArray[np.float32]:
         """Covariance of two planes of a field or several, noise and masters."""
@@ -313,7 +321,7 @@ class StokesFrame:
         lp = pl.linear_polarisation(self.data[:, 2], self.data[:, 3])
         return pl.debiased_lp(lp, variance).astype(np.float32)
 
-    def planes(self) -> dict[str, NDArray[np.float32]]:
+    def planes(self) -> dict[str, Pixels]:
         """Product planes as they are stored: data, ERR, and what `read` needs to propagate on.
 
         Returns
@@ -322,22 +330,24 @@ class StokesFrame:
             '' (nfields, 8, ny, nx) and ERR alike; SYS (nfields, 4, ny, nx) the masters' part of
             the first four errors and, in Q and U, the light path's, which ERR does not hold;
             COV (nfields, ny, nx) the noise covariance of Q and U;
-            COUNT when known. A single field has no field axis.
+            COUNT when known. A single field has no field axis. The first three are made field
+            by field when they are written, so that each takes the memory of the one before.
         """
-        systematic = np.empty(self.data.shape, np.float32)
-        for i, (own, planes) in enumerate(zip(self.systematic, systematic, strict=True)):
-            np.maximum(own[places_of_variances()], 0, out=planes)
-            planes[2:] += self._model_variance(i)
-            np.sqrt(planes, out=planes)
-        out: dict[str, NDArray[Any]] = {
-            "": self._products(),
-            "ERR": self._errors(),
-            "SYS": systematic,
-            "COV": self.covariance[:, pair(2, 3)],
+        out: dict[str, Pixels] = {
+            "": self._by_field(len(pl.PRODUCTS), self._products),
+            "ERR": self._by_field(len(pl.PRODUCTS), self._errors),
+            "SYS": self._by_field(self.data.shape[1], self._systematic_errors),
         }
+        single = slice(None) if len(self.fields) > 1 else 0
+        out["COV"] = self.covariance[single, pair(2, 3)]
         if self.count is not None:
-            out["COUNT"] = self.count
-        return {k: v[0] if len(self.fields) == 1 else v for k, v in out.items()}
+            out["COUNT"] = self.count[single]
+        return out
+
+    def _by_field(self, planes: int, make: Callable[[int], NDArray[np.float32]]) -> Parts:
+        own = (planes, *self.shape)
+        nf = len(self.fields)
+        return Parts(own if nf == 1 else (nf, *own), nf, make)
 
     def mean_field(self) -> StokesFrame:
         """Mean over the fields of multiband data: a frame with a single field.
@@ -372,10 +382,10 @@ class StokesFrame:
         ``frame.ccddata("Q_PHI").uncertainty.array``
         """
         index = field_index(self.fields, field_name)
-        data = self.products()[plane][index]
+        data = _named(self._products(index))[plane]
         return CCDData(
             data,
-            uncertainty=StdDevUncertainty(self.errors()[plane][index]),
+            uncertainty=StdDevUncertainty(_named(self._errors(index))[plane]),
             mask=~np.isfinite(data),
             unit=ASTROPY_UNITS["deg" if plane == "AOLP" else self.header.known(Header.unit, RATE)],
             meta=self.header.to_fits(),
@@ -402,8 +412,8 @@ class StokesFrame:
         """
         index = field_index(self.fields, field_name)
         return radial_profile(
-            {name: planes[index] for name, planes in self.products().items()},
-            {name: planes[index] for name, planes in self.errors().items()},
+            _named(self._products(index)),
+            _named(self._errors(index)),
             pixel_scale=self.pixel_scale,
             width=width,
             variance_gain=sum_variance_gain(self.header.interpolations or 0),
@@ -412,12 +422,12 @@ class StokesFrame:
     def r2_scaled(self, plane: str = "Q_PHI", field_name: str | None = None) -> NDArray[np.float64]:
         """One plane times the squared distance from the star (arcsec^2), shape (ny, nx)."""
         index = field_index(self.fields, field_name)
-        return r2_scaled(self.products()[plane][index], self.pixel_scale)
+        return r2_scaled(_named(self._products(index))[plane], self.pixel_scale)
 
     def snr_map(self, field_name: str | None = None, width: float = 4.0) -> NDArray[np.float64]:
         """Q_phi over the rms of U_phi in annuli of `width` pixels, shape (ny, nx)."""
-        index, planes = field_index(self.fields, field_name), self.products()
-        return snr_map(planes["Q_PHI"][index], planes["U_PHI"][index], width)
+        planes = _named(self._products(field_index(self.fields, field_name)))
+        return snr_map(planes["Q_PHI"], planes["U_PHI"], width)
 
     def write(self, path: str | Path) -> None:
         """Write as FITS: the eight planes, ERR, a header per field, SYS, COV and COUNT."""
@@ -446,8 +456,8 @@ class StokesFrame:
         index = field_index(self.fields, field_name)
         object_, date = self.header.known(Header.object), self.header.known(Header.date)
         return StokesPlanes(
-            planes={name: planes[index] for name, planes in self.products().items()},
-            errors={name: planes[index] for name, planes in self.errors().items()},
+            planes=_named(self._products(index)),
+            errors=_named(self._errors(index)),
             title=" ".join(part for part in (object_, self.fields[index], date) if part),
             pixel_scale=self.pixel_scale,
             north_up=self.header.known(Header.north_up, True),
@@ -502,6 +512,10 @@ class StokesFrame:
             self, data=data, covariance=covariance, systematic=systematic,
             shares=self.shares.transformed(matrices),
         )  # fmt: skip
+
+
+def _named(planes: NDArray[np.float32]) -> NamedPlanes:
+    return dict(zip(pl.PRODUCTS, planes, strict=True))
 
 
 def _ip_cards(p: Polarisation, suffix: str) -> dict[str, tuple[float, str]]:

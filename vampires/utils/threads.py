@@ -9,12 +9,12 @@ nothing to do (`share_cores`). Results do not depend on it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import parent_process
 from typing import TypeVar
 
-__all__ = ["available_threads", "cores", "share_cores", "side_by_side"]
+__all__ = ["available_threads", "cores", "one_ahead", "share_cores", "side_by_side"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -64,6 +64,27 @@ def side_by_side(function: Callable[[_In], _Out], items: Iterable[_In]) -> list[
         return [function(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, items))
+
+
+def one_ahead(function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+    """``map(function, items)``; with a second thread, it makes the next while one is in use.
+
+    Examples
+    --------
+    >>> list(one_ahead(abs, [-2, 1]))
+    [2, 1]
+    """
+    if available_threads() == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[_Out] | None = None
+        for item in items:
+            ready, coming = coming, pool.submit(function, item)
+            if ready is not None:
+                yield ready.result()
+        if coming is not None:
+            yield coming.result()
 
 
 def available_threads() -> int:
