@@ -137,7 +137,7 @@ def hot_pixels(
     # A noiseless master (tests, constant fill) has no scale: any difference then counts.
     hot: Mask = np.asarray(np.abs(z) > threshold * scale if scale > 0 else residual != 0)
     if halves is not None:
-        hot &= _both_halves_agree(halves - smooth, residual)
+        hot[hot] = _both_halves_agree(halves[:, hot] - smooth[hot], residual[hot])
     return hot
 
 
@@ -160,12 +160,13 @@ def noisy_pixels(variances: NDArray[np.float32], nframes: int) -> Mask:
     typical = float(np.median(sample(variances)))
     stuck: Mask = (variances == 0).all(axis=0) & (typical > 0.25)
     floor = max(1e-3 * typical, 1e-6)
-    logs = np.log(np.maximum(variances, floor)).astype(np.float32)
     combined = np.log(np.maximum(variances.mean(axis=0), floor)).astype(np.float32)
     smooth = local_median(combined)
     excess = combined - smooth
     noisy: Mask = excess > NOISY_SIGMA * max(robust_sigma(excess), 1e-3)
-    return (noisy & _both_halves_agree(logs - smooth, excess)) | stuck
+    logs = np.log(np.maximum(variances[:, noisy], floor)).astype(np.float32)
+    noisy[noisy] = _both_halves_agree(logs - smooth[noisy], excess[noisy])
+    return noisy | stuck
 
 
 def unresponsive_pixels(flat: Plane, error: Plane, lit: Mask, smooth: Plane) -> Mask:

@@ -69,7 +69,7 @@ class _Line:
         return self.offset + self.slope * along
 
 
-def cells(centers: Mapping[str, tuple[float, float]], shape: tuple[int, int]) -> NDArray[np.int64]:
+def cells(centers: Mapping[str, tuple[float, float]], shape: tuple[int, int]) -> NDArray[np.int8]:
     """Tell for every pixel which field is nearest.
 
     Parameters
@@ -84,9 +84,13 @@ def cells(centers: Mapping[str, tuple[float, float]], shape: tuple[int, int]) ->
     ndarray of int, shape (ny, nx)
         Index into the mapping's order.
     """
-    y, x = np.indices(shape, dtype=np.float32)
-    distances = np.stack([np.hypot(y - cy, x - cx) for cy, cx in centers.values()])
-    return np.argmin(distances, axis=0)
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    nearest, least = np.zeros(shape, np.int8), np.full(shape, np.inf, np.float32)
+    for index, (cy, cx) in enumerate(centers.values()):
+        squares = np.float32((y - cy) ** 2) + np.float32((x - cx) ** 2)
+        nearest[squares < least] = index
+        np.minimum(least, squares, out=least)
+    return nearest
 
 
 def find_fields(smooth: Plane, centers: Mapping[str, tuple[float, float]]) -> dict[str, FieldBox]:

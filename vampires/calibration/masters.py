@@ -17,7 +17,7 @@ import numpy as np
 from astropy.nddata import CCDData, StdDevUncertainty
 from numpy.typing import NDArray
 
-from vampires.calibration.badpixels import Mask, Plane, hot_pixels, noisy_pixels
+from vampires.calibration.badpixels import Mask, Plane, hot_pixels, noisy_pixels, sample
 from vampires.errors import CalibrationError, ConfigError, FileError
 from vampires.header import Header
 from vampires.io.frames import DEFAULT_MEMORY, FrameSource, open_frames
@@ -355,8 +355,9 @@ def _level_offset(statistics: TemporalStatistics, bad: Mask) -> np.float32:
     difference = (statistics.mean - statistics.center)[~bad]
     if difference.size == 0:
         return np.float32(0)
-    middle = np.median(difference)
-    spread = robust_std(difference, middle)
+    some = sample(difference)
+    middle = np.median(some)
+    spread = robust_std(some, middle)
     kept = difference[np.abs(difference - middle) <= 5 * spread] if spread > 0 else difference
     return np.float32(kept.mean(dtype=np.float64))
 
