@@ -12,7 +12,7 @@ from astropy.io import fits
 from vampires.config import config_from_dict
 from vampires.cube import CameraCube
 from vampires.errors import ConfigError
-from vampires.night.fixes import Fix, load_fixes
+from vampires.night.fixes import Fix, load_fixes, meant_for
 from vampires.night.index import build_index
 from vampires.night.placing import placed
 from vampires.night.raw import HeaderIndex, raw_header
@@ -221,3 +221,22 @@ def test_an_impossible_rotator_is_no_matter_of_the_target(raw: Path) -> None:
     record = next(r for r in build_index([raw]) if r["name"] == "odd")
     assert record["kind"] == "unusable"
     assert "NON-SID" in (record["reason"] or "")
+
+
+def test_names_and_patterns_tell_which_files_are_meant() -> None:
+    tables = [
+        {"files": files, "from": "", "until": "", "set": {"OBJECT": name}, "table": ""}
+        for name, files in {
+            "all": [], "one": ["VMPA00021001"], "its file": ["VMPA00021001.fits.fz"],
+            "many": ["VMPA0002100?"], "literal": ["dark[1].fits"],
+        }.items()
+    ]  # fmt: skip
+    fixes = load_fixes(tables, "")
+
+    def meant(path: str) -> list[object]:
+        return [dict(fix.cards)["OBJECT"] for fix in meant_for(path, fixes)]
+
+    assert meant("raw/VMPA00021001.fits.fz") == ["all", "one", "its file", "many"]
+    assert meant("VMPA00021002.fits") == ["all", "many"]
+    assert meant("raw/dark[1].fits") == ["all", "literal"]
+    assert meant("raw/VMPA0002.fits") == ["all"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vampires.kernels._jit import inlined, kernel, reordered
-from vampires.kernels.sinc import MIN_WEIGHT, ORDER, TAPS, sinc_weights
+from vampires.kernels.sinc import MIN_WEIGHT, ORDER, TAPS, look_up, sinc_weights
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -170,8 +170,8 @@ def _affine(
                 near = reach[whole_y + ORDER, 0] <= whole_x < reach[whole_y + ORDER, 1]
             value = error = math.nan
             if near:
-                sinc_weights(source_y - whole_y, wy)
-                sinc_weights(source_x - whole_x, wx)
+                look_up(source_y - whole_y, wy, taps)
+                look_up(source_x - whole_x, wx, taps)
                 if whole:
                     first = np.uint64(first_y * nx + first_x)
                     value, error = _all_taps(flat, flat_variance, first, wide, wy, wx, taps)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vampires.kernels._jit import kernel
+from vampires.kernels._jit import inlined, kernel
 
 ORDER = 4
 """Pixels on each side of a point that contribute to its value."""
@@ -76,6 +76,20 @@ def _table() -> NDArray[np.float32]:
 _TABLE = _table()
 
 
+@inlined
+def look_up(fraction: float, weights: NDArray[np.float32], taps: np.uint64) -> None:
+    """Do as `sinc_weights` does, as part of a kernel; `taps` is always TAPS, but not known to be.
+
+    A loop of a length known beforehand is unrolled, and then not vectorised.
+    """
+    place = fraction * _STEPS
+    step = np.uint64(min(int(place), _STEPS - 1))
+    above = np.float32(place - step)
+    for tap in range(taps):
+        low = _TABLE[step, tap]
+        weights[tap] = low + above * (_TABLE[step + np.uint64(1), tap] - low)
+
+
 @kernel
 def sinc_weights(fraction: float, weights: NDArray[np.float32]) -> None:
     """Look the weights of `exact_weights` up for one point.
@@ -87,9 +101,4 @@ def sinc_weights(fraction: float, weights: NDArray[np.float32]) -> None:
     weights : ndarray of float32, shape (8,)
         Filled with the weights of the pixels `k` = -3 ... 4, good to 2e-6.
     """
-    place = fraction * _STEPS
-    step = min(int(place), _STEPS - 1)
-    above = np.float32(place - step)
-    for tap in range(TAPS):
-        low = _TABLE[step, tap]
-        weights[tap] = low + above * (_TABLE[step + 1, tap] - low)
+    look_up(fraction, weights, np.uint64(len(weights)))

@@ -13,9 +13,11 @@ import csv
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ RECORD = "HDRFIX"
 LOG_GAP = 60.0
 """Seconds from the middle of a cube to the nearest line of a half-wave-plate log, at most."""
 
+_WILD = re.compile(r"[*?[]")
 _EPOCH = datetime.datetime(1858, 11, 17, tzinfo=datetime.UTC)  # MJD 0
 _MOVED = 0.5  # deg by which the plate's target may differ during a cube
 _EDGE = 1.0 / 86400  # day at either end of a cube in which the plate may still move
@@ -70,17 +73,27 @@ class Fix:
     log: PlateLog | None
     source: str
 
-    def names(self, path: str | Path) -> bool:
-        """Whether the correction may be meant for a file, by its name."""
-        name = Path(path).name
-        return not self.files or any(
-            fnmatchcase(name, pattern) or fnmatchcase(stem(name), pattern) for pattern in self.files
-        )
+    @cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """Those of `files` that stand for many."""
+        return tuple(name for name in self.files if _WILD.search(name))
 
     @property
     def timed(self) -> bool:
         """Whether the time of the exposure decides as well."""
         return self.start is not None or self.end is not None or self.log is not None
+
+
+def meant_for(path: str | Path, fixes: Iterable[Fix]) -> list[Fix]:
+    """Corrections that may be meant for a file, by its name; there may be one for every file."""
+    names = {Path(path).name, stem(path)}
+    return [
+        fix
+        for fix in fixes
+        if not fix.files
+        or not names.isdisjoint(fix.files)
+        or any(fnmatchcase(name, pattern) for pattern in fix.patterns for name in names)
+    ]
 
 
 def load_fixes(tables: Sequence[Mapping[str, Any]], folder: str | Path) -> tuple[Fix, ...]:
@@ -121,7 +134,7 @@ def load_fixes(tables: Sequence[Mapping[str, Any]], folder: str | Path) -> tuple
 def fixes_digest(fixes: Sequence[Fix], path: str | Path) -> str:
     """Digest of the corrections that could touch a file; empty where there are none."""
     own = [(fix.start, fix.end, fix.cards, fix.log and (fix.log.times, fix.log.states))
-           for fix in fixes if fix.names(path)]  # fmt: skip
+           for fix in meant_for(path, fixes)]  # fmt: skip
     if not own:
         return ""
     return hashlib.sha256(json.dumps(own, default=str).encode()).hexdigest()[:12]
@@ -151,9 +164,7 @@ def fixed(cards: Cards, path: str | Path, fixes: Sequence[Fix]) -> Cards:
         on which a correction depends, is not in the header.
     """
     out = cards
-    for fix in fixes:
-        if not fix.names(path):
-            continue
+    for fix in meant_for(path, fixes):
         wanted = dict(fix.cards)
         if fix.timed:
             times = _times(out, path)

@@ -18,7 +18,7 @@ from vampires.io.paths import Layout, index_path, masters_index_path
 from vampires.log import get_logger
 from vampires.night.choice import choose, star_name
 from vampires.night.controller import is_controller, with_normalized
-from vampires.night.fixes import fixes_digest, load_fixes
+from vampires.night.fixes import Fix, fixes_digest, load_fixes
 from vampires.night.grouping import Group, group_cubes
 from vampires.night.index import NoMatchError, build_index, remembered
 from vampires.night.matching import Masters, master_path, match_background, match_masters
@@ -180,9 +180,12 @@ class Plan:
 
     def fixes_of(self, paths: Iterable[str]) -> dict[str, Any]:
         """Digest of the corrections of some files' headers, for a task's up-to-date test."""
-        fixes = load_fixes(self.config.data.fix, self.config.folder)
-        found = [digest for path in paths if (digest := fixes_digest(fixes, path))]
+        found = [digest for path in paths if (digest := fixes_digest(self._fixes, path))]
         return {"fixes": found} if found else {}
+
+    @functools.cached_property
+    def _fixes(self) -> tuple[Fix, ...]:
+        return load_fixes(self.config.data.fix, self.config.folder)
 
 
 def make_plan(config: Config) -> Plan:
