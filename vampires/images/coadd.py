@@ -137,10 +137,13 @@ def _positive(
     variance: NDArray[np.float64], count: NDArray[np.int32], cal: PixelCalibration
 ) -> NDArray[np.float32]:
     """Replace variances that unclipped photon noise made negative by the read noise's."""
+    wrong = variance <= 0
+    if not wrong.any():
+        return variance.astype(np.float32)
     good = cal.scale[~cal.bad & np.isfinite(cal.scale)]
     scale = float(np.median(good)) / cal.gain if good.size else 1.0
     floor = (cal.read_noise**2 + cal.gain**2 / 12) * scale**2 / np.maximum(count, 1)
-    return np.where(variance <= 0, floor, variance).astype(np.float32)
+    return np.where(wrong, floor, variance).astype(np.float32)
 
 
 def _coadd_stream(

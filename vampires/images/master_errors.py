@@ -48,10 +48,8 @@ def systematic_variance(
     """
     cal = alignment.cal
     unusable = cal.unusable
-    background = np.where(unusable, np.nan, cal.background_variance * cal.scale**2)
-    flat = np.where(unusable, np.nan, cal.flat_variance)
-    if alignment.flip:
-        background, flat = background[::-1], flat[::-1]
+    background = _with_holes(cal.background_variance * cal.scale**2, unusable, alignment.flip)
+    flat = _with_holes(cal.flat_variance, unusable, alignment.flip)
     shares = [pixel_shares(places, alignment.size) for places in alignment.centers]
     planes = [
         _weighted(background, own, alignment.size) * weight
@@ -96,14 +94,25 @@ def pixel_shares(places: NDArray[np.float64], size: Size) -> Shares:
     return np.argwhere(kept) + low, squares[kept] * (squares.sum() / squares[kept].sum())
 
 
-def _weighted(plane: NDArray[np.floating], shares: Shares, size: Size) -> NDArray[np.float64]:
+def _with_holes(
+    plane: NDArray[np.floating], holes: NDArray[np.bool_], flip: bool
+) -> NDArray[np.float32]:
+    """Copy of a detector plane, NaN in the holes, its rows reversed if the frames' are."""
+    out = np.where(holes, np.float32(np.nan), plane.astype(np.float32, copy=False))
+    return np.ascontiguousarray(out[::-1] if flip else out)
+
+
+def _weighted(plane: NDArray[np.float32], shares: Shares, size: Size) -> NDArray[np.float64]:
     """Sum of a detector plane over its displacements, NaN filled up by the others.
 
     Output pixels that no good detector pixel falls on get the plane's mean.
     """
     offsets, squares = shares
     average = np.empty(size)
-    average_displaced(np.ascontiguousarray(plane, np.float32), offsets, squares, average)
-    valid = plane[np.isfinite(plane)]
-    filled = np.where(np.isnan(average), valid.mean() if valid.size else 0.0, average)
-    return filled * squares.sum()
+    average_displaced(plane, offsets, squares, average)
+    holes = np.isnan(average)
+    if holes.any():
+        valid = plane[np.isfinite(plane)]
+        average[holes] = valid.mean(dtype=float) if valid.size else 0.0
+    average *= squares.sum()
+    return average
