@@ -138,9 +138,10 @@ def png(figure: Figure, dpi: float = 90, texts: Mapping[str, str] | None = None)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image, PngImagePlugin
 
+    canvas, usual = FigureCanvasAgg(figure), figure.get_dpi()
     figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
     canvas.draw()
+    figure.set_dpi(usual)
     # without the fourth channel, which says nothing: a third less time, a tenth less to store
     pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
     chunks = PngImagePlugin.PngInfo()
