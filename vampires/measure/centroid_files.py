@@ -223,7 +223,8 @@ def draw_centroids(
         name_mark(axes, name, (x, y + size))
         for spot in centroid.spots:
             axes.add_patch(Circle(_one_based(spot), radius, fill=False, color="tab:cyan"))
-    axes.set(title=title, xlabel="x [pixel, 1-based]", ylabel="y [pixel, 1-based]")
+    axes.set_title(title, y=1.0)  # else matplotlib measures all labels to find it a place
+    axes.set(xlabel="x [pixel, 1-based]", ylabel="y [pixel, 1-based]")
     return figure
 
 

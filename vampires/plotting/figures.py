@@ -42,6 +42,14 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def put_title(axes: Axes, text: str) -> None:
+    """Write the title of a panel right above it.
+
+    matplotlib would first measure every label of its axes, to find out whether one is in the way.
+    """
+    axes.set_title(text, y=1.0)
+
+
 def colour_bar(
     figure: Figure, image: AxesImage, beside: Axes | list[Axes], label: str = "", **place: float
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vampires.plotting.figures import colour_bar, new_figure
+from vampires.plotting.figures import colour_bar, new_figure, put_title
 from vampires.utils.robust import robust_std
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def _draw(data: np.ndarray, norm: Normalize, scale: float, title: str, unit: str
         data, origin="lower", cmap="inferno", interpolation="nearest",
         extent=(-half_x, half_x, -half_y, half_y), norm=norm,
     )  # fmt: skip
-    axes.set(title=title, xlabel="arcsec", ylabel="arcsec")
+    put_title(axes, title)
+    axes.set(xlabel="arcsec", ylabel="arcsec")
     colour_bar(figure, image, axes, unit)
     return figure
 

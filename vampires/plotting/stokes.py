@@ -13,7 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from vampires.plotting.figures import Q_PHI, U_PHI, colour_bar, new_figure, per_pixel
+from vampires.plotting.figures import (
+    Q_PHI,
+    U_PHI,
+    colour_bar,
+    new_figure,
+    per_pixel,
+    put_title,
+)
 from vampires.plotting.images import thinned
 
 
@@ -70,7 +77,7 @@ def plot_azimuthal(stokes: StokesPlanes) -> Figure:
     })  # fmt: skip
     for axes, name, label in zip(panels, ("Q_PHI", "U_PHI"), (Q_PHI, U_PHI), strict=True):
         image = _show(axes, stokes.planes[name], stokes, norm, "RdBu_r")
-        axes.set_title(label)
+        put_title(axes, label)
         _keep_outer_axes(axes)
     colour_bar(figure, image, list(panels), per_pixel(stokes.unit), fraction=0.03, pad=0.02)
     figure.suptitle(stokes.title)
@@ -86,7 +93,7 @@ def plot_overview(stokes: StokesPlanes) -> Figure:
     for axes, (name, plane) in zip(panels.ravel(), stokes.planes.items(), strict=True):
         norm, colours = _stretch(name, plane, _typical(stokes.errors[name]))
         image = _show(axes, plane, stokes, norm, colours, most=320)
-        axes.set_title(name)
+        put_title(axes, name)
         _keep_outer_axes(axes)
         unit = "deg" if name == "AOLP" else ""
         colour_bar(figure, image, axes, unit, fraction=0.046, pad=0.04)
@@ -172,7 +179,8 @@ def plot_readouts(
             values, origin="lower", norm=Normalize(-top, top), cmap="RdBu_r",
             interpolation="nearest", extent=(half_x, -half_x, -half_y, half_y),
         )  # fmt: skip
-        axes.set(title=label, xlabel="east offset [arcsec]")
+        put_title(axes, label)
+        axes.set(xlabel="east offset [arcsec]")
         colour_bar(figure, image, axes, what, fraction=0.046, pad=0.04)
     left.set_ylabel("north offset [arcsec]")
     return figure
