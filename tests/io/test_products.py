@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from vampires.errors import FileError
 from vampires.instrument.bandpass import bandpass_cards
-from vampires.io.products import read_fits, write_fits
+from vampires.io.products import Parts, read_fits, write_fits
 from vampires.utils.cards import Cards
 
 HEADER = Cards(
@@ -109,3 +109,30 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, kept: int) -> None
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(FileError, match=r"a\.fits: cannot be read .*; delete it"):
         read_fits(path)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_pixels_made_part_by_part_are_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: str
+) -> None:
+    monkeypatch.setenv("VAMPIRES_THREADS", threads)
+    planes = np.random.default_rng(1).normal(size=(3, 2, 17, 19)).astype(np.float32)
+    write_fits(tmp_path / "whole.fits", {"": planes, "ERR": planes, "COV": planes[:, 0]}, HEADER)
+    parts = Parts(planes.shape, 3, lambda field: planes[field])
+    write_fits(tmp_path / "parts.fits", {"": parts, "ERR": parts, "COV": planes[:, 0]}, HEADER)
+    assert (tmp_path / "parts.fits").read_bytes() == (tmp_path / "whole.fits").read_bytes()
+
+
+def test_no_file_is_left_where_a_part_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAMPIRES_THREADS", "2")
+
+    def part(field: int) -> np.ndarray:
+        if field == 1:
+            raise ValueError("no field 1")
+        return np.zeros((17, 19), np.float32)
+
+    with pytest.raises(ValueError, match="no field 1"):
+        write_fits(tmp_path / "parts.fits", {"": Parts((3, 17, 19), 3, part)}, HEADER)
+    assert not list(tmp_path.iterdir())

@@ -63,3 +63,22 @@ def test_debiasing_takes_out_the_positive_bias():
 def test_an_unknown_angle_has_the_error_of_a_random_one():
     assert pl.angle_error(0.0, 0.0, 1.0, 1.0, 0.0) == pytest.approx(51.96, abs=0.01)
     assert pl.angle_error(0.01, 0.0, 1.0, 1.0, 0.0) == pytest.approx(51.96, abs=0.01)
+
+
+@pytest.mark.parametrize("scale", [1e-14, 1.0, 1e14])
+def test_errors_do_not_depend_on_the_unit(scale):
+    """In Jy a pixel is 1e-10: products of four such numbers are beyond float32."""
+    Q, U = (
+        np.float32([3.0, -1.0, 0.0]) * np.float32(scale),
+        np.float32([4, 2, 0]) * np.float32(scale),
+    )
+    v = [np.float32(k) * np.float32(scale) ** 2 for k in (0.04, 0.09, 0.01)]
+    expected = [0.04 * 0.36 + 0.09 * 0.64 + 0.01 * 0.96, (0.04 + 4 * 0.09 - 4 * 0.01) / 5, 0.065]
+    found = pl.lp_variance(Q, U, *v)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found / np.float32(scale) ** 2, expected, rtol=1e-5)
+    across = np.array([0.04 * 0.64 + 0.09 * 0.36 - 0.01 * 0.96, (4 * 0.04 + 0.09 + 4 * 0.01) / 5])
+    np.testing.assert_allclose(
+        pl.angle_error(Q, U, *v),
+        [*np.rad2deg(np.sqrt(across) / [10, 2 * np.sqrt(5)]), 180 / np.sqrt(12)], rtol=1e-5,
+    )  # fmt: skip
