@@ -234,10 +234,12 @@ def stored_picture(path: Path, alt: str = "", *, wide: bool = False) -> Picture:
 
 def median(values: np.ndarray, axis: int | None = None) -> np.ndarray:
     """Median of what is finite; NaN, without a warning, where nothing is."""
-    if not np.isfinite(values).any():
+    finite = np.isfinite(values)
+    if not finite.any():
         shape = () if axis is None else np.delete(values.shape, axis)
         return np.full(shape, np.nan)
-    return np.nanmedian(values, axis=axis)
+    find = np.median if finite.all() else np.nanmedian  # which takes ten times as long
+    return np.asarray(find(values, axis=axis))
 
 
 _POINTS = 120  # of a small panel
